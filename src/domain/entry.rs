@@ -1,0 +1,150 @@
+//! What the orders and commands stages hand to the ledger: one entry, one member.
+
+use rust_decimal::Decimal;
+
+use super::instant::Instant;
+
+/// A hand-over to one member's ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub shop_id: String,
+    /// Empty for [`EntryKind::GrantAll`], which is for a whole partition.
+    pub member_id: String,
+    /// Logical time of the decision that sent this: a timer's due time, a record's arrival.
+    /// The member's own timers before it come first.
+    pub at: Instant,
+    /// When it takes effect, as the outputs say.
+    pub effective_at: Instant,
+    /// Id of the event that caused it; for a timer, of the one that set it.
+    pub cause_id: String,
+    /// `source` of that event. With `cause_id` it tells commands apart.
+    pub cause_source: String,
+    pub order_id: Option<String>,
+    pub rule_version: Option<u32>,
+    /// W3C trace context of the cause, carried through.
+    pub traceparent: Option<String>,
+    pub kind: EntryKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryKind {
+    /// An order's points. The lot id derives from shop, order and `part`.
+    Issue(Issue),
+    /// Take back of what an order issued: `issued - taken so far - kept` is asked for.
+    Reverse(Reverse),
+    /// Points used by an order's snapshot, when it binds.
+    RedeemByOrder(RedeemByOrder),
+    /// Give back redeemed points of an order, in total `numerator / denominator` of them.
+    Return(Return),
+    /// The order was cancelled: redeeming for it is invalid from here on.
+    OrderCancelled,
+    Command(Command),
+    /// A broadcast, one for each partition of the ledger.
+    GrantAll(Grant),
+    /// One member's share of a broadcast, sent by the ledger to itself.
+    GrantedToAll(Grant),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issue {
+    /// `false`: the order's first lot; `true`: more points by an edit after issue.
+    pub edited: bool,
+    /// 0 for the first lot of the order, then counted up: tells its lots apart.
+    pub part: u32,
+    pub points: i64,
+    pub base_amount: Decimal,
+    pub currency: String,
+    pub expires_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReverseReason {
+    Cancelled,
+    Refunded,
+    Edited,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reverse {
+    pub reason: ReverseReason,
+    /// All that the order issued so far.
+    pub issued: i64,
+    /// What it may keep.
+    pub kept: i64,
+    pub when_short: crate::domain::rules::model::WhenShort,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedeemByOrder {
+    pub points: i64,
+    /// Before discounts.
+    pub subtotal: Decimal,
+    pub tier: Option<String>,
+    /// The order was already cancelled when it bound: refused as `invalid`.
+    pub cancelled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Return {
+    /// `cancelled` or `refunded`.
+    pub reason: ReverseReason,
+    /// In total so far, of what the order redeemed: `numerator / denominator`, at most 1.
+    pub numerator: Decimal,
+    pub denominator: Decimal,
+}
+
+/// A command as it was given. Limits are the ledger's to check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Grant(Grant),
+    Deduct {
+        points: i64,
+        lot_id: Option<String>,
+        note: Option<String>,
+        actor: Option<String>,
+    },
+    Redeem {
+        points: i64,
+        subtotal: Option<Decimal>,
+        tier: Option<String>,
+        note: Option<String>,
+        actor: Option<String>,
+    },
+    Import {
+        points: i64,
+        expires: ImportExpiry,
+        actor: Option<String>,
+    },
+    Registered {
+        birthday: Option<Birthday>,
+    },
+    /// It can be read but not carried out: answered `points-rejected`, `invalid`.
+    Invalid {
+        detail: String,
+        actor: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    pub points: i64,
+    pub note: Option<String>,
+    /// `None`: the rule's.
+    pub expiry: Option<crate::domain::rules::model::Expiry>,
+    pub notify: bool,
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportExpiry {
+    Never,
+    At(Instant),
+    On(chrono::NaiveDate),
+}
+
+/// Month and day; the year is not needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birthday {
+    pub month: u32,
+    pub day: u32,
+}

@@ -1,0 +1,7 @@
+//! The business: no I/O, no clock, no async, no randomness.
+
+pub mod calendar;
+pub mod entry;
+pub mod instant;
+pub mod outcome;
+pub mod rules;

@@ -1,0 +1,103 @@
+//! What comes out, as values. `wire::output` gives each its published form.
+
+use rust_decimal::Decimal;
+
+use super::instant::Instant;
+
+/// One output event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Derived from the cause, never random: the same cause gives the same id for ever (E8).
+    pub id: String,
+    pub shop_id: String,
+    /// `None` for guests.
+    pub member_id: Option<String>,
+    pub order_id: Option<String>,
+    pub rule_version: Option<u32>,
+    /// Stable code.
+    pub reason: &'static str,
+    pub effective_at: Instant,
+    pub cause_id: String,
+    pub note: Option<String>,
+    pub notify: bool,
+    pub actor: Option<String>,
+    pub traceparent: Option<String>,
+    pub body: Body,
+}
+
+/// The type of an output with the fields of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Issued {
+        movement: Movement,
+        lot_id: String,
+        issued_at: Instant,
+        expires_at: Option<Instant>,
+        /// For an order: the base and its currency.
+        base: Option<(Decimal, String)>,
+    },
+    Expired {
+        movement: Movement,
+        lot_id: String,
+        issued_at: Instant,
+        expired_at: Instant,
+    },
+    Pending {
+        points: i64,
+        due_at: Instant,
+    },
+    /// `points`: how many were lost, where that is known (lost to a refund before the issue).
+    Withheld {
+        points: Option<i64>,
+    },
+    Revoked {
+        movement: Movement,
+        requested: i64,
+    },
+    Redeemed {
+        movement: Movement,
+        worth: Option<Worth>,
+    },
+    Returned {
+        movement: Movement,
+    },
+    Adjusted {
+        movement: Movement,
+    },
+    Expiring {
+        points: i64,
+        expires_at: Instant,
+        days_left: u32,
+        lots: Vec<LotPart>,
+    },
+    /// `points`: what was asked for, where that is known.
+    Rejected {
+        points: Option<i64>,
+    },
+}
+
+/// A change of a balance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Movement {
+    /// Always positive.
+    pub points: i64,
+    pub balance_after: i64,
+    pub sequence: u64,
+    pub lots: Vec<LotPart>,
+}
+
+/// A lot touched, and by how much.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LotPart {
+    pub lot_id: String,
+    pub points: i64,
+    pub expires_at: Option<Instant>,
+}
+
+/// What redeemed points are worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worth {
+    /// With the currency's digits, written in full.
+    pub amount: Decimal,
+    pub currency: String,
+}
