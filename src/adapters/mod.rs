@@ -1,0 +1,4 @@
+//! One outside system each, behind the ports of the engine. They decide nothing.
+
+pub mod kafka;
+pub mod redis;
