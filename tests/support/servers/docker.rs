@@ -29,7 +29,7 @@ type Request = ContainerRequest<GenericImage>;
 
 enum State {
     Asked(Box<Request>),
-    Made(ContainerAsync<GenericImage>),
+    Made(Box<ContainerAsync<GenericImage>>),
     Gone,
 }
 
@@ -81,7 +81,7 @@ impl Control for Container {
     fn start(&self) {
         self.on_runtime(async |state| {
             *state = match std::mem::replace(state, State::Gone) {
-                State::Asked(request) => State::Made(request.start().await?),
+                State::Asked(request) => State::Made(Box::new(request.start().await?)),
                 State::Made(container) => {
                     container.start().await?;
                     State::Made(container)
