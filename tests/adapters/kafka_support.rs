@@ -8,8 +8,11 @@ use accrual::adapters::kafka::{
     Admin, Cluster, KafkaInput, KafkaLog, Membership, Publisher, Stage, TopicSpec, end_process,
 };
 use accrual::engine::error::LogError;
-use accrual::engine::ports::{Input, InputEvent, Log, OutRecord, Record, Released, Transaction};
+use accrual::engine::ports::{
+    ChangelogChunk, Input, InputEvent, Log, OutRecord, Record, Released, Transaction,
+};
 use bytes::Bytes;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use super::{fresh, servers};
 
@@ -161,10 +164,60 @@ pub async fn to_the_end(input: &mut KafkaInput, of: i32) -> (Vec<Record>, i64) {
     }
 }
 
+/// A changelog partition, once it is readable to an end. Markers are written after a commit or an
+/// abort was answered, so the end moves a little later.
+pub async fn changelog_to(log: &KafkaLog, partition: i32, end: i64) -> ChangelogChunk {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let chunk = log.changelog(partition, 0, usize::MAX).await.expect("a chunk");
+        if chunk.end >= end {
+            return chunk;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the end stays at {}",
+            chunk.end
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 pub fn offsets(records: &[Record]) -> Vec<i64> {
     records.iter().map(|record| record.offset).collect()
 }
 
 pub fn is_fenced<T: std::fmt::Debug>(result: &Result<T, LogError>) -> bool {
     matches!(result, Err(LogError::Fenced(_)))
+}
+
+/// A transaction step by step, which the adapter's own producer does not offer.
+pub struct Raw(ThreadedProducer<DefaultProducerContext>);
+
+impl Raw {
+    pub fn new(world: &World, id: &str) -> Self {
+        let producer: ThreadedProducer<_> = servers::kafka()
+            .client()
+            .set("transactional.id", format!("{}-{id}", world.application))
+            .create()
+            .expect("a producer");
+        producer.init_transactions(PATIENCE).expect("a producer id");
+        Self(producer)
+    }
+
+    /// Begins, and writes a record to each partition.
+    pub fn write(&self, topic: &str, partitions: &[i32]) {
+        self.0.begin_transaction().expect("a transaction");
+        for partition in partitions {
+            let record = BaseRecord::to(topic)
+                .partition(*partition)
+                .key("k")
+                .payload("open");
+            self.0.send(record).map_err(|(e, _)| e).expect("sent");
+        }
+        self.0.flush(PATIENCE).expect("delivered");
+    }
+
+    pub fn abort(&self) {
+        self.0.abort_transaction(PATIENCE).expect("aborted");
+    }
 }
