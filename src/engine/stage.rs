@@ -132,13 +132,13 @@ where
             if let Some(exit) = self.finished(&running) {
                 return Ok(exit);
             }
+            // Armed before what they ring for is looked at: no bell is missed.
+            let asked = shared.spec.board.asked();
+            let table = shared.table.version();
             self.start_cycles(&mut running);
             self.regulate(input);
             self.show();
             let wake = self.next_wake();
-            let table = shared.table.version();
-            // Armed before the state they speak of is looked at again: no bell is missed.
-            let asked = shared.spec.board.asked();
             futures_util::select_biased! {
                 cycle = running.select_next_some() => {
                     if let Some(exit) = self.cycle_ended(cycle, input).await? {
