@@ -1,0 +1,33 @@
+# What one types. `make` alone says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down servers fmt lint
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: ## a little shop's story, replayed without any server
+	@cargo run --release --quiet -- replay --rules examples/rules.yaml --events examples/orders.jsonl | examples/story.sh
+
+test: test-servers ## every test, those against real servers included
+	cargo test
+
+up: servers ## one Kafka and one Redis for playing (KAFKA_PORT, REDIS_PORT)
+	@deploy/local/up.sh
+
+down: ## stops them; their data is kept
+	@deploy/local/down.sh
+
+servers: ## installs what is missing to start Kafka and Redis
+	@deploy/local/install.sh
+
+# With a Docker engine the tests start containers and need nothing installed.
+.PHONY: test-servers
+test-servers:
+	@timeout 5 docker info >/dev/null 2>&1 || deploy/local/install.sh
+
+fmt: ## formats the code
+	cargo fmt
+
+lint: ## what CI refuses: formatting and clippy's warnings
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings

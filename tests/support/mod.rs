@@ -1,0 +1,9 @@
+//! What the integration tests share. Each of them uses a part.
+#![allow(dead_code, unused_imports)]
+
+pub mod accrual;
+pub mod http;
+pub mod outputs;
+pub mod scenario;
+pub mod servers;
+pub mod topics;

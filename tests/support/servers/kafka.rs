@@ -1,0 +1,232 @@
+//! One Kafka node, broker and controller, with a data directory of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use testcontainers::ImageExt;
+
+use super::docker::Container;
+use super::process::{Process, new_dir};
+use super::{Control, Given, announce, free_port, missing, uses_docker, wait_for};
+
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+const PROPERTIES: &str = include_str!("../../../deploy/local/server.properties");
+const IMAGE: (&str, &str) = ("apache/kafka", "4.3.0");
+
+/// How the broker's machine is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jvm {
+    /// Serves after two seconds; for tests.
+    QuickStart,
+    /// G1 and the optimizing compiler; for benchmarks.
+    FullSpeed,
+}
+
+/// A broker that answers.
+pub struct Kafka {
+    /// `host:port`
+    pub brokers: String,
+    pub version: String,
+    control: Box<dyn Control>,
+}
+
+impl Kafka {
+    pub(super) fn new(jvm: Jvm) -> Kafka {
+        static SAID: Once = Once::new();
+        let port = free_port();
+        let (version, control): (String, Box<dyn Control>) = match uses_docker() {
+            true => (IMAGE.1.to_owned(), Box::new(container(port))),
+            false => {
+                let jars = jars();
+                (version_of(&jars), Box::new(process(port, jars, jvm)))
+            }
+        };
+        let kafka = Kafka {
+            brokers: format!("127.0.0.1:{port}"),
+            version,
+            control,
+        };
+        kafka.start();
+        announce(&SAID, &format!("Kafka {} at {}", kafka.version, kafka.brokers));
+        kafka
+    }
+
+    pub(super) fn given(brokers: String) -> Kafka {
+        static SAID: Once = Once::new();
+        announce(&SAID, &format!("Kafka given at {brokers}"));
+        let control = Box::new(Given(brokers.clone()));
+        let version = "unknown".to_owned();
+        let kafka = Kafka {
+            brokers,
+            version,
+            control,
+        };
+        kafka.wait_ready();
+        kafka
+    }
+
+    /// Client settings that reach this broker.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config.set("log_level", "3");
+        config
+    }
+
+    /// Starts it again where it stopped and waits until it answers.
+    pub fn start(&self) {
+        self.control.start();
+        self.wait_ready();
+    }
+
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    pub fn kill(&self) {
+        self.control.kill();
+    }
+
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
+    }
+
+    pub fn pause(&self) {
+        self.control.pause();
+    }
+
+    pub fn resume(&self) {
+        self.control.resume();
+    }
+
+    fn wait_ready(&self) {
+        let client: BaseConsumer = self.client().create().expect("a client");
+        wait_for(&format!("Kafka at {}", self.brokers), START_TIMEOUT, || {
+            if let Some(trouble) = self.control.trouble() {
+                panic!("{trouble}");
+            }
+            let metadata = client.fetch_metadata(None, Duration::from_millis(500));
+            metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+        });
+    }
+}
+
+fn process(port: u16, jars: PathBuf, jvm: Jvm) -> Process {
+    let dir = new_dir("kafka");
+    let config = dir.join("server.properties");
+    let data = dir.join("data");
+    let text = properties(port, "127.0.0.1", &data.to_string_lossy());
+    fs::write(&config, text).expect("a writable temp dir");
+    format_storage(&jars, &config);
+    Process::new("Kafka", dir.join("log"), move || {
+        let mut java = Command::new("java");
+        java.args(match jvm {
+            Jvm::QuickStart => [
+                "-Xms256m",
+                "-Xmx512m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+            ],
+            Jvm::FullSpeed => ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"],
+        });
+        java.arg(format!(
+            "-Dlog4j2.configurationFile={}",
+            checkout("deploy/local/log4j2.xml").display()
+        ));
+        java.arg("-cp")
+            .arg(jars.join("*"))
+            .arg("kafka.Kafka")
+            .arg(&config);
+        java
+    })
+}
+
+fn format_storage(jars: &Path, config: &Path) {
+    let output = Command::new("java")
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
+        .arg(jars.join("*"))
+        .args([
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "-t",
+            &cluster_id(),
+            "-c",
+        ])
+        .arg(config)
+        .output()
+        .unwrap_or_else(|_| missing("java"));
+    assert!(
+        output.status.success(),
+        "Kafka's storage: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Where `make servers` puts the jars.
+fn jars() -> PathBuf {
+    let jars = checkout(".servers/kafka");
+    match jars.join("pom.xml").exists() {
+        true => jars,
+        false => missing("Kafka"),
+    }
+}
+
+fn version_of(jars: &Path) -> String {
+    let names = fs::read_dir(jars).into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_prefix("kafka_2.13-")?.strip_suffix(".jar")?.to_owned())
+        })
+        .next()
+        .unwrap_or_else(|| missing("Kafka"))
+}
+
+fn checkout(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn properties(port: u16, bind: &str, data: &str) -> String {
+    PROPERTIES
+        .replace("@port@", &port.to_string())
+        .replace("@controller_port@", &free_port().to_string())
+        .replace("@bind@", bind)
+        .replace("@data@", data)
+}
+
+/// Sixteen bytes in base64, as Kafka wants them: a log of another day is another cluster.
+fn cluster_id() -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let random = (0..21).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())]));
+    // The last digit holds two bits only.
+    random.chain(['A']).collect()
+}
+
+/// The same settings, as the variables that the image reads.
+fn container(port: u16) -> Container {
+    let text = properties(port, "0.0.0.0", "/tmp/kafka-data");
+    let mut variables = vec![("CLUSTER_ID".to_owned(), cluster_id())];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((name, value)) = line.split_once('=') else {
+            continue;
+        };
+        // The image formats its storage for a fixed set of voters.
+        let (name, value) = match name {
+            "controller.quorum.bootstrap.servers" => ("controller.quorum.voters", format!("1@{value}")),
+            name => (name, value.to_owned()),
+        };
+        variables.push((format!("KAFKA_{}", name.replace('.', "_").to_uppercase()), value));
+    }
+    Container::new("kafka", IMAGE, port, |request| {
+        variables.into_iter().fold(request, |request, (name, value)| {
+            request.with_env_var(name, value)
+        })
+    })
+}
