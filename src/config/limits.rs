@@ -3,13 +3,13 @@
 use super::reader::Reader;
 
 pub const DEFAULT_LANES_COUNT: u32 = 2;
-pub const DEFAULT_BATCH_MAX_RECORDS: usize = 5_000;
+pub const DEFAULT_BATCH_MAX_RECORDS: usize = 8_000;
 pub const DEFAULT_BATCH_MAX_BYTES: usize = 8 * 1_024 * 1_024;
-pub const DEFAULT_BATCH_MAX_TIMERS: usize = 2_000;
-pub const DEFAULT_STORE_PART_MAX_KEYS: usize = 1_500;
+pub const DEFAULT_TIMERS_MAX_PER_TURN: usize = 1_000;
+pub const DEFAULT_STORE_CHUNK_MAX_KEYS: usize = 1_500;
 pub const DEFAULT_STATE_MAX_BYTES: usize = 900_000;
-pub const DEFAULT_QUEUE_MAX_RECORDS: usize = 20_000;
-pub const DEFAULT_WARM_MAX_KEYS: usize = 100_000;
+pub const DEFAULT_INBOX_MAX_RECORDS: usize = 10_000;
+pub const DEFAULT_CACHE_MAX_KEYS: usize = 100_000;
 pub const DEFAULT_SHUTDOWN_TIMEOUT_SECONDS: u32 = 25;
 
 /// The limits of one stage of this instance.
@@ -20,16 +20,16 @@ pub struct Limits {
     /// Input records in one transaction.
     pub batch_max_records: usize,
     pub batch_max_bytes: usize,
-    /// Timers in one transaction, so that a storm of them does not hold up events.
-    pub batch_max_timers: usize,
+    /// Due timers of a partition in one turn, so that a storm of them does not hold up events.
+    pub timers_max_per_turn: usize,
     /// Keys in one script of the store.
-    pub store_part_max_keys: usize,
+    pub store_chunk_max_keys: usize,
     /// One key's stored state; below the broker's `max.message.bytes`.
     pub state_max_bytes: usize,
     /// Records read and not yet decided, for each partition; beyond it reading pauses.
-    pub queue_max_records: usize,
+    pub inbox_max_records: usize,
     /// States kept decoded between batches, for each partition.
-    pub warm_max_keys: usize,
+    pub cache_max_keys: usize,
     /// How long an orderly end may take after SIGTERM.
     pub shutdown_timeout_seconds: u32,
 }
@@ -40,11 +40,11 @@ impl Default for Limits {
             lanes: DEFAULT_LANES_COUNT,
             batch_max_records: DEFAULT_BATCH_MAX_RECORDS,
             batch_max_bytes: DEFAULT_BATCH_MAX_BYTES,
-            batch_max_timers: DEFAULT_BATCH_MAX_TIMERS,
-            store_part_max_keys: DEFAULT_STORE_PART_MAX_KEYS,
+            timers_max_per_turn: DEFAULT_TIMERS_MAX_PER_TURN,
+            store_chunk_max_keys: DEFAULT_STORE_CHUNK_MAX_KEYS,
             state_max_bytes: DEFAULT_STATE_MAX_BYTES,
-            queue_max_records: DEFAULT_QUEUE_MAX_RECORDS,
-            warm_max_keys: DEFAULT_WARM_MAX_KEYS,
+            inbox_max_records: DEFAULT_INBOX_MAX_RECORDS,
+            cache_max_keys: DEFAULT_CACHE_MAX_KEYS,
             shutdown_timeout_seconds: DEFAULT_SHUTDOWN_TIMEOUT_SECONDS,
         }
     }
@@ -63,23 +63,27 @@ impl Limits {
             65_536..=67_108_864,
             default.batch_max_bytes,
         );
-        let batch_max_timers = size("limits.batch_max_timers", 1..=100_000, default.batch_max_timers);
-        let store_part_max_keys = size(
-            "limits.store_part_max_keys",
+        let timers_max_per_turn = size(
+            "limits.timers_max_per_turn",
+            1..=100_000,
+            default.timers_max_per_turn,
+        );
+        let store_chunk_max_keys = size(
+            "limits.store_chunk_max_keys",
             1..=10_000,
-            default.store_part_max_keys,
+            default.store_chunk_max_keys,
         );
         let state_max_bytes = size(
             "limits.state_max_bytes",
             4_096..=8_388_608,
             default.state_max_bytes,
         );
-        let queue_max_records = size(
-            "limits.queue_max_records",
+        let inbox_max_records = size(
+            "limits.inbox_max_records",
             1..=1_000_000,
-            default.queue_max_records,
+            default.inbox_max_records,
         );
-        let warm_max_keys = size("limits.warm_max_keys", 0..=10_000_000, default.warm_max_keys);
+        let cache_max_keys = size("limits.cache_max_keys", 0..=10_000_000, default.cache_max_keys);
         let mut small = |path, range, default: u32| {
             let number = reader.number(path, range);
             number.and_then(|n| u32::try_from(n).ok()).unwrap_or(default)
@@ -93,11 +97,11 @@ impl Limits {
             ),
             batch_max_records,
             batch_max_bytes,
-            batch_max_timers,
-            store_part_max_keys,
+            timers_max_per_turn,
+            store_chunk_max_keys,
             state_max_bytes,
-            queue_max_records,
-            warm_max_keys,
+            inbox_max_records,
+            cache_max_keys,
         }
     }
 }
