@@ -1,2 +1,5 @@
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod http;
+pub mod metrics;
