@@ -4,5 +4,6 @@ pub mod calendar;
 pub mod digest;
 pub mod entry;
 pub mod instant;
+pub mod ledger;
 pub mod outcome;
 pub mod rules;
