@@ -3,5 +3,7 @@
 pub mod calendar;
 pub mod entry;
 pub mod instant;
+pub mod money;
+pub mod order;
 pub mod outcome;
 pub mod rules;
