@@ -1,2 +1,4 @@
 pub mod domain;
 pub mod engine;
+pub mod stages;
+pub mod wire;

@@ -1,6 +1,7 @@
 //! The business: no I/O, no clock, no async, no randomness.
 
 pub mod calendar;
+pub mod digest;
 pub mod entry;
 pub mod instant;
 pub mod money;
