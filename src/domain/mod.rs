@@ -5,5 +5,7 @@ pub mod digest;
 pub mod entry;
 pub mod instant;
 pub mod ledger;
+pub mod money;
+pub mod order;
 pub mod outcome;
 pub mod rules;
