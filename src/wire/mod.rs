@@ -2,4 +2,5 @@
 
 mod expiry;
 pub mod ledger_entry;
+pub mod member_state;
 pub mod output;

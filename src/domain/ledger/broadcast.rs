@@ -14,6 +14,8 @@ pub struct Broadcasts {
     pub seen: BTreeMap<u128, Instant>,
     /// Under way, in the order in which they are carried out.
     pub running: VecDeque<Broadcast>,
+    /// Arrival of the latest; a timer never goes back behind it.
+    pub latest: Option<Instant>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,7 @@ impl Broadcasts {
         if self.seen.insert(command_id(entry), entry.at).is_some() {
             return false;
         }
+        self.latest = self.latest.max(Some(entry.at));
         self.running.push_back(Broadcast {
             entry: entry.clone(),
             cursor: None,
@@ -65,10 +68,10 @@ impl Broadcasts {
 
     /// When to go on: at once while a broadcast is under way.
     pub fn wake(&self, terms: &Terms) -> Option<Instant> {
-        match self.running.front() {
-            Some(broadcast) => Some(broadcast.entry.at),
-            None => self.seen.values().max().and_then(|at| terms.forgotten_at(*at)),
+        if self.running.is_empty() {
+            return self.seen.values().max().and_then(|at| terms.forgotten_at(*at));
         }
+        self.latest
     }
 
     pub fn is_blank(&self) -> bool {
