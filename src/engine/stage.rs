@@ -147,7 +147,11 @@ where
                         return Ok(exit);
                     }
                 }
-                event = input.next().fuse() => self.happened(event?, input),
+                event = input.next().fuse() => match event {
+                    Ok(event) => self.happened(event, input),
+                    Err(LogError::Fatal(reason)) => return Err(LogError::Fatal(reason)),
+                    Err(error) => return Ok(Exit::Rejoin(error.to_string())),
+                },
                 () = stop.as_mut() => self.stopping = true,
                 () = shared.clock.wait_until(wake).fuse() => {}
                 () = shared.table.changed(table).fuse() => {}
@@ -267,8 +271,16 @@ where
             Fate::Ready(mut owned, undecided) => {
                 let Some(seat) = self.seats.get_mut(&owned.id) else { return Ok(()) };
                 if !seat.inbox.started() {
-                    seat.inbox.start();
-                    input.start(owned.id, owned.position).await?;
+                    match input.start(owned.id, owned.position).await {
+                        Ok(()) => seat.inbox.start(),
+                        Err(LogError::Fatal(reason)) => return Err(LogError::Fatal(reason)),
+                        Err(error) => {
+                            // It is being taken from us, or cannot be read right now.
+                            tracing::info!(stage = self.shared.spec.name, partition = owned.id, %error, "not started");
+                            seat.place = Place::Waiting { rechecks: RETAKE_BACKOFF_MS / RECHECK_MS };
+                            return Ok(());
+                        }
+                    }
                     tracing::info!(
                         stage = self.shared.spec.name,
                         partition = owned.id,
