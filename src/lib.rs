@@ -19,6 +19,8 @@
 //! `adapters::redis` keeps the new state.
 
 pub mod adapters;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;

@@ -15,19 +15,27 @@ const SLEEP_MAX_MS: i64 = 1_000;
 pub enum ProcessorClock {
     System,
     /// For tests and rehearsals: stands still until it is set, never goes back.
-    Manual { now: AtomicI64, set: Notify },
+    Manual {
+        now: AtomicI64,
+        set: Notify,
+    },
 }
 
 impl ProcessorClock {
     /// A manual clock, standing at the epoch.
     pub fn manual() -> Self {
-        ProcessorClock::Manual { now: AtomicI64::new(0), set: Notify::new() }
+        ProcessorClock::Manual {
+            now: AtomicI64::new(0),
+            set: Notify::new(),
+        }
     }
 
     /// Sets a manual clock. `Err` says where the clock stands: it does not go back, and the
     /// system's is not set.
     pub fn set(&self, to: Millis) -> Result<Millis, Millis> {
-        let ProcessorClock::Manual { now, set } = self else { return Err(self.now()) };
+        let ProcessorClock::Manual { now, set } = self else {
+            return Err(self.now());
+        };
         let before = now.fetch_max(to, Ordering::SeqCst);
         set.notify_waiters();
         if before > to { Err(before) } else { Ok(to) }
