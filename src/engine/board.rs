@@ -39,6 +39,8 @@ pub struct Shown {
     pub next_wake: Option<Millis>,
     /// Keys are being looked at again because the global table changed.
     pub sweeping: bool,
+    /// Version of the global table that every key has looked at, or is in the sweep for.
+    pub table_seen: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]

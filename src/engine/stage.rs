@@ -496,7 +496,7 @@ where
         for (partition, seat) in &self.seats {
             if let Place::Here(owned) = &seat.place {
                 let mut shown = owned.shown();
-                shown.sweeping |= seat.table_seen != self.shared.table.version();
+                shown.table_seen = seat.table_seen;
                 shown.position = if seat.inbox.is_empty() {
                     shown.position.max(seat.inbox.end())
                 } else {
