@@ -7,9 +7,24 @@ use std::path::{Path, PathBuf};
 /// Room, and what it may import besides itself. The order is that of `lib.rs`, roof first.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "app", "config"]),
-    ("cli", &["app", "config", "http", "adapters", "stages", "engine", "wire", "domain", "metrics"]),
-    ("app", &["config", "http", "adapters", "stages", "engine", "wire", "domain", "metrics"]),
-    ("config", &["http", "adapters", "stages", "engine", "wire", "domain", "metrics"]),
+    (
+        "cli",
+        &[
+            "app", "config", "http", "adapters", "stages", "engine", "wire", "domain", "metrics",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "config", "http", "adapters", "stages", "engine", "wire", "domain", "metrics",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "http", "adapters", "stages", "engine", "wire", "domain", "metrics",
+        ],
+    ),
     ("http", &["engine", "metrics"]),
     ("adapters", &["engine", "metrics"]),
     ("stages", &["engine", "wire", "domain", "metrics"]),
@@ -20,8 +35,20 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure floor must not touch.
-const IMPURE: &[&str] =
-    &["std::time", "SystemTime", "Utc::now", "tokio", "async ", "HashMap", "HashSet", "rand::", "f64", "f32", "std::fs", "std::net"];
+const IMPURE: &[&str] = &[
+    "std::time",
+    "SystemTime",
+    "Utc::now",
+    "tokio",
+    "async ",
+    "HashMap",
+    "HashSet",
+    "rand::",
+    "f64",
+    "f32",
+    "std::fs",
+    "std::net",
+];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("readable folder") {
@@ -37,13 +64,22 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
 /// The room a source file belongs to: the first part of its path below `src`.
 fn room_of(path: &Path, src: &Path) -> String {
     let below = path.strip_prefix(src).expect("below src");
-    let first = below.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+    let first = below
+        .components()
+        .next()
+        .expect("a name")
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_string()
 }
 
 /// Code without comments, so that prose may name anything.
 fn code(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or(""))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn imports(code: &str) -> BTreeSet<String> {
@@ -51,12 +87,20 @@ fn imports(code: &str) -> BTreeSet<String> {
     for start in ["crate::", "accrual::"] {
         for (at, _) in code.match_indices(start) {
             let rest = &code[at + start.len()..];
-            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             if !name.is_empty() {
                 found.insert(name);
             }
             if let Some(group) = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()) {
-                found.extend(group.split(',').filter_map(|part| part.trim().split("::").next()).map(str::to_string));
+                found.extend(
+                    group
+                        .split(',')
+                        .filter_map(|part| part.trim().split("::").next())
+                        .map(str::to_string),
+                );
             }
         }
     }

@@ -56,8 +56,17 @@ impl<E: Send + Sync> Batch<E> {
     where
         P: Processor<Event = E>,
     {
-        let decoded = records.iter().map(|record| decode(processor, spec, record)).collect();
-        Self { records, decoded, due: None, scan: None, now }
+        let decoded = records
+            .iter()
+            .map(|record| decode(processor, spec, record))
+            .collect();
+        Self {
+            records,
+            decoded,
+            due: None,
+            scan: None,
+            now,
+        }
     }
 
     /// Whether a decision looks at the global table (E11).
@@ -74,7 +83,11 @@ impl<E: Send + Sync> Batch<E> {
                 keys.push(decoded.key.clone());
             }
         }
-        Ask { keys, due: self.due, scan: self.scan.clone() }
+        Ask {
+            keys,
+            due: self.due,
+            scan: self.scan.clone(),
+        }
     }
 }
 
@@ -86,13 +99,22 @@ fn decode<P: Processor>(
     let bytes = record.value.as_ref().map_or(0, Bytes::len) + record.key.as_ref().map_or(0, Bytes::len);
     if bytes > spec.limits.record_max_bytes {
         let limit = spec.limits.record_max_bytes;
-        return Err(Refusal::new("too_large", format!("{bytes} bytes; at most {limit} are read")));
+        return Err(Refusal::new(
+            "too_large",
+            format!("{bytes} bytes; at most {limit} are read"),
+        ));
     }
     let decoded = catch_unwind(AssertUnwindSafe(|| processor.decode(record)))
         .unwrap_or_else(|_| Err(Refusal::new("panicked", "while it was read")))?;
-    let belongs = decoded.placed_by.as_ref().and_then(|by| spec.partitioner.place(by, spec.input_partitions));
+    let belongs = decoded
+        .placed_by
+        .as_ref()
+        .and_then(|by| spec.partitioner.place(by, spec.input_partitions));
     if let Some(belongs) = belongs.filter(|belongs| *belongs != record.partition) {
-        let detail = format!("stands on partition {}, its key belongs on {belongs}", record.partition);
+        let detail = format!(
+            "stands on partition {}, its key belongs on {belongs}",
+            record.partition
+        );
         return Err(Refusal::new("wrong_partition", detail));
     }
     Ok(decoded)
@@ -108,7 +130,8 @@ pub fn lay_out<'a, P: Processor>(
 ) -> Result<Desk<'a, P>, Refusal> {
     let mut desk = Desk::new(processor, owned.id);
     for (key, value) in ask.keys.iter().zip(&answer.values) {
-        desk.slots.insert(key.clone(), Slot::load(processor, key, value.as_ref())?);
+        desk.slots
+            .insert(key.clone(), Slot::load(processor, key, value.as_ref())?);
     }
     let keys = batch.decoded.iter().flatten().map(|decoded| &decoded.key);
     let listed = answer.due.iter().map(|(key, _, value)| (key, value));
@@ -145,17 +168,22 @@ pub fn decide<P: Processor>(
     let mut stopped_timers = Vec::new();
     for (key, due, stored) in &answer.due {
         if let Some(refusal) = owned.broken_timers.get(key) {
-            dead.push((refusal.code, dead_letter::of_timer(spec, owned.id, key, Some(stored.clone()), refusal)));
+            dead.push((
+                refusal.code,
+                dead_letter::of_timer(spec, owned.id, key, Some(stored.clone()), refusal),
+            ));
             stopped_timers.push(key.clone());
             continue;
         }
         let scanned = scans.get(key).map_or(&[][..], Vec::as_slice);
-        desk.timer(key, *due, scanned).map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
+        desk.timer(key, *due, scanned)
+            .map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
     }
     for (key, _) in &answer.scanned {
         // What a sweep cannot decide waits for the key's next event or timer.
         if !owned.broken_timers.contains_key(key) {
-            desk.nudge(key, batch.now).map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
+            desk.nudge(key, batch.now)
+                .map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
         }
     }
     let (mut clock, mut passed) = (owned.clock, None);
@@ -174,9 +202,16 @@ pub fn decide<P: Processor>(
             dead.push((refusal.code, dead_letter::of_record(spec, record, &refusal)));
         }
     }
-    let position = batch.records.last().map_or(owned.position, |record| record.offset + 1);
+    let position = batch
+        .records
+        .last()
+        .map_or(owned.position, |record| record.offset + 1);
     let mut decision = close(spec, owned, desk, &stopped_timers, position, clock);
-    if let Some(broken) = decision.writes.iter().find_map(|write| too_large(spec, batch, write)) {
+    if let Some(broken) = decision
+        .writes
+        .iter()
+        .find_map(|write| too_large(spec, batch, write))
+    {
         return Err(broken);
     }
     for (code, letter) in dead {
@@ -185,7 +220,10 @@ pub fn decide<P: Processor>(
     }
     decision.passed = passed;
     decision.swept = batch.scan.as_ref().map(|scan| {
-        (answer.scanned.last().map(|(key, _)| key.clone()), answer.scanned.len() >= scan.limit)
+        (
+            answer.scanned.last().map(|(key, _)| key.clone()),
+            answer.scanned.len() >= scan.limit,
+        )
     });
     Ok(decision)
 }
@@ -197,7 +235,12 @@ fn take_event<P: Processor>(
     record: &Record,
     arrival: Millis,
 ) -> Result<Option<Refusal>, Refusal> {
-    match desk.event(&decoded.key, &decoded.event, record, decoded.at.unwrap_or(arrival)) {
+    match desk.event(
+        &decoded.key,
+        &decoded.event,
+        record,
+        decoded.at.unwrap_or(arrival),
+    ) {
         Ok(()) => Ok(None),
         Err(Fault::Refused(refusal)) => Ok(Some(refusal)),
         Err(Fault::Broken(refusal)) => Err(refusal),
@@ -210,10 +253,18 @@ fn too_large<E>(spec: &StageSpec, batch: &Batch<E>, write: &Write) -> Option<Bro
     if size <= spec.limits.state_max_bytes {
         return None;
     }
-    let detail = format!("state would grow to {size} bytes; at most {}", spec.limits.state_max_bytes);
+    let detail = format!(
+        "state would grow to {size} bytes; at most {}",
+        spec.limits.state_max_bytes
+    );
     let refusal = Refusal::new("state_too_large", detail);
     let of_key = |decoded: &Result<Decoded<E>, Refusal>| decoded.as_ref().is_ok_and(|d| d.key == write.key);
-    let last = batch.records.iter().zip(&batch.decoded).rev().find(|(_, decoded)| of_key(decoded));
+    let last = batch
+        .records
+        .iter()
+        .zip(&batch.decoded)
+        .rev()
+        .find(|(_, decoded)| of_key(decoded));
     Some(match last {
         Some((record, _)) => Broken::Record(record.offset, refusal),
         None => Broken::Timer(write.key.clone(), refusal),
@@ -241,7 +292,10 @@ fn close<P: Processor>(
         }
         let slot = desk.slots.get_mut(key).expect("touched keys have a slot");
         slot.dirty = false;
-        slot.held = saved.as_ref().map(|saved| Held { wake: saved.wake, indexed: saved.indexed });
+        slot.held = saved.as_ref().map(|saved| Held {
+            wake: saved.wake,
+            indexed: saved.indexed,
+        });
         if slot.stored.is_none() && slot.held.is_none() {
             continue;
         }
@@ -250,7 +304,12 @@ fn close<P: Processor>(
     }
     if let Some(topic) = &spec.changelog {
         for write in &writes {
-            records.push(changelog::state_record(topic, owned.id, &write.key, write.value.clone()));
+            records.push(changelog::state_record(
+                topic,
+                owned.id,
+                &write.key,
+                write.value.clone(),
+            ));
         }
         let meta = Meta {
             epoch: owned.marker.epoch,
@@ -280,7 +339,12 @@ fn close<P: Processor>(
 /// The change from what the store holds to what is to be kept. Only what changed is touched.
 fn write_of(key: &Key, before: Option<Held>, saved: Option<&super::processor::Saved>) -> Write {
     let Some(saved) = saved else {
-        return Write { key: key.clone(), value: None, wake: Change::Clear, index: Change::Clear };
+        return Write {
+            key: key.clone(),
+            value: None,
+            wake: Change::Clear,
+            index: Change::Clear,
+        };
     };
     let before = before.unwrap_or_default();
     let wake = match saved.wake {
@@ -293,7 +357,12 @@ fn write_of(key: &Key, before: Option<Held>, saved: Option<&super::processor::Sa
         true => Change::Set(()),
         false => Change::Clear,
     };
-    Write { key: key.clone(), value: Some(stored::encode(saved)), wake, index }
+    Write {
+        key: key.clone(),
+        value: Some(stored::encode(saved)),
+        wake,
+        index,
+    }
 }
 
 impl Fault {

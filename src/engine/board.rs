@@ -44,7 +44,10 @@ pub struct Shown {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     /// Being restored; how many changelog records are behind and how many are read.
-    Restoring { read: u64, to_read: u64 },
+    Restoring {
+        read: u64,
+        to_read: u64,
+    },
     Running,
     /// Stopped, with the reason.
     Stopped(String),
@@ -61,7 +64,11 @@ pub struct Progress {
 impl Board {
     pub fn progress(&self) -> Progress {
         let inner = self.lock();
-        Progress { assigned: inner.assigned, partitions: inner.partitions.clone(), stopped: inner.stopped.clone() }
+        Progress {
+            assigned: inner.assigned,
+            partitions: inner.partitions.clone(),
+            stopped: inner.stopped.clone(),
+        }
     }
 
     pub fn assigned(&self) {
@@ -83,11 +90,23 @@ impl Board {
 
     pub fn restoring(&self, partition: Partition, read: u64, to_read: u64) {
         let phase = Phase::Restoring { read, to_read };
-        self.show(partition, Shown { phase, ..Shown::nothing() });
+        self.show(
+            partition,
+            Shown {
+                phase,
+                ..Shown::nothing()
+            },
+        );
     }
 
     pub fn stop_partition(&self, partition: Partition, reason: String) {
-        self.show(partition, Shown { phase: Phase::Stopped(reason), ..Shown::nothing() });
+        self.show(
+            partition,
+            Shown {
+                phase: Phase::Stopped(reason),
+                ..Shown::nothing()
+            },
+        );
     }
 
     pub fn drop_partition(&self, partition: Partition) {
@@ -107,7 +126,10 @@ impl Board {
         if !inner.assigned {
             return None;
         }
-        let counted = inner.partitions.values().filter(|shown| !matches!(shown.phase, Phase::Stopped(_)));
+        let counted = inner
+            .partitions
+            .values()
+            .filter(|shown| !matches!(shown.phase, Phase::Stopped(_)));
         Some(counted.map(|shown| shown.done).min().unwrap_or(Millis::MAX))
     }
 
@@ -142,6 +164,13 @@ impl Board {
 impl Shown {
     fn nothing() -> Self {
         let phase = Phase::Running;
-        Self { phase, position: 0, done: Millis::MIN, pending: 0, next_wake: None, sweeping: false }
+        Self {
+            phase,
+            position: 0,
+            done: Millis::MIN,
+            pending: 0,
+            next_wake: None,
+            sweeping: false,
+        }
     }
 }

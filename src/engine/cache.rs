@@ -28,7 +28,12 @@ pub struct Held {
 
 impl<S> Slot<S> {
     pub fn absent() -> Self {
-        Self { state: None, stored: None, held: None, dirty: false }
+        Self {
+            state: None,
+            stored: None,
+            held: None,
+            dirty: false,
+        }
     }
 
     /// Reads what the store answered.
@@ -36,10 +41,20 @@ impl<S> Slot<S> {
     where
         P: Processor<State = S>,
     {
-        let Some(bytes) = bytes else { return Ok(Self::absent()) };
+        let Some(bytes) = bytes else {
+            return Ok(Self::absent());
+        };
         let saved = stored::decode(bytes)?;
-        let held = Some(Held { wake: saved.wake, indexed: saved.indexed });
-        Ok(Self { state: Some(processor.load(key, &saved.bytes)?), stored: held, held, dirty: false })
+        let held = Some(Held {
+            wake: saved.wake,
+            indexed: saved.indexed,
+        });
+        Ok(Self {
+            state: Some(processor.load(key, &saved.bytes)?),
+            stored: held,
+            held,
+            dirty: false,
+        })
     }
 
     pub fn wake(&self) -> Option<Millis> {
@@ -56,7 +71,11 @@ pub struct Cache<S> {
 
 impl<S> Cache<S> {
     pub fn new(max_keys: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), generation_max_keys: (max_keys / 2).max(1) }
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            generation_max_keys: (max_keys / 2).max(1),
+        }
     }
 
     pub fn take(&mut self, key: &Key) -> Option<Slot<S>> {

@@ -92,17 +92,40 @@ pub fn state_record(topic: &Arc<str>, partition: Partition, key: &Key, value: Op
 }
 
 pub fn meta_record(topic: &Arc<str>, partition: Partition, meta: Meta) -> OutRecord {
-    let meta = Meta { version: META_VERSION, ..meta };
-    own(topic, partition, Bytes::from_static(META_KEY), Some(meta.encode_to_vec().into()))
+    let meta = Meta {
+        version: META_VERSION,
+        ..meta
+    };
+    own(
+        topic,
+        partition,
+        Bytes::from_static(META_KEY),
+        Some(meta.encode_to_vec().into()),
+    )
 }
 
 pub fn claim_record(topic: &Arc<str>, partition: Partition, nonce: &str, input: Offset) -> OutRecord {
-    let claim = Claim { version: CLAIM_VERSION, nonce: nonce.to_string(), input };
-    own(topic, partition, Bytes::from_static(CLAIM_KEY), Some(claim.encode_to_vec().into()))
+    let claim = Claim {
+        version: CLAIM_VERSION,
+        nonce: nonce.to_string(),
+        input,
+    };
+    own(
+        topic,
+        partition,
+        Bytes::from_static(CLAIM_KEY),
+        Some(claim.encode_to_vec().into()),
+    )
 }
 
 fn own(topic: &Arc<str>, partition: Partition, key: Bytes, value: Option<Bytes>) -> OutRecord {
-    OutRecord { topic: topic.clone(), partition: Some(partition), key: Some(key), value, headers: Vec::new() }
+    OutRecord {
+        topic: topic.clone(),
+        partition: Some(partition),
+        key: Some(key),
+        value,
+        headers: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +133,14 @@ mod tests {
     use super::*;
 
     fn as_read(out: OutRecord) -> Record {
-        Record { partition: 3, offset: 7, timestamp: None, key: out.key, value: out.value, headers: out.headers }
+        Record {
+            partition: 3,
+            offset: 7,
+            timestamp: None,
+            key: out.key,
+            value: out.value,
+            headers: out.headers,
+        }
     }
 
     #[test]
@@ -118,12 +148,33 @@ mod tests {
         let topic: Arc<str> = "c".into();
         let key = Key::from_static(b"shop\0order");
         let state = state_record(&topic, 3, &key, Some(Bytes::from_static(b"v")));
-        assert_eq!(read(&as_read(state)), Ok(Entry::State(key.clone(), Some(Bytes::from_static(b"v")))));
+        assert_eq!(
+            read(&as_read(state)),
+            Ok(Entry::State(key.clone(), Some(Bytes::from_static(b"v"))))
+        );
         let gone = state_record(&topic, 3, &key, None);
         assert_eq!(read(&as_read(gone)), Ok(Entry::State(key, None)));
-        let meta = Meta { version: 1, epoch: 5, batch: 9, previous: 8, input: 77, clock: 1234, table: 4 };
-        assert_eq!(read(&as_read(meta_record(&topic, 3, meta))), Ok(Entry::Meta(meta)));
+        let meta = Meta {
+            version: 1,
+            epoch: 5,
+            batch: 9,
+            previous: 8,
+            input: 77,
+            clock: 1234,
+            table: 4,
+        };
+        assert_eq!(
+            read(&as_read(meta_record(&topic, 3, meta))),
+            Ok(Entry::Meta(meta))
+        );
         let claim = read(&as_read(claim_record(&topic, 3, "n-1", 6))).unwrap();
-        assert_eq!(claim, Entry::Claim(Claim { version: 1, nonce: "n-1".into(), input: 6 }));
+        assert_eq!(
+            claim,
+            Entry::Claim(Claim {
+                version: 1,
+                nonce: "n-1".into(),
+                input: 6
+            })
+        );
     }
 }

@@ -48,7 +48,13 @@ pub fn of_timer(
 ) -> OutRecord {
     let mut headers: Vec<Header> = why(spec, refusal).into();
     headers.push(header(PARTITION, partition.to_string().as_bytes()));
-    OutRecord { topic: spec.dead_letters.clone(), partition: None, key: Some(key.clone()), value: state, headers }
+    OutRecord {
+        topic: spec.dead_letters.clone(),
+        partition: None,
+        key: Some(key.clone()),
+        value: state,
+        headers,
+    }
 }
 
 fn why(spec: &StageSpec, refusal: &Refusal) -> [Header; 3] {

@@ -60,9 +60,14 @@ impl<'a, P: Processor> Desk<'a, P> {
         }
         self.timers_fired.push(due);
         self.turn(key, Cause::Timer { due, scanned }, due)?;
-        let moved = self.wake(key).is_none_or(|wake| wake > due || (wake == due && !scanned.is_empty()));
+        let moved = self
+            .wake(key)
+            .is_none_or(|wake| wake > due || (wake == due && !scanned.is_empty()));
         moved.then_some(()).ok_or_else(|| {
-            Fault::Broken(Refusal::new("timer_stuck", format!("still at {due} after its turn (E4)")))
+            Fault::Broken(Refusal::new(
+                "timer_stuck",
+                format!("still at {due} after its turn (E4)"),
+            ))
         })
     }
 
@@ -76,7 +81,10 @@ impl<'a, P: Processor> Desk<'a, P> {
         let slot = self.slots.get_mut(key)?;
         if slot.dirty && slot.held.is_none() {
             let state = slot.state.as_ref()?;
-            slot.held = Some(Held { wake: self.processor.wake(key, state), indexed: false });
+            slot.held = Some(Held {
+                wake: self.processor.wake(key, state),
+                indexed: false,
+            });
         }
         slot.wake()
     }
@@ -89,7 +97,9 @@ impl<'a, P: Processor> Desk<'a, P> {
 
     fn catch_up(&mut self, key: &Key, until: Millis) -> Result<(), Fault> {
         for _ in 0..CATCH_UP_MAX_TURNS {
-            let Some(due) = self.wake(key).filter(|wake| *wake < until) else { return Ok(()) };
+            let Some(due) = self.wake(key).filter(|wake| *wake < until) else {
+                return Ok(());
+            };
             // Work that wants to see other keys has its own turns; no event waits for it.
             let state = self.slots.get(key).and_then(|slot| slot.state.as_ref());
             if state.is_some_and(|state| self.processor.scan(key, state).is_some()) {
@@ -97,12 +107,21 @@ impl<'a, P: Processor> Desk<'a, P> {
             }
             self.timer(key, due, &[])?;
         }
-        Err(Fault::Broken(Refusal::new("timer_stuck", "too many timer turns in a row (E4)")))
+        Err(Fault::Broken(Refusal::new(
+            "timer_stuck",
+            "too many timer turns in a row (E4)",
+        )))
     }
 
     fn turn(&mut self, key: &Key, cause: Cause<'_, P::Event>, now: Millis) -> Result<(), Fault> {
         let slot = self.slots.entry(key.clone()).or_insert_with(Slot::absent);
-        let turn = Turn { key, state: &mut slot.state, cause, now, partition: self.partition };
+        let turn = Turn {
+            key,
+            state: &mut slot.state,
+            cause,
+            now,
+            partition: self.partition,
+        };
         let (processor, effects) = (self.processor, &mut self.effects);
         let marks = (effects.records.len(), effects.counts.len());
         let result = catch_unwind(AssertUnwindSafe(|| processor.apply(turn, effects)));
@@ -127,5 +146,6 @@ impl<'a, P: Processor> Desk<'a, P> {
 
 fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_string())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_string())
 }

@@ -25,7 +25,13 @@ pub struct Embedded<'a, P: Processor> {
 impl<'a, P: Processor> Embedded<'a, P> {
     pub fn new(processor: &'a P) -> Self {
         let desk = Desk::new(processor, 0);
-        Self { processor, desk, timers: BTreeSet::new(), index: BTreeSet::new(), table: -1 }
+        Self {
+            processor,
+            desk,
+            timers: BTreeSet::new(),
+            index: BTreeSet::new(),
+            table: -1,
+        }
     }
 
     /// Takes a decoded record that arrived at `arrival`.
@@ -52,7 +58,9 @@ impl<'a, P: Processor> Embedded<'a, P> {
 
     /// Gives the earliest timer its turn.
     pub fn fire(&mut self) -> Result<Vec<OutRecord>, Refusal> {
-        let Some((due, key)) = self.timers.first().cloned() else { return Ok(Vec::new()) };
+        let Some((due, key)) = self.timers.first().cloned() else {
+            return Ok(Vec::new());
+        };
         let scanned = self.scan(&key);
         let result = self.desk.timer(&key, due, &scanned);
         self.moved(Some(due), &key);
@@ -87,14 +95,23 @@ impl<'a, P: Processor> Embedded<'a, P> {
 
     fn scan(&self, key: &Key) -> Vec<Key> {
         let state = self.desk.slots.get(key).and_then(|slot| slot.state.as_ref());
-        let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) else { return Vec::new() };
+        let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) else {
+            return Vec::new();
+        };
         self.behind(&scan.prefix, scan.after.as_ref(), scan.limit)
     }
 
     fn behind(&self, prefix: &Bytes, after: Option<&Key>, limit: usize) -> Vec<Key> {
         let from = after.unwrap_or(prefix);
-        let range = self.index.range(from.clone()..).skip_while(|key| Some(*key) == after);
-        range.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect()
+        let range = self
+            .index
+            .range(from.clone()..)
+            .skip_while(|key| Some(*key) == after);
+        range
+            .take_while(|key| key.starts_with(prefix))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     fn moved(&mut self, before: Option<Millis>, key: &Key) {

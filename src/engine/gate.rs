@@ -14,7 +14,10 @@ pub struct Gate {
 impl Gate {
     /// Starts closed beyond the partition's clock.
     pub fn new(clock: Millis) -> Self {
-        Self { open_until: clock, fence: None }
+        Self {
+            open_until: clock,
+            fence: None,
+        }
     }
 
     pub fn open_until(&self) -> Millis {

@@ -44,7 +44,9 @@ impl Inbox {
         let mut taken = Vec::with_capacity(max_records.min(self.records.len()));
         let mut bytes = 0;
         while taken.len() < max_records && (bytes < max_bytes || taken.is_empty()) {
-            let Some(record) = self.records.pop_front() else { break };
+            let Some(record) = self.records.pop_front() else {
+                break;
+            };
             bytes += size(&record);
             taken.push(record);
         }
@@ -70,7 +72,13 @@ impl Inbox {
     pub fn regulate(&mut self, max_records: usize, max_bytes: usize) -> Option<bool> {
         let full = self.records.len() >= max_records || self.bytes >= max_bytes;
         let room = self.records.len() <= max_records / 2 && self.bytes <= max_bytes / 2;
-        let change = if !self.paused && full { true } else if self.paused && room { false } else { return None };
+        let change = if !self.paused && full {
+            true
+        } else if self.paused && room {
+            false
+        } else {
+            return None;
+        };
         self.paused = change;
         Some(change)
     }

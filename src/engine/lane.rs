@@ -11,8 +11,8 @@ use super::batch::{self, Batch, Broken, Decision};
 use super::error::{LogError, Stopped, StoreError};
 use super::partition::Owned;
 use super::ports::{
-    Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step, Store,
-    Table, Timers, Transaction,
+    Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step,
+    Store, Table, Timers, Transaction,
 };
 use super::processor::Processor;
 use super::spec::StageSpec;
@@ -110,7 +110,12 @@ where
             }
             Err(failure) => {
                 let fates = retake(&partitions, &format!("{failure:?}"));
-                return Cycle { lane, producer: Some(producer), fates, end: End::Backoff("claim".into()) };
+                return Cycle {
+                    lane,
+                    producer: Some(producer),
+                    fates,
+                    end: End::Backoff("claim".into()),
+                };
             }
         };
         let restored = join_all(claims.into_iter().map(|claim| takeover.restore(claim))).await;
@@ -132,7 +137,12 @@ where
                 }
             });
         }
-        Cycle { lane, producer: Some(producer), fates, end }
+        Cycle {
+            lane,
+            producer: Some(producer),
+            fates,
+            end,
+        }
     }
 
     /// Decides one batch of each partition and commits them together.
@@ -147,7 +157,10 @@ where
         let mut producer = match self.producer(lane, producer).await {
             Ok(producer) => producer,
             Err(error) => {
-                let fates = works.into_iter().map(|w| Fate::Ready(w.owned, w.records)).collect();
+                let fates = works
+                    .into_iter()
+                    .map(|w| Fate::Ready(w.owned, w.records))
+                    .collect();
                 return self.whole(lane, None, fates, error);
             }
         };
@@ -166,7 +179,12 @@ where
             }
         }
         if open.is_empty() {
-            return Cycle { lane, producer: Some(producer), fates, end };
+            return Cycle {
+                lane,
+                producer: Some(producer),
+                fates,
+                end,
+            };
         }
         let transaction = self.transaction(&mut open, membership);
         let begun = std::time::Instant::now();
@@ -180,10 +198,18 @@ where
                     self.apply(prepared, hint, &cancel)
                 });
                 fates.extend(join_all(applied).await);
-                Cycle { lane, producer: Some(producer), fates, end }
+                Cycle {
+                    lane,
+                    producer: Some(producer),
+                    fates,
+                    end,
+                }
             }
             Err(error) => {
-                let keep = matches!(error, LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. });
+                let keep = matches!(
+                    error,
+                    LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. }
+                );
                 fates.extend(open.into_iter().map(|prepared| undone(prepared, &error)));
                 self.whole(lane, keep.then_some(producer), fates, error)
             }
@@ -213,7 +239,12 @@ where
             LogError::Fenced(reason) => End::Fenced(reason),
             LogError::Fatal(reason) => End::Fatal(reason),
         };
-        Cycle { lane, producer, fates, end }
+        Cycle {
+            lane,
+            producer,
+            fates,
+            end,
+        }
     }
 
     /// Reads states and decides; opens the gate where that was asked for.
@@ -222,7 +253,12 @@ where
         work: Work<P::State>,
         cancel: &AtomicBool,
     ) -> Result<Prepared<P::Event, P::State>, (Fate<P::State>, End)> {
-        let Work { mut owned, records, ceiling, fence } = work;
+        let Work {
+            mut owned,
+            records,
+            ceiling,
+            fence,
+        } = work;
         let now = self.clock.now();
         if fence {
             // The time is taken before the end is asked for: what came before it lies before the end.
@@ -233,14 +269,21 @@ where
         let mut batch = Batch::read(&*self.processor, &self.spec, records, now);
         loop {
             let before = owned.fires_before(now);
-            batch.due = before.map(|before| Due { before, limit: self.spec.limits.timers_max_per_turn });
+            batch.due = before.map(|before| Due {
+                before,
+                limit: self.spec.limits.timers_max_per_turn,
+            });
             batch.scan = owned.sweep.as_ref().map(|sweep| Scan {
                 prefix: sweep.nudge.prefix.clone(),
                 after: sweep.after.clone(),
                 limit: self.spec.limits.sweep_max_keys,
             });
             if batch.records.is_empty() && batch.due.is_none() && batch.scan.is_none() {
-                return Ok(Prepared { owned, batch, decision: None });
+                return Ok(Prepared {
+                    owned,
+                    batch,
+                    decision: None,
+                });
             }
             if batch.reads_table()
                 && let Err(error) = self.table.catch_up().await
@@ -248,11 +291,21 @@ where
                 return Err((Fate::Ready(owned, batch.records), End::Backoff(error.to_string())));
             }
             match self.decide_once(&mut owned, &batch, cancel).await {
-                Ok(Ok(decision)) => return Ok(Prepared { owned, batch, decision: Some(decision) }),
+                Ok(Ok(decision)) => {
+                    return Ok(Prepared {
+                        owned,
+                        batch,
+                        decision: Some(decision),
+                    });
+                }
                 Ok(Err(broken)) => self.poison(&mut owned, broken),
                 Err(Unread::NothingToDo) => {
                     finish_sweep(&mut owned, None, false);
-                    return Ok(Prepared { owned, batch, decision: None });
+                    return Ok(Prepared {
+                        owned,
+                        batch,
+                        decision: None,
+                    });
                 }
                 Err(Unread::Backoff(reason)) => {
                     return Err((Fate::Ready(owned, batch.records), End::Backoff(reason)));
@@ -261,7 +314,11 @@ where
                     return Err((Fate::Retake(owned.id, reason.clone()), End::Backoff(reason)));
                 }
                 Err(Unread::Stopped(reason)) => {
-                    let stopped = Stopped { partition: owned.id, invariant: "E3", reason };
+                    let stopped = Stopped {
+                        partition: owned.id,
+                        invariant: "E3",
+                        reason,
+                    };
                     return Err((Fate::Stopped(stopped), End::Done));
                 }
             }
@@ -288,9 +345,15 @@ where
         for (key, _, _) in &answer.due {
             let state = desk.slots.get(key).and_then(|slot| slot.state.as_ref());
             if let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) {
-                let ask = Ask { scan: Some(scan), ..Ask::default() };
+                let ask = Ask {
+                    scan: Some(scan),
+                    ..Ask::default()
+                };
                 let found = self.read(owned.id, owned.marker, ask, cancel).await?;
-                scans.insert(key.clone(), found.scanned.into_iter().map(|(key, _)| key).collect());
+                scans.insert(
+                    key.clone(),
+                    found.scanned.into_iter().map(|(key, _)| key).collect(),
+                );
             }
         }
         Ok(batch::decide(&self.spec, owned, batch, &answer, &scans, desk))
@@ -320,7 +383,10 @@ where
         cancel: &AtomicBool,
     ) -> Result<Answer, Unread> {
         if self.spec.changelog.is_none() {
-            return Ok(Answer { values: vec![None; ask.keys.len()], ..Answer::default() });
+            return Ok(Answer {
+                values: vec![None; ask.keys.len()],
+                ..Answer::default()
+            });
         }
         let mut backoff = self.spec.limits.backoff_min_ms;
         loop {
@@ -348,12 +414,19 @@ where
         let mut records = Vec::new();
         let mut offsets = Vec::with_capacity(open.len());
         for prepared in open {
-            let decision = prepared.decision.as_mut().expect("only decided batches are committed");
+            let decision = prepared
+                .decision
+                .as_mut()
+                .expect("only decided batches are committed");
             records.append(&mut decision.records);
             assert!(decision.position >= 0, "E1: an absolute offset");
             offsets.push((prepared.owned.id, decision.position));
         }
-        Transaction { records, offsets, membership }
+        Transaction {
+            records,
+            offsets,
+            membership,
+        }
     }
 
     /// The transaction has happened: bring the store along, then move on.
@@ -363,7 +436,11 @@ where
         hint: Option<Offset>,
         cancel: &AtomicBool,
     ) -> Fate<P::State> {
-        let Prepared { mut owned, batch: decided, decision } = prepared;
+        let Prepared {
+            mut owned,
+            batch: decided,
+            decision,
+        } = prepared;
         let decision = decision.expect("only decided batches are applied");
         let batch = owned.marker.batch + 1;
         owned.changelog = hint.unwrap_or(owned.changelog);
@@ -371,9 +448,15 @@ where
             match self.replicate(&owned, &decision, batch, cancel).await {
                 Ok(timers) => owned.timers = timers,
                 Err(Unread::Stopped(reason)) => {
-                    return Fate::Stopped(Stopped { partition: owned.id, invariant: "E3", reason });
+                    return Fate::Stopped(Stopped {
+                        partition: owned.id,
+                        invariant: "E3",
+                        reason,
+                    });
                 }
-                Err(Unread::Backoff(reason) | Unread::Retake(reason)) => return Fate::Retake(owned.id, reason),
+                Err(Unread::Backoff(reason) | Unread::Retake(reason)) => {
+                    return Fate::Retake(owned.id, reason);
+                }
                 Err(Unread::NothingToDo) => unreachable!("a replication always has something to do"),
             }
         }
@@ -428,7 +511,12 @@ where
                         return Err(Unread::Retake(reason));
                     }
                     Err(StoreError::Unavailable(reason)) => {
-                        tracing::warn!(stage = self.spec.name, partition = owned.id, reason, "store is behind");
+                        tracing::warn!(
+                            stage = self.spec.name,
+                            partition = owned.id,
+                            reason,
+                            "store is behind"
+                        );
                         self.clock.pause(backoff).await;
                         backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                     }
@@ -504,5 +592,8 @@ fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
 }
 
 fn retake<S>(partitions: &[Partition], reason: &str) -> Vec<Fate<S>> {
-    partitions.iter().map(|partition| Fate::Retake(*partition, reason.to_string())).collect()
+    partitions
+        .iter()
+        .map(|partition| Fate::Retake(*partition, reason.to_string()))
+        .collect()
 }

@@ -46,7 +46,9 @@ impl<S> Owned<S> {
         if self.sweep.is_some() {
             return Millis::MIN;
         }
-        self.gate.open_until().min(self.timers.next.unwrap_or(Millis::MAX))
+        self.gate
+            .open_until()
+            .min(self.timers.next.unwrap_or(Millis::MAX))
     }
 
     /// Timers before this may fire at `now`; `None`: none is due.
@@ -57,7 +59,9 @@ impl<S> Owned<S> {
 
     /// A timer is due but the gate does not know yet whether the input is read that far.
     pub fn waits_for_gate(&self, now: Millis) -> bool {
-        self.timers.next.is_some_and(|next| next < now && next >= self.gate.open_until())
+        self.timers
+            .next
+            .is_some_and(|next| next < now && next >= self.gate.open_until())
     }
 
     pub fn shown(&self) -> Shown {

@@ -33,7 +33,9 @@ type Running<P, L> = FuturesUnordered<
 /// Where an assigned partition is.
 enum Place<S> {
     /// To be taken over, not before this many rechecks.
-    Waiting { rechecks: u64 },
+    Waiting {
+        rechecks: u64,
+    },
     /// In a running cycle.
     Away,
     Here(Box<Owned<S>>),
@@ -173,7 +175,10 @@ where
 
     fn happened(&mut self, event: InputEvent<L::Membership>, input: &mut L::Input) {
         match event {
-            InputEvent::Assigned { partitions, membership } => self.assigned(partitions, membership),
+            InputEvent::Assigned {
+                partitions,
+                membership,
+            } => self.assigned(partitions, membership),
             InputEvent::Revoked { partitions, done } => self.revoked(partitions, done),
             InputEvent::Records(records) => self.arrived(records),
             InputEvent::End { partition, offset } => {
@@ -189,13 +194,19 @@ where
     /// Membership and owned set are swapped together (E6).
     fn assigned(&mut self, partitions: Vec<Partition>, membership: L::Membership) {
         tracing::info!(stage = self.name(), ?partitions, "assigned");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "assigned").increment(1);
+        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "assigned")
+            .increment(1);
         self.membership = Some(membership);
         let lanes = self.shared.spec.limits.lanes.max(1);
         for partition in partitions {
             let lane = partition as u32 % lanes;
             let place = Place::Waiting { rechecks: 0 };
-            let seat = Seat { lane, place, inbox: Inbox::default(), table_seen: u64::MAX };
+            let seat = Seat {
+                lane,
+                place,
+                inbox: Inbox::default(),
+                table_seen: u64::MAX,
+            };
             self.seats.insert(partition, seat);
             self.board().restoring(partition, 0, 0);
         }
@@ -204,7 +215,8 @@ where
 
     fn revoked(&mut self, partitions: Vec<Partition>, done: Released) {
         tracing::info!(stage = self.name(), ?partitions, "revoked");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "revoked").increment(1);
+        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "revoked")
+            .increment(1);
         for lane in self.lanes.values() {
             lane.cancel.store(true, Ordering::Relaxed);
         }
@@ -214,8 +226,14 @@ where
 
     /// Gives revoked partitions up once no cycle holds them: a transaction in flight ends first.
     fn let_go(&mut self) {
-        let Some((partitions, _)) = &self.leaving else { return };
-        let away = |partition| self.seats.get(partition).is_some_and(|seat| matches!(seat.place, Place::Away));
+        let Some((partitions, _)) = &self.leaving else {
+            return;
+        };
+        let away = |partition| {
+            self.seats
+                .get(partition)
+                .is_some_and(|seat| matches!(seat.place, Place::Away))
+        };
         if partitions.iter().any(away) {
             return;
         }
@@ -246,7 +264,10 @@ where
         for fate in cycle.fates {
             self.settle(fate, input).await?;
         }
-        let lane = self.lanes.get_mut(&cycle.lane).expect("a cycle belongs to a lane");
+        let lane = self
+            .lanes
+            .get_mut(&cycle.lane)
+            .expect("a cycle belongs to a lane");
         lane.busy = false;
         lane.producer = cycle.producer;
         match cycle.end {
@@ -265,7 +286,9 @@ where
     async fn settle(&mut self, fate: Fate<P::State>, input: &mut L::Input) -> Result<(), LogError> {
         match fate {
             Fate::Ready(mut owned, undecided) => {
-                let Some(seat) = self.seats.get_mut(&owned.id) else { return Ok(()) };
+                let Some(seat) = self.seats.get_mut(&owned.id) else {
+                    return Ok(());
+                };
                 if !seat.inbox.started() {
                     seat.inbox.start();
                     input.start(owned.id, owned.position).await?;
@@ -283,16 +306,26 @@ where
                 seat.place = Place::Here(Box::new(owned));
             }
             Fate::Retake(partition, reason) => {
-                tracing::warn!(stage = self.name(), partition, reason, "taking the partition over afresh");
-                let Some(seat) = self.seats.get_mut(&partition) else { return Ok(()) };
+                tracing::warn!(
+                    stage = self.name(),
+                    partition,
+                    reason,
+                    "taking the partition over afresh"
+                );
+                let Some(seat) = self.seats.get_mut(&partition) else {
+                    return Ok(());
+                };
                 // Deliveries go on under the old start until the new one: they are dropped.
                 seat.inbox = Inbox::default();
-                seat.place = Place::Waiting { rechecks: RETAKE_BACKOFF_MS / RECHECK_MS };
+                seat.place = Place::Waiting {
+                    rechecks: RETAKE_BACKOFF_MS / RECHECK_MS,
+                };
                 self.board().restoring(partition, 0, 0);
             }
             Fate::Stopped(stopped) => {
                 tracing::error!(stage = self.name(), %stopped, "partition stopped");
-                self.board().stop_partition(stopped.partition, stopped.to_string());
+                self.board()
+                    .stop_partition(stopped.partition, stopped.to_string());
                 if let Some(seat) = self.seats.get_mut(&stopped.partition) {
                     seat.place = Place::Stopped;
                 }
@@ -307,7 +340,9 @@ where
         if self.stopping || self.leaving.is_some() {
             return;
         }
-        let Some(membership) = self.membership.clone() else { return };
+        let Some(membership) = self.membership.clone() else {
+            return;
+        };
         for lane in 0..self.shared.spec.limits.lanes.max(1) {
             let entry = self.lanes.entry(lane).or_insert_with(|| Lane {
                 producer: None,
@@ -325,7 +360,9 @@ where
             if !waiting.is_empty() {
                 let producer = self.occupy(lane, &waiting);
                 running.push(Box::pin(async move {
-                    shared.take_over(lane, producer, waiting, membership, cancel).await
+                    shared
+                        .take_over(lane, producer, waiting, membership, cancel)
+                        .await
                 }));
                 continue;
             }
@@ -350,7 +387,11 @@ where
 
     fn waiting(&self, lane: u32) -> Vec<Partition> {
         let due = |seat: &Seat<P::State>| matches!(seat.place, Place::Waiting { rechecks: 0 });
-        self.seats.iter().filter(|(_, seat)| seat.lane == lane && due(seat)).map(|(p, _)| *p).collect()
+        self.seats
+            .iter()
+            .filter(|(_, seat)| seat.lane == lane && due(seat))
+            .map(|(p, _)| *p)
+            .collect()
     }
 
     /// What each resting partition of the lane has to do now.
@@ -362,7 +403,9 @@ where
         let table = self.shared.table.version();
         let mut busy: Vec<(Partition, bool)> = Vec::new();
         for (&partition, seat) in self.seats.iter_mut().filter(|(_, seat)| seat.lane == lane) {
-            let Place::Here(owned) = &mut seat.place else { continue };
+            let Place::Here(owned) = &mut seat.place else {
+                continue;
+            };
             if seat.table_seen != table && owned.sweep.is_none() {
                 if owned.table < 0 && owned.marker.batch == 0 {
                     // A partition without a past has nothing to look at again.
@@ -378,7 +421,8 @@ where
             }
             let asked_for = wanted > owned.gate.open_until() || owned.waits_for_gate(now);
             let fence = asked_for && !owned.gate.fenced() && ceiling > owned.gate.open_until();
-            let has_work = !seat.inbox.is_empty() || owned.fires_before(now).is_some() || owned.sweep.is_some();
+            let has_work =
+                !seat.inbox.is_empty() || owned.fires_before(now).is_some() || owned.sweep.is_some();
             if has_work || fence {
                 busy.push((partition, fence));
             }
@@ -392,7 +436,12 @@ where
                 unreachable!("only resting partitions were listed")
             };
             let records = seat.inbox.take(share.min(owned.records_max), bytes);
-            works.push(Work { owned: *owned, records, ceiling, fence });
+            works.push(Work {
+                owned: *owned,
+                records,
+                ceiling,
+                fence,
+            });
         }
         works
     }
@@ -420,7 +469,10 @@ where
     fn regulate(&mut self, input: &mut L::Input) {
         let limits = self.shared.spec.limits;
         for (partition, seat) in &mut self.seats {
-            if let Some(paused) = seat.inbox.regulate(limits.inbox_max_records, limits.inbox_max_bytes) {
+            if let Some(paused) = seat
+                .inbox
+                .regulate(limits.inbox_max_records, limits.inbox_max_bytes)
+            {
                 input.pause(*partition, paused);
             }
         }
@@ -468,9 +520,17 @@ where
         for board in &shared.spec.upstream {
             board.want(now);
         }
-        let upstream: VecDeque<_> = shared.spec.upstream.iter().map(|board| Box::pin(board.moved())).collect();
+        let upstream: VecDeque<_> = shared
+            .spec
+            .upstream
+            .iter()
+            .map(|board| Box::pin(board.moved()))
+            .collect();
         let moved = futures_util::future::select_all(
-            upstream.into_iter().map(|m| m.boxed()).chain([shared.clock.pause(RECHECK_MS).boxed()]),
+            upstream
+                .into_iter()
+                .map(|m| m.boxed())
+                .chain([shared.clock.pause(RECHECK_MS).boxed()]),
         );
         moved.await;
     }

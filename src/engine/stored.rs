@@ -29,7 +29,9 @@ pub fn encode(saved: &Saved) -> Bytes {
 /// Reads what [`encode`] wrote.
 pub fn decode(stored: &Bytes) -> Result<Saved, Refusal> {
     let corrupt = |what: &str| Refusal::new("corrupt_state", what.to_string());
-    let [layout, flags, ..] = stored[..] else { return Err(corrupt("shorter than its header")) };
+    let [layout, flags, ..] = stored[..] else {
+        return Err(corrupt("shorter than its header"));
+    };
     if layout != LAYOUT {
         return Err(corrupt("unknown layout"));
     }
@@ -37,9 +39,16 @@ pub fn decode(stored: &Bytes) -> Result<Saved, Refusal> {
         (None, 2)
     } else {
         let bytes = stored.get(2..10).ok_or_else(|| corrupt("wake-up cut off"))?;
-        (Some(Millis::from_be_bytes(bytes.try_into().expect("eight bytes"))), 10)
+        (
+            Some(Millis::from_be_bytes(bytes.try_into().expect("eight bytes"))),
+            10,
+        )
     };
-    Ok(Saved { bytes: stored.slice(at..), wake, indexed: flags & FLAG_INDEXED != 0 })
+    Ok(Saved {
+        bytes: stored.slice(at..),
+        wake,
+        indexed: flags & FLAG_INDEXED != 0,
+    })
 }
 
 #[cfg(test)]
@@ -48,10 +57,16 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_back() {
-        for (wake, indexed, bytes) in
-            [(None, false, &b""[..]), (Some(-1), true, b"x"), (Some(i64::MAX), false, b"abc")]
-        {
-            let saved = Saved { bytes: Bytes::copy_from_slice(bytes), wake, indexed };
+        for (wake, indexed, bytes) in [
+            (None, false, &b""[..]),
+            (Some(-1), true, b"x"),
+            (Some(i64::MAX), false, b"abc"),
+        ] {
+            let saved = Saved {
+                bytes: Bytes::copy_from_slice(bytes),
+                wake,
+                indexed,
+            };
             assert_eq!(decode(&encode(&saved)), Ok(saved));
         }
     }
@@ -59,7 +74,10 @@ mod tests {
     #[test]
     fn a_cut_or_foreign_state_is_refused() {
         for bytes in [&b""[..], &[1], &[1, 1, 0], &[9, 0, 1]] {
-            assert_eq!(decode(&Bytes::copy_from_slice(bytes)).unwrap_err().code, "corrupt_state");
+            assert_eq!(
+                decode(&Bytes::copy_from_slice(bytes)).unwrap_err().code,
+                "corrupt_state"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::cache::Cache;
 use super::changelog::{self, Entry, Meta};
-use super::error::{LogError, StoreError, Stopped};
+use super::error::{LogError, Stopped, StoreError};
 use super::gate::Gate;
 use super::partition::Owned;
 use super::ports::{
@@ -72,7 +72,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         partitions: &[Partition],
         membership: L::Membership,
     ) -> Result<Vec<Claimed>, Failure> {
-        let (mut claims, mut records, mut offsets) = (Vec::new(), Vec::new(), Vec::<(Partition, Offset)>::new());
+        let (mut claims, mut records, mut offsets) =
+            (Vec::new(), Vec::new(), Vec::<(Partition, Offset)>::new());
         for &partition in partitions {
             self.check_cancelled()?;
             let committed = self.log.committed(partition).await?;
@@ -81,11 +82,26 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             let nonce = format!("{}-{}", self.spec.nonce, CLAIMS.fetch_add(1, Ordering::Relaxed));
             offsets.push((partition, input));
             records.extend(self.claim_record(partition, &nonce, input));
-            claims.push(Claimed { partition, nonce, committed, bounds, offset: None });
+            claims.push(Claimed {
+                partition,
+                nonce,
+                committed,
+                bounds,
+                offset: None,
+            });
         }
-        let committed = producer.commit(Transaction { records, offsets, membership }).await?;
+        let committed = producer
+            .commit(Transaction {
+                records,
+                offsets,
+                membership,
+            })
+            .await?;
         for claim in &mut claims {
-            let found = committed.changelog.iter().find(|(partition, _)| *partition == claim.partition);
+            let found = committed
+                .changelog
+                .iter()
+                .find(|(partition, _)| *partition == claim.partition);
             claim.offset = found.map(|(_, offset)| *offset);
         }
         Ok(claims)
@@ -102,7 +118,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         if self.spec.changelog.is_none() {
             let input = claim.committed.unwrap_or(claim.bounds.start);
             self.check_position(&claim, input)?;
-            return Ok(self.owned(partition, Marker { epoch: 0, batch: 0 }, input, None, Timers::default(), 0));
+            return Ok(self.owned(
+                partition,
+                Marker { epoch: 0, batch: 0 },
+                input,
+                None,
+                Timers::default(),
+                0,
+            ));
         }
         let epoch = self.own_claim(&claim).await?;
         let last = self.last_meta(partition, epoch).await?;
@@ -111,7 +134,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
         let timers = self.heal(partition, epoch, target).await?;
-        Ok(self.owned(partition, Marker { epoch, batch: target }, input, last, timers, epoch))
+        Ok(self.owned(
+            partition,
+            Marker { epoch, batch: target },
+            input,
+            last,
+            timers,
+            epoch,
+        ))
     }
 
     fn owned<T>(
@@ -166,7 +196,10 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         let Some(Entry::Claim(found)) = self.entry(claim.partition, record)? else {
             return Ok(changelog::Claim::default());
         };
-        Ok(changelog::Claim { nonce: claim.nonce.clone(), ..found })
+        Ok(changelog::Claim {
+            nonce: claim.nonce.clone(),
+            ..found
+        })
     }
 
     /// The last batch before the claim, looked for backwards: it stands near the end.
@@ -197,7 +230,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 }
             }
             if chunk.next <= from {
-                return Err(Failure::Again("the changelog ends before the own claim".to_string()));
+                return Err(Failure::Again(
+                    "the changelog ends before the own claim".to_string(),
+                ));
             }
             from = chunk.next;
         }
@@ -213,10 +248,16 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             Found::At { batch, .. } if batch == target => {
                 let ask = super::ports::Ask::default();
                 let marker = Marker { epoch, batch };
-                let answer = self.store_call(|| self.store.read(partition, marker, ask.clone())).await?;
+                let answer = self
+                    .store_call(|| self.store.read(partition, marker, ask.clone()))
+                    .await?;
                 Ok(answer.timers)
             }
-            Found::At { batch, changelog, stamp } if batch < target && stamp >= oldest => {
+            Found::At {
+                batch,
+                changelog,
+                stamp,
+            } if batch < target && stamp >= oldest => {
                 self.copy(partition, epoch, Some(batch), target, changelog).await
             }
             _ => self.copy(partition, epoch, None, target, 0).await,
@@ -234,13 +275,22 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         start: Offset,
     ) -> Result<Timers, Failure> {
         let stamp = self.clock.wall();
-        let mut step =
-            Step { epoch, from: since.unwrap_or(0), to: target, part: 0, last: false, changelog: epoch, stamp };
+        let mut step = Step {
+            epoch,
+            from: since.unwrap_or(0),
+            to: target,
+            part: 0,
+            last: false,
+            changelog: epoch,
+            stamp,
+        };
         let mut from = start;
         let mut writes = Vec::new();
         while from < epoch {
             self.check_cancelled()?;
-            self.spec.board.restoring(partition, (from - start) as u64, (epoch - start) as u64);
+            self.spec
+                .board
+                .restoring(partition, (from - start) as u64, (epoch - start) as u64);
             let chunk = self.chunk(partition, from).await?;
             for record in chunk.records.iter().filter(|record| record.offset < epoch) {
                 if let Some(Entry::State(key, value)) = self.entry(partition, record)? {
@@ -252,17 +302,22 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 }
             }
             if chunk.next <= from {
-                return Err(Failure::Again("the changelog ends before the own claim".to_string()));
+                return Err(Failure::Again(
+                    "the changelog ends before the own claim".to_string(),
+                ));
             }
             from = chunk.next;
         }
         step.last = true;
         if since.is_some() {
             let writes = std::mem::take(&mut writes);
-            return self.store_call(|| self.store.replicate(partition, step, writes.clone())).await;
+            return self
+                .store_call(|| self.store.replicate(partition, step, writes.clone()))
+                .await;
         }
         if !writes.is_empty() {
-            self.put(partition, true, Step { last: false, ..step }, &mut writes).await?;
+            self.put(partition, true, Step { last: false, ..step }, &mut writes)
+                .await?;
             step.part += 1;
         }
         self.store_call(|| self.store.swap(partition, step)).await
@@ -277,12 +332,20 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     ) -> Result<(), Failure> {
         let writes = std::mem::take(writes);
         if rebuild {
-            return self.store_call(|| self.store.rebuild(partition, step, writes.clone())).await;
+            return self
+                .store_call(|| self.store.rebuild(partition, step, writes.clone()))
+                .await;
         }
-        self.store_call(|| self.store.replicate(partition, step, writes.clone())).await.map(|_| ())
+        self.store_call(|| self.store.replicate(partition, step, writes.clone()))
+            .await
+            .map(|_| ())
     }
 
-    async fn chunk(&self, partition: Partition, from: Offset) -> Result<super::ports::ChangelogChunk, Failure> {
+    async fn chunk(
+        &self,
+        partition: Partition,
+        from: Offset,
+    ) -> Result<super::ports::ChangelogChunk, Failure> {
         let limit = self.spec.limits.changelog_chunk_max_records;
         Ok(self.log.changelog(partition, from, limit).await?)
     }
@@ -305,7 +368,11 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(stage = self.spec.name, reason, "store does not answer; trying again");
+                    tracing::warn!(
+                        stage = self.spec.name,
+                        reason,
+                        "store does not answer; trying again"
+                    );
                     self.clock.pause(backoff).await;
                     backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                 }
@@ -316,7 +383,11 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     }
 
     fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Failure::Cancelled) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Failure::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// The group's offset is a copy of the meta's and may only lag (E5, E12).
@@ -346,19 +417,36 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
 }
 
 fn stopped(partition: Partition, invariant: &'static str, reason: String) -> Failure {
-    Failure::Stopped(Stopped { partition, invariant, reason })
+    Failure::Stopped(Stopped {
+        partition,
+        invariant,
+        reason,
+    })
 }
 
 /// A state of the changelog as the store is to hold it, whatever it held before.
-fn restored(partition: Partition, key: super::ports::Key, value: Option<bytes::Bytes>) -> Result<Write, Failure> {
+fn restored(
+    partition: Partition,
+    key: super::ports::Key,
+    value: Option<bytes::Bytes>,
+) -> Result<Write, Failure> {
     let Some(value) = value else {
-        return Ok(Write { key, value: None, wake: Change::Clear, index: Change::Clear });
+        return Ok(Write {
+            key,
+            value: None,
+            wake: Change::Clear,
+            index: Change::Clear,
+        });
     };
     let saved = stored::decode(&value).map_err(|refusal| stopped(partition, "E2", refusal.to_string()))?;
     Ok(Write {
         key,
         wake: saved.wake.map_or(Change::Clear, Change::Set),
-        index: if saved.indexed { Change::Set(()) } else { Change::Clear },
+        index: if saved.indexed {
+            Change::Set(())
+        } else {
+            Change::Clear
+        },
         value: Some(value),
     })
 }

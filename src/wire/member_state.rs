@@ -31,7 +31,11 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
         known_since: member.known_since.map(|at| at.0),
         registered: member.registered,
         birthday: birthday_tag(member.birthday.as_ref().map(|celebration| celebration.on)),
-        birthday_cause: member.birthday.as_ref().map(|c| c.cause_id.clone()).unwrap_or_default(),
+        birthday_cause: member
+            .birthday
+            .as_ref()
+            .map(|c| c.cause_id.clone())
+            .unwrap_or_default(),
         birthday_given: member.birthday.as_ref().and_then(|celebration| celebration.given),
         sequence: member.sequence,
         debt: member.debt,
@@ -40,7 +44,10 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
         taken_back: member
             .taken_back
             .iter()
-            .map(|(order, points)| TakenBackV1 { order: order.clone(), points: *points })
+            .map(|(order, points)| TakenBackV1 {
+                order: order.clone(),
+                points: *points,
+            })
             .collect(),
         cancelled_orders: member.cancelled_orders.iter().cloned().collect(),
         commands: member.commands.iter().map(SeenV1::from).collect(),
@@ -54,7 +61,11 @@ pub fn decode_member(bytes: &[u8]) -> Result<Member, StateError> {
     if state.version != VERSION {
         return Err(StateError::Version(state.version));
     }
-    let lots = state.lots.into_iter().map(LotV1::read).collect::<Result<Vec<_>, _>>()?;
+    let lots = state
+        .lots
+        .into_iter()
+        .map(LotV1::read)
+        .collect::<Result<Vec<_>, _>>()?;
     let mut member = Member {
         known_since: state.known_since.map(Instant),
         registered: state.registered,
@@ -67,13 +78,27 @@ pub fn decode_member(bytes: &[u8]) -> Result<Member, StateError> {
         debt: state.debt,
         lots: Lots::new(lots),
         cancelled_orders: state.cancelled_orders.into_iter().collect(),
-        taken_back: state.taken_back.into_iter().map(|taken| (taken.order, taken.points)).collect(),
+        taken_back: state
+            .taken_back
+            .into_iter()
+            .map(|taken| (taken.order, taken.points))
+            .collect(),
         open_from: Instant(state.open_from),
         ..Member::default()
     };
     for redemption in state.redemptions {
-        let taken = redemption.taken.into_iter().map(LotV1::read).collect::<Result<_, _>>()?;
-        member.redemptions.insert(redemption.order, Redeemed { taken, returned: redemption.returned });
+        let taken = redemption
+            .taken
+            .into_iter()
+            .map(LotV1::read)
+            .collect::<Result<_, _>>()?;
+        member.redemptions.insert(
+            redemption.order,
+            Redeemed {
+                taken,
+                returned: redemption.returned,
+            },
+        );
     }
     for command in state.commands {
         let (id, at) = command.read()?;
@@ -101,14 +126,20 @@ pub fn decode_broadcasts(bytes: &[u8]) -> Result<Broadcasts, StateError> {
     if state.version != VERSION {
         return Err(StateError::Version(state.version));
     }
-    let mut broadcasts = Broadcasts { latest: state.latest.map(Instant), ..Broadcasts::default() };
+    let mut broadcasts = Broadcasts {
+        latest: state.latest.map(Instant),
+        ..Broadcasts::default()
+    };
     for seen in state.seen {
         let (id, at) = seen.read()?;
         broadcasts.seen.insert(id, at);
     }
     for running in state.running {
         let entry = ledger_entry::decode(&running.entry)?;
-        broadcasts.running.push_back(Broadcast { entry, cursor: running.cursor });
+        broadcasts.running.push_back(Broadcast {
+            entry,
+            cursor: running.cursor,
+        });
     }
     Ok(broadcasts)
 }
@@ -282,7 +313,10 @@ impl LotV1 {
 
 impl From<(&u128, &Instant)> for SeenV1 {
     fn from((id, at): (&u128, &Instant)) -> Self {
-        SeenV1 { id: id.to_be_bytes().to_vec(), at: at.0 }
+        SeenV1 {
+            id: id.to_be_bytes().to_vec(),
+            at: at.0,
+        }
     }
 }
 
@@ -293,7 +327,9 @@ impl SeenV1 {
 }
 
 fn id(bytes: &[u8]) -> Result<u128, StateError> {
-    Ok(u128::from_be_bytes(bytes.try_into().map_err(|_| StateError::Field("id"))?))
+    Ok(u128::from_be_bytes(
+        bytes.try_into().map_err(|_| StateError::Field("id"))?,
+    ))
 }
 
 #[cfg(test)]
@@ -311,9 +347,12 @@ mod tests {
     }
 
     fn lot() -> impl Strategy<Value = Lot> {
-        let notice = (instant(), -300_000i32..3_000_000, any::<u32>()).prop_map(|(at, day, days_before)| {
-            Notice { at, day: NaiveDate::from_num_days_from_ce_opt(day).unwrap(), days_before }
-        });
+        let notice =
+            (instant(), -300_000i32..3_000_000, any::<u32>()).prop_map(|(at, day, days_before)| Notice {
+                at,
+                day: NaiveDate::from_num_days_from_ce_opt(day).unwrap(),
+                days_before,
+            });
         let ids = (any::<u128>(), any::<u64>(), of(".*"), of(any::<u32>()), ".*");
         (ids, 1i64.., instant(), of(instant()), of(notice)).prop_map(
             |((id, credited, order, rule_version, cause_id), points, issued_at, expires_at, notice)| Lot {
@@ -331,12 +370,24 @@ mod tests {
     }
 
     fn member() -> impl Strategy<Value = Member> {
-        let birthday = (1u32..=12, 1u32..=29, ".*", of(any::<i32>())).prop_map(
-            |(month, day, cause_id, given)| Celebration { on: Birthday { month, day }, cause_id, given },
-        );
+        let birthday =
+            (1u32..=12, 1u32..=29, ".*", of(any::<i32>())).prop_map(|(month, day, cause_id, given)| {
+                Celebration {
+                    on: Birthday { month, day },
+                    cause_id,
+                    given,
+                }
+            });
         let redeemed =
             (vec(lot(), 0..3), any::<i64>()).prop_map(|(taken, returned)| Redeemed { taken, returned });
-        let facts = (of(instant()), any::<bool>(), of(birthday), any::<u64>(), any::<i64>(), instant());
+        let facts = (
+            of(instant()),
+            any::<bool>(),
+            of(birthday),
+            any::<u64>(),
+            any::<i64>(),
+            instant(),
+        );
         let memory = (
             btree_map(".*", redeemed, 0..3),
             btree_map(".*", any::<i64>(), 0..3),
@@ -376,8 +427,16 @@ mod tests {
             kind: EntryKind::GrantAll(grant),
         });
         let running = (entry, of(".*")).prop_map(|(entry, cursor)| Broadcast { entry, cursor });
-        (btree_map(any::<u128>(), instant(), 0..3), vec(running, 0..3), of(instant()))
-            .prop_map(|(seen, running, latest)| Broadcasts { seen, running: running.into(), latest })
+        (
+            btree_map(any::<u128>(), instant(), 0..3),
+            vec(running, 0..3),
+            of(instant()),
+        )
+            .prop_map(|(seen, running, latest)| Broadcasts {
+                seen,
+                running: running.into(),
+                latest,
+            })
     }
 
     proptest! {
