@@ -165,14 +165,14 @@ impl Board {
 
 impl Shown {
     fn nothing() -> Self {
-        let phase = Phase::Running;
         Self {
-            phase,
+            phase: Phase::Running,
             position: 0,
             done: Millis::MIN,
             pending: 0,
             next_wake: None,
             sweeping: false,
+            table_seen: 0,
         }
     }
 }
