@@ -1,0 +1,237 @@
+//! Topics: what is there, what ought to be, and making it so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use crate::engine::error::LogError;
+use crate::engine::ports::Partition;
+
+use super::classify;
+use super::context::Context;
+use super::reader::QUERY_TIMEOUT_MS;
+use super::settings::Cluster;
+
+const OPERATION_TIMEOUT_MS: u64 = 30_000;
+
+/// A topic as it ought to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    pub name: String,
+    pub partitions: Partition,
+    /// `None`: the broker's default.
+    pub replication: Option<i32>,
+    /// `cleanup.policy`, `retention.ms` and the like.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A topic as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicState {
+    pub partitions: Partition,
+    /// Smallest number of replicas of any partition.
+    pub replication: usize,
+    pub config: BTreeMap<String, String>,
+}
+
+impl TopicState {
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.config.get(name)?.parse().ok()
+    }
+
+    /// `cleanup.policy` holds this word.
+    pub fn cleans_by(&self, word: &str) -> bool {
+        let policy = self.config.get("cleanup.policy");
+        policy.is_some_and(|policy| policy.split(',').any(|part| part.trim() == word))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    Now,
+    Before,
+}
+
+/// Asks about and creates topics.
+#[derive(Clone)]
+pub struct Admin {
+    client: Arc<AdminClient<Context>>,
+}
+
+impl Admin {
+    pub fn new(cluster: &Cluster, client_id: &str) -> Result<Self, LogError> {
+        let client = cluster
+            .client(client_id)
+            .create_with_context(Context)
+            .map_err(|e| classify::reading("admin", &e))?;
+        Ok(Self {
+            client: Arc::new(client),
+        })
+    }
+
+    /// Names the cluster in the identity of a store (E7).
+    pub async fn cluster_id(&self) -> Result<String, LogError> {
+        self.ask(|client| {
+            let id = client
+                .inner()
+                .fetch_cluster_id(Duration::from_millis(QUERY_TIMEOUT_MS));
+            id.ok_or_else(|| LogError::Retry("the cluster does not answer".into()))
+        })
+        .await
+    }
+
+    /// The topic, or nothing where there is none.
+    pub async fn describe(&self, topic: &str) -> Result<Option<TopicState>, LogError> {
+        let name = topic.to_owned();
+        let found = self.ask(move |client| layout(client, &name)).await?;
+        let Some(mut state) = found else {
+            return Ok(None);
+        };
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_millis(OPERATION_TIMEOUT_MS)));
+        let described = self
+            .client
+            .describe_configs([&ResourceSpecifier::Topic(topic)], &options)
+            .await
+            .map_err(|e| classify::reading(&format!("settings of {topic}"), &e))?;
+        for resource in described {
+            let resource =
+                resource.map_err(|code| classify::reading_code(&format!("settings of {topic}"), code))?;
+            let entries = resource.entries.into_iter();
+            state.config = entries
+                .filter_map(|entry| Some((entry.name, entry.value?)))
+                .collect();
+        }
+        Ok(Some(state))
+    }
+
+    /// Creates a topic, if it is not there: then it is left as it is.
+    pub async fn create(&self, spec: &TopicSpec) -> Result<Created, LogError> {
+        let replication = TopicReplication::Fixed(spec.replication.unwrap_or(-1));
+        let mut topic = NewTopic::new(&spec.name, spec.partitions, replication);
+        for (name, value) in &spec.config {
+            topic = topic.set(name, value);
+        }
+        let timeout = Some(Duration::from_millis(OPERATION_TIMEOUT_MS));
+        let options = AdminOptions::new()
+            .request_timeout(timeout)
+            .operation_timeout(timeout);
+        let what = format!("creating {}", spec.name);
+        let results = self
+            .client
+            .create_topics([&topic], &options)
+            .await
+            .map_err(|e| classify::reading(&what, &e))?;
+        match results.into_iter().next() {
+            Some(Ok(_)) => Ok(Created::Now),
+            Some(Err((_, Code::TopicAlreadyExists))) => Ok(Created::Before),
+            Some(Err((_, code @ (Code::InvalidReplicationFactor | Code::InvalidPartitions)))) => {
+                Err(LogError::Fatal(format!("{what}: {code}")))
+            }
+            Some(Err((_, code))) => Err(classify::reading_code(&what, code)),
+            None => Err(LogError::Retry(format!("{what}: no answer"))),
+        }
+    }
+
+    /// What a topic lacks, in words; empty where it is as it ought to be.
+    pub async fn check(&self, spec: &TopicSpec) -> Result<Vec<String>, LogError> {
+        let state = self.describe(&spec.name).await?;
+        Ok(differences(spec, state.as_ref()))
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&AdminClient<Context>) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let client = self.client.clone();
+        tokio::task::spawn_blocking(move || ask(&client))
+            .await
+            .unwrap_or_else(|e| Err(LogError::Retry(format!("asking: {e}"))))
+    }
+}
+
+fn layout(client: &AdminClient<Context>, topic: &str) -> Result<Option<TopicState>, LogError> {
+    let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
+    let metadata = client
+        .inner()
+        .fetch_metadata(Some(topic), timeout)
+        .map_err(|e| classify::reading(topic, &e))?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(None);
+    };
+    if let Some(error) = found.error() {
+        return match Code::from(error) {
+            Code::UnknownTopicOrPartition | Code::UnknownTopic => Ok(None),
+            code => Err(classify::reading_code(topic, code)),
+        };
+    }
+    if found.partitions().is_empty() {
+        return Ok(None);
+    }
+    let replicas = found
+        .partitions()
+        .iter()
+        .map(|partition| partition.replicas().len());
+    Ok(Some(TopicState {
+        partitions: Partition::try_from(found.partitions().len()).unwrap_or(Partition::MAX),
+        replication: replicas.min().unwrap_or(0),
+        config: BTreeMap::new(),
+    }))
+}
+
+fn differences(spec: &TopicSpec, state: Option<&TopicState>) -> Vec<String> {
+    let Some(state) = state else {
+        return vec![format!("topic {} does not exist", spec.name)];
+    };
+    let mut found = Vec::new();
+    if state.partitions != spec.partitions {
+        found.push(format!(
+            "topic {} has {} partitions instead of {}",
+            spec.name, state.partitions, spec.partitions
+        ));
+    }
+    for (name, wanted) in &spec.config {
+        let present = state.config.get(name).map_or("nothing", String::as_str);
+        if present != wanted {
+            found.push(format!(
+                "topic {} has {name}={present} instead of {wanted}",
+                spec.name
+            ));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_difference_is_told() {
+        let config = |policy: &str| BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
+        let spec = TopicSpec {
+            name: "t".into(),
+            partitions: 12,
+            replication: None,
+            config: config("compact"),
+        };
+        let state = |partitions, policy| TopicState {
+            partitions,
+            replication: 1,
+            config: config(policy),
+        };
+        let rows = [
+            (None, 1),
+            (Some(state(12, "compact")), 0),
+            (Some(state(3, "compact")), 1),
+            (Some(state(3, "delete")), 2),
+        ];
+        for (state, count) in rows {
+            assert_eq!(differences(&spec, state.as_ref()).len(), count, "{state:?}");
+        }
+        assert!(state(1, "compact,delete").cleans_by("compact"));
+        assert!(!state(1, "delete").cleans_by("compact"));
+    }
+}

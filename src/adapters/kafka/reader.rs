@@ -1,0 +1,223 @@
+//! Reads parts of a topic without being in a group: the changelog for a restore, and whole topics
+//! for the command line. One consumer; each partition has a queue of its own, which goes on where
+//! the last call ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
+
+use crate::engine::error::LogError;
+use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition};
+
+use super::classify;
+use super::context::Context;
+use super::queue::{Client, Event, HeaderNames, Queue};
+
+pub(super) const QUERY_TIMEOUT_MS: u64 = 10_000;
+const COMMITTED_TIMEOUT_MS: u64 = 15_000;
+/// A call that brings nothing for so long is given up, and made again by the engine.
+const SILENCE_MAX_MS: u64 = 20_000;
+const POLL_MS: i32 = 200;
+
+/// Blocking: to be called where blocking is allowed.
+pub(super) struct Reader {
+    topic: Arc<str>,
+    client: Arc<Client>,
+    /// Everything that is not of a partition: log lines, broker errors.
+    events: Mutex<(Queue, HeaderNames)>,
+    places: Mutex<BTreeMap<Partition, Arc<Mutex<Option<Place>>>>>,
+}
+
+/// Where a partition is being read.
+struct Place {
+    queue: Queue,
+    names: HeaderNames,
+    next: Offset,
+}
+
+impl Reader {
+    pub(super) fn new(config: &ClientConfig, topic: Arc<str>) -> Result<Self, LogError> {
+        let client: Client = config
+            .create_with_context(Context)
+            .map_err(|e| classify::reading("reader", &e))?;
+        let client = Arc::new(client);
+        let events = Queue::of_consumer(&client)?;
+        Ok(Self {
+            topic,
+            client,
+            events: Mutex::new((events, HeaderNames::default())),
+            places: Mutex::default(),
+        })
+    }
+
+    /// First offset kept and read_committed end: librdkafka asks at the client's isolation level,
+    /// so the end is the last stable offset.
+    pub(super) fn bounds(&self, topic: &str, partition: Partition) -> Result<Bounds, LogError> {
+        let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
+        let (start, end) = self
+            .client
+            .fetch_watermarks(topic, partition, timeout)
+            .map_err(|e| classify::reading(&format!("bounds of {topic}-{partition}"), &e))?;
+        Ok(Bounds { start, end })
+    }
+
+    /// The group's committed offset. A read_committed consumer asks for stable offsets, and
+    /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
+    pub(super) fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
+        let what = || format!("committed offset of {topic}-{partition}");
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let list = self
+            .client
+            .committed_offsets(list, Duration::from_millis(COMMITTED_TIMEOUT_MS))
+            .map_err(|e| classify::reading(&what(), &e))?;
+        let found = list.find_partition(topic, partition);
+        let found = found.ok_or_else(|| LogError::Retry(format!("{}: no answer", what())))?;
+        found.error().map_err(|e| classify::reading(&what(), &e))?;
+        Ok(match found.offset() {
+            KafkaOffset::Offset(offset) => Some(offset),
+            _ => None,
+        })
+    }
+
+    /// How many partitions a topic has.
+    pub(super) fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
+        let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
+        let metadata = self.client.fetch_metadata(Some(topic), timeout);
+        let metadata = metadata.map_err(|e| classify::reading(topic, &e))?;
+        let count = metadata
+            .topics()
+            .first()
+            .map_or(0, |found| found.partitions().len());
+        match Partition::try_from(count) {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(LogError::Fatal(format!("topic {topic} does not exist"))),
+        }
+    }
+
+    /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
+    pub(super) fn read(
+        &self,
+        partition: Partition,
+        from: Offset,
+        limit: usize,
+    ) -> Result<ChangelogChunk, LogError> {
+        let Bounds { start, end } = self.bounds(&self.topic, partition)?;
+        let from = from.max(start);
+        let mut chunk = ChangelogChunk {
+            records: Vec::new(),
+            next: from,
+            end,
+        };
+        self.drain_events();
+        if from >= end || limit == 0 {
+            return Ok(chunk);
+        }
+        let slot = lock(&self.places).entry(partition).or_default().clone();
+        let mut slot = lock(&slot);
+        let mut place = match slot.take() {
+            Some(place) if place.next == from => place,
+            // Its queue must be gone before the partition is assigned anew.
+            other => {
+                drop(other);
+                self.open(partition, from)?
+            }
+        };
+        // After an error the place is dropped: the next call seeks.
+        self.fill(partition, &mut place, limit, &mut chunk)?;
+        *slot = Some(place);
+        Ok(chunk)
+    }
+
+    /// Frees what reading a partition holds.
+    pub(super) fn close(&self, partition: Partition) {
+        let known = lock(&self.places).remove(&partition);
+        if known.is_some_and(|slot| lock(&slot).take().is_some()) {
+            // Not assigned any more: nothing left to free.
+            let _ = self.client.incremental_unassign(&self.list(partition));
+        }
+    }
+
+    fn fill(
+        &self,
+        partition: Partition,
+        place: &mut Place,
+        limit: usize,
+        chunk: &mut ChangelogChunk,
+    ) -> Result<(), LogError> {
+        let silence = Duration::from_millis(SILENCE_MAX_MS);
+        let mut heard = Instant::now();
+        while chunk.next < chunk.end && chunk.records.len() < limit {
+            match place.queue.poll(POLL_MS, &mut place.names) {
+                // A stale one, from before the seek.
+                Some(Event::Record(record)) if record.offset < chunk.next => {}
+                Some(Event::Record(record)) => {
+                    heard = Instant::now();
+                    chunk.next = record.offset + 1;
+                    chunk.records.push(record);
+                }
+                Some(Event::End { offset, .. }) => {
+                    heard = Instant::now();
+                    chunk.next = chunk.next.max(offset);
+                }
+                Some(Event::Error { code, reason, .. }) => {
+                    let what = format!("reading {}-{partition}: {reason}", self.topic);
+                    match classify::reading_code(&what, code) {
+                        LogError::Retry(_) => tracing::warn!(partition, ?code, "{what}"),
+                        error => return Err(error),
+                    }
+                }
+                _ => self.drain_events(),
+            }
+            if heard.elapsed() > silence {
+                return Err(LogError::Retry(format!(
+                    "nothing came of {}-{partition} at {} before {}",
+                    self.topic, chunk.next, chunk.end
+                )));
+            }
+        }
+        place.next = chunk.next;
+        Ok(())
+    }
+
+    fn open(&self, partition: Partition, from: Offset) -> Result<Place, LogError> {
+        let what = || format!("opening {}-{partition}", self.topic);
+        // Fails where it was not assigned, which is as good.
+        let _ = self.client.incremental_unassign(&self.list(partition));
+        let queue = Queue::of_partition(&self.client, &self.topic, partition)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(from))
+            .map_err(|e| classify::reading(&what(), &e))?;
+        self.client
+            .incremental_assign(&list)
+            .map_err(|e| LogError::Retry(format!("{}: {e}", what())))?;
+        Ok(Place {
+            queue,
+            names: HeaderNames::default(),
+            next: from,
+        })
+    }
+
+    fn list(&self, partition: Partition) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, partition);
+        list
+    }
+
+    fn drain_events(&self) {
+        let mut events = lock(&self.events);
+        let (queue, names) = &mut *events;
+        while let Some(event) = queue.poll(0, names) {
+            if let Event::Error { code, reason, .. } = event {
+                tracing::warn!(topic = %self.topic, ?code, "{reason}");
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,3 @@
+//! The stair between the engine and the domain: how bytes become decisions.
+
+pub mod topics;
