@@ -121,3 +121,7 @@ fn refused(entry: &Entry, detail: &str, actor: &Option<String>) -> Outcome {
         },
     }
 }
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;
