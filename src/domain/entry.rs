@@ -113,6 +113,7 @@ pub enum Command {
     Import {
         points: i64,
         expires: ImportExpiry,
+        note: Option<String>,
         actor: Option<String>,
     },
     Registered {

@@ -1,7 +1,11 @@
 //! The business: no I/O, no clock, no async, no randomness.
 
 pub mod calendar;
+pub mod digest;
 pub mod entry;
 pub mod instant;
+pub mod ledger;
+pub mod money;
+pub mod order;
 pub mod outcome;
 pub mod rules;

@@ -71,8 +71,10 @@ pub enum Body {
         lots: Vec<LotPart>,
     },
     /// `points`: what was asked for, where that is known.
+    /// `detail`: which field is wrong, where the reason is `invalid`.
     Rejected {
         points: Option<i64>,
+        detail: Option<String>,
     },
 }
 

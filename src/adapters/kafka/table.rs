@@ -12,7 +12,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::watch;
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Offset, Partition, Record};
+use crate::engine::ports::{Offset, Partition, Record, Table};
 use crate::engine::processor::GlobalTable;
 
 use super::context::Context;
@@ -124,6 +124,30 @@ impl TableReader {
     /// Changes whenever something was applied.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+}
+
+impl Table for TableReader {
+    fn catch_up(&self) -> impl Future<Output = Result<(), LogError>> + Send {
+        TableReader::catch_up(self)
+    }
+
+    fn version(&self) -> u64 {
+        self.progress.borrow().applied
+    }
+
+    fn changed(&self, seen: u64) -> impl Future<Output = ()> + Send {
+        let mut progress = self.progress.clone();
+        async move {
+            if progress
+                .wait_for(|progress| progress.applied != seen)
+                .await
+                .is_err()
+            {
+                // The thread has ended: catching up says why.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! All rule versions and shop statuses known, and which of them counts when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{RuleVersion, ShopStatus};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+
+use super::model::{BirthdayOn, RuleVersion, ShopStatus};
 use crate::domain::instant::Instant;
 
 /// A published version: `published` is when it became known (`Instant::MIN`: from the start).
@@ -17,25 +21,201 @@ impl Published {
     pub fn counts_from(&self) -> Instant {
         self.rules.effective_from.max(self.published)
     }
+
+    /// What decides between versions that both count.
+    fn rank(&self) -> (Instant, u32) {
+        (self.rules.effective_from, self.rules.version)
+    }
 }
 
-/// Everything `point-rules` says.
+/// A change of a shop's status, with the id of the event that told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    pub at: Instant,
+    pub status: ShopStatus,
+    pub event_id: String,
+}
+
+/// What became of a version that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publication {
+    New,
+    /// The same document with this number is known.
+    Duplicate,
+    /// Another document with this number is known, and stays.
+    Refused,
+}
+
+/// Everything `point-rules` says. A position is the offset of the record that said it.
 #[derive(Clone, Debug, Default)]
-pub struct RuleBook {}
+pub struct RuleBook {
+    shops: BTreeMap<String, Shop>,
+}
+
+#[derive(Clone, Debug)]
+struct Shop {
+    /// By rank: the greatest `effective_from` last, of equals the higher version.
+    versions: Vec<Published>,
+    /// By time; of equals the one told last counts.
+    statuses: Vec<StatusChange>,
+    /// Where open orders were last asked to look again.
+    asks_at: Option<i64>,
+    /// Where members' birthdays were last moved.
+    birthdays_at: Option<i64>,
+}
 
 impl RuleBook {
-    /// Of the versions published by then the greatest `effective_from` counts, of equals the
-    /// higher version.
-    pub fn in_force(&self, _shop_id: &str, _at: Instant) -> Option<&Published> {
-        todo!()
+    pub fn publish(&mut self, rules: RuleVersion, published: Instant, position: i64) -> Publication {
+        let shop = self.shop_mut(&rules.shop_id);
+        if let Some(known) = shop.versions.iter().find(|v| v.rules.version == rules.version) {
+            return match *known.rules == rules {
+                true => Publication::Duplicate,
+                false => Publication::Refused,
+            };
+        }
+        if rules.issuance.apply_to_open_orders {
+            shop.asks_at = Some(position);
+        }
+        if shop.versions.is_empty()
+            || shop
+                .versions
+                .iter()
+                .any(|v| birthday(&v.rules) != birthday(&rules))
+        {
+            shop.birthdays_at = birthday(&rules).map(|_| position).or(shop.birthdays_at);
+        }
+        let version = Published {
+            rules: Arc::new(rules),
+            published,
+        };
+        let place = shop.versions.partition_point(|v| v.rank() < version.rank());
+        shop.versions.insert(place, version);
+        Publication::New
     }
 
-    pub fn version(&self, _shop_id: &str, _version: u32) -> Option<&Published> {
-        todo!()
+    /// Says whether this was news.
+    pub fn set_status(&mut self, shop_id: &str, change: StatusChange, position: i64) -> bool {
+        let shop = self.shop_mut(shop_id);
+        if shop.statuses.contains(&change) {
+            return false;
+        }
+        if change.status == ShopStatus::Open {
+            shop.asks_at = Some(position);
+        }
+        let place = shop.statuses.partition_point(|s| s.at <= change.at);
+        shop.statuses.insert(place, change);
+        true
+    }
+
+    /// Of the versions published by then the greatest `effective_from` counts, of equals the
+    /// higher version.
+    pub fn in_force(&self, shop_id: &str, at: Instant) -> Option<&Published> {
+        self.shops
+            .get(shop_id)?
+            .versions
+            .iter()
+            .rev()
+            .find(|v| v.counts_from() <= at)
+    }
+
+    pub fn version(&self, shop_id: &str, version: u32) -> Option<&Published> {
+        self.versions(shop_id).find(|v| v.rules.version == version)
+    }
+
+    /// All versions of a shop, by `effective_from` and number.
+    pub fn versions(&self, shop_id: &str) -> impl Iterator<Item = &Published> {
+        self.shops
+            .get(shop_id)
+            .into_iter()
+            .flat_map(|shop| &shop.versions)
+    }
+
+    pub fn shop_ids(&self) -> impl Iterator<Item = &str> {
+        self.shops.keys().map(String::as_str)
+    }
+
+    /// The versions that take the issuance part of open orders over from `bound`, in the order
+    /// in which they count. One that never comes into force is not among them.
+    pub fn takeovers<'a>(&'a self, shop_id: &str, bound: &Published) -> Vec<&'a Published> {
+        let mut later: Vec<&Published> = self
+            .versions(shop_id)
+            .filter(|v| v.rules.issuance.apply_to_open_orders && v.rank() > bound.rank())
+            .collect();
+        later.sort_by_key(|v| (v.counts_from(), std::cmp::Reverse(v.rank())));
+        let mut highest = bound.rank();
+        let mut from = None;
+        later.retain(|v| {
+            let takes_over = v.rank() > highest && from != Some(v.counts_from());
+            if takes_over {
+                highest = v.rank();
+                from = Some(v.counts_from());
+            }
+            takes_over
+        });
+        later
     }
 
     /// Open where nothing was said.
-    pub fn status(&self, _shop_id: &str, _at: Instant) -> ShopStatus {
-        todo!()
+    pub fn status(&self, shop_id: &str, at: Instant) -> ShopStatus {
+        self.status_change(shop_id, at)
+            .map_or(ShopStatus::Open, |change| change.status)
     }
+
+    /// When a shop that rested at `since` opens again, and by which event.
+    pub fn next_open(&self, shop_id: &str, since: Instant) -> Option<&StatusChange> {
+        let statuses = &self.shops.get(shop_id)?.statuses;
+        let later = statuses.partition_point(|s| s.at <= since);
+        let told_late = later.checked_sub(1).map(|last| &statuses[last]);
+        // Of several at one instant the last told counts.
+        let ends_its_instant = |i: &usize| statuses.get(i + 1).is_none_or(|next| next.at != statuses[*i].at);
+        let opens = (later..statuses.len())
+            .filter(ends_its_instant)
+            .map(|i| &statuses[i]);
+        told_late
+            .into_iter()
+            .chain(opens)
+            .find(|s| s.status == ShopStatus::Open)
+    }
+
+    /// The shops whose open orders were asked to look again behind `after`, with the position.
+    pub fn nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
+        let asked = self
+            .shops
+            .iter()
+            .filter_map(|(id, shop)| Some((id.as_str(), shop.asks_at?)));
+        asked.filter(move |(_, position)| *position > after)
+    }
+
+    /// The shops whose members' birthday gifts were moved behind `after`, with the position.
+    pub fn member_nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
+        let asked = self
+            .shops
+            .iter()
+            .filter_map(|(id, shop)| Some((id.as_str(), shop.birthdays_at?)));
+        asked.filter(move |(_, position)| *position > after)
+    }
+
+    fn status_change(&self, shop_id: &str, at: Instant) -> Option<&StatusChange> {
+        let statuses = &self.shops.get(shop_id)?.statuses;
+        statuses[..statuses.partition_point(|s| s.at <= at)].last()
+    }
+
+    fn shop_mut(&mut self, shop_id: &str) -> &mut Shop {
+        if !self.shops.contains_key(shop_id) {
+            let empty = Shop {
+                versions: Vec::new(),
+                statuses: Vec::new(),
+                asks_at: None,
+                birthdays_at: None,
+            };
+            self.shops.insert(shop_id.to_owned(), empty);
+        }
+        self.shops.get_mut(shop_id).expect("the shop was just put there")
+    }
+}
+/// When birthday gifts come by a version; `None`: never. Versions that agree in this leave
+/// their members' timers as they are.
+fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
+    let gift = rules.gifts.birthday.filter(|_| rules.enabled)?;
+    Some((rules.timezone, gift.on, gift.at))
 }

@@ -69,6 +69,20 @@ pub struct Base {
     pub subtract_points_redeemed: bool,
 }
 
+impl Default for Base {
+    /// Goods less what was not paid for them.
+    fn default() -> Self {
+        Self {
+            include_shipping: false,
+            include_tax: false,
+            include_surcharge: false,
+            subtract_discounts: true,
+            subtract_store_credit: true,
+            subtract_points_redeemed: true,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Earning {
     Rate {

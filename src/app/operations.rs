@@ -1,0 +1,138 @@
+//! What the commands ask for. The command line knows what is asked; `app` knows how it is done.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use rust_decimal::Decimal;
+
+use crate::config::Settings;
+use crate::domain::instant::Instant;
+use crate::http::views::{Member, Order, Quote};
+
+/// `-` stands for stdin wherever a file is named.
+pub struct Replay {
+    pub rules: Vec<PathBuf>,
+    pub events: Vec<PathBuf>,
+    pub until: Option<Instant>,
+}
+
+/// A fault in a rule document, with the place it has in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault {
+    pub file: String,
+    pub line: usize,
+    /// Dotted path of the field.
+    pub field: String,
+    pub what: String,
+    pub remedy: String,
+}
+
+/// A version, checked or published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSummary {
+    pub shop_id: String,
+    pub version: u32,
+    pub effective_from: Instant,
+    /// `None`: not published yet.
+    pub published: Option<Instant>,
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicState {
+    pub name: String,
+    pub found: TopicFound,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicFound {
+    Good,
+    Created,
+    Missing,
+    /// What is wrong and what would be right.
+    Wrong(String),
+}
+
+/// Where a dead letter lies in its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LetterId {
+    pub partition: i32,
+    pub offset: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub id: LetterId,
+    pub code: String,
+    pub detail: String,
+    /// Where it was read.
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub at: Instant,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// Empty: all.
+    pub ids: Vec<LetterId>,
+    pub code: Option<String>,
+    pub limit: Option<usize>,
+}
+
+/// Everything a command can have done. Blocking: a command does one thing.
+pub trait Operations {
+    /// Writes output events to `out` and malformed lines, with their numbers, to `err`.
+    /// Returns how many lines were malformed.
+    fn replay(&self, replay: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64>;
+
+    /// Runs the processor until it is told to end.
+    fn run(&self, settings: Settings) -> anyhow::Result<()>;
+
+    /// Creates what is missing and checks the rest.
+    fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>>;
+
+    fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>>;
+
+    /// Reads rule documents without publishing them. The faults of all files, or the versions.
+    fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>>;
+
+    /// Publishes the documents in order, back-dated to `time` where it is given.
+    fn publish_rules(
+        &self,
+        settings: &Settings,
+        files: &[PathBuf],
+        time: Option<Instant>,
+    ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>>;
+
+    fn show_rules(&self, settings: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>>;
+
+    /// `None`: not known.
+    fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>>;
+
+    /// `None`: not known.
+    fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>>;
+
+    fn quote(
+        &self,
+        settings: &Settings,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
+    ) -> anyhow::Result<Quote>;
+
+    fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>>;
+
+    /// Sends records back to where they were read, with `value` in place of their own where it
+    /// is given. Returns how many.
+    fn redrive(
+        &self,
+        settings: &Settings,
+        letters: &Letters,
+        value: Option<Vec<u8>>,
+    ) -> anyhow::Result<usize>;
+}

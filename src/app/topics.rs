@@ -1,0 +1,93 @@
+//! The topics accrual needs, and how each must be.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::kafka::{Admin, Cluster, Created, TopicSpec};
+use crate::config::Settings;
+
+use super::operations::{TopicFound, TopicState};
+
+/// Inputs and dead letters take records that are too large to be read: they are refused by
+/// accrual, in the open, and not by the broker.
+const INPUT_MAX_BYTES: u64 = 4 << 20;
+const DEAD_LETTER_MAX_BYTES: u64 = 8 << 20;
+/// Longer than any outage of the ledger stage that one would sit out.
+const ENTRIES_RETENTION_MS: i64 = 30 * 24 * 3_600_000;
+/// A store that was last written half of this ago can still be healed by the changelog (E7).
+pub const TOMBSTONE_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+
+/// A topic with what is essential to it, and what it is created with beside that.
+struct Wanted {
+    spec: TopicSpec,
+    initial: BTreeMap<String, String>,
+}
+
+/// Creates what is missing; says of every topic how it is.
+pub async fn create(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec<TopicState>> {
+    let admin = Admin::new(cluster, "accrual-topics")?;
+    let mut states = Vec::new();
+    for wanted in wanted(settings) {
+        let mut spec = wanted.spec.clone();
+        spec.config.extend(wanted.initial);
+        let found = match admin.create(&spec).await? {
+            Created::Now => TopicFound::Created,
+            Created::Before => found(&admin, &wanted.spec).await?,
+        };
+        states.push(TopicState { name: spec.name, found });
+    }
+    Ok(states)
+}
+
+/// Says of every topic how it is.
+pub async fn check(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec<TopicState>> {
+    let admin = Admin::new(cluster, "accrual-topics")?;
+    let mut states = Vec::new();
+    for Wanted { spec, .. } in wanted(settings) {
+        let found = found(&admin, &spec).await?;
+        states.push(TopicState { name: spec.name, found });
+    }
+    Ok(states)
+}
+
+async fn found(admin: &Admin, spec: &TopicSpec) -> anyhow::Result<TopicFound> {
+    if admin.describe(&spec.name).await?.is_none() {
+        return Ok(TopicFound::Missing);
+    }
+    let differences = admin.check(spec).await?;
+    Ok(match differences.is_empty() {
+        true => TopicFound::Good,
+        false => TopicFound::Wrong(differences.join("; ")),
+    })
+}
+
+fn wanted(settings: &Settings) -> Vec<Wanted> {
+    let topics = &settings.topics;
+    let many = topics.partitions;
+    let topic = |name: &str, partitions: i32, policy: &str, initial: &[(&str, String)]| Wanted {
+        spec: TopicSpec {
+            name: name.to_string(),
+            partitions,
+            replication: topics.replication_factor,
+            config: BTreeMap::from([("cleanup.policy".to_string(), policy.to_string())]),
+        },
+        initial: initial.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+    };
+    let input = [("max.message.bytes", INPUT_MAX_BYTES.to_string())];
+    let letters =
+        [("max.message.bytes", DEAD_LETTER_MAX_BYTES.to_string()), ("retention.ms", "-1".to_string())];
+    let entries = [("retention.ms", ENTRIES_RETENTION_MS.to_string())];
+    let changelog = [("delete.retention.ms", TOMBSTONE_RETENTION_MS.to_string())];
+    vec![
+        topic(&topics.order_events, many, "delete", &input),
+        topic(&topics.point_commands, many, "delete", &input),
+        // One partition: rule versions and shop statuses have one order for all.
+        topic(&topics.point_rules, 1, "compact", &[]),
+        topic(&topics.points_issued, many, "delete", &[]),
+        topic(&topics.points_expired, many, "delete", &[]),
+        topic(&topics.points_events, many, "delete", &[]),
+        topic(&topics.dead_letters, many, "delete", &letters),
+        topic(&topics.ledger_entries, many, "delete", &entries),
+        topic(&topics.orders_changelog, many, "compact", &changelog),
+        topic(&topics.ledger_changelog, many, "compact", &changelog),
+    ]
+}

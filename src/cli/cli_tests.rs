@@ -1,0 +1,304 @@
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::app::operations::*;
+use crate::http::views::{Member, Order, Quote};
+
+/// Answers every command with something that names what it was asked.
+struct Fake;
+
+fn summary(version: u32) -> RuleSummary {
+    RuleSummary {
+        shop_id: "acme".to_owned(),
+        version,
+        effective_from: Instant(0),
+        published: (version > 1).then_some(Instant(1_000_000)),
+        enabled: true,
+    }
+}
+
+impl Operations for Fake {
+    fn replay(&self, replay: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64> {
+        writeln!(out, "{:?} {:?} {:?}", replay.rules, replay.events, replay.until)?;
+        let malformed = replay.events.contains(&PathBuf::from("bad"));
+        if malformed {
+            writeln!(err, "bad:1: not JSON")?;
+        }
+        Ok(u64::from(malformed))
+    }
+
+    fn run(&self, settings: Settings) -> anyhow::Result<()> {
+        anyhow::bail!("cannot reach {}", settings.kafka.brokers)
+    }
+
+    fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
+        let name = settings.topics.order_events.clone();
+        Ok(vec![TopicState {
+            name,
+            found: TopicFound::Created,
+        }])
+    }
+
+    fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
+        let name = settings.topics.point_rules.clone();
+        Ok(vec![TopicState {
+            name,
+            found: TopicFound::Missing,
+        }])
+    }
+
+    fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+        if files[0].as_os_str() == "good.yaml" {
+            return Ok(Ok(vec![summary(1)]));
+        }
+        Ok(Err(vec![RuleFault {
+            file: files[0].display().to_string(),
+            line: 7,
+            field: "accrual.rate.every".to_owned(),
+            what: "0 is not more than 0".to_owned(),
+            remedy: "write an amount".to_owned(),
+        }]))
+    }
+
+    fn publish_rules(
+        &self,
+        _: &Settings,
+        _: &[PathBuf],
+        time: Option<Instant>,
+    ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+        Ok(Ok(vec![summary(if time.is_some() { 3 } else { 2 })]))
+    }
+
+    fn show_rules(&self, _: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
+        Ok(if shop_id == "acme" {
+            vec![summary(1), summary(2)]
+        } else {
+            Vec::new()
+        })
+    }
+
+    fn order(&self, _: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
+        Ok((order_id == "A-1").then(|| Order {
+            shop_id: shop_id.to_owned(),
+            order_id: order_id.to_owned(),
+            member_id: None,
+            rule_version: Some(3),
+            facts: [
+                ("paid", "2022-03-03T00:00:00Z"),
+                ("created", "2022-03-02T00:00:00Z"),
+            ]
+            .map(|(fact, at)| (fact.to_owned(), at.to_owned()))
+            .into(),
+            due_at: None,
+            outcome: "withheld".to_owned(),
+            reason: Some("guest".to_owned()),
+            points: None,
+            base_amount: Some("100.00".to_owned()),
+            currency: Some("TWD".to_owned()),
+            why: vec!["the rule requires a login".to_owned()],
+            as_of: "2022-03-04T00:00:00Z".to_owned(),
+        }))
+    }
+
+    fn member(&self, _: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
+        Ok(Some(Member {
+            shop_id: shop_id.to_owned(),
+            member_id: member_id.to_owned(),
+            balance: 5,
+            usable: 5,
+            pending: 0,
+            lots: Vec::new(),
+            sequence: 1,
+            as_of: "2022-03-04T00:00:00Z".to_owned(),
+        }))
+    }
+
+    fn quote(
+        &self,
+        _: &Settings,
+        _: &str,
+        _: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
+    ) -> anyhow::Result<Quote> {
+        Ok(Quote {
+            points: 100,
+            amount: subtotal.to_string(),
+            currency: Some("TWD".to_owned()),
+            limit: tier.unwrap_or("balance").to_owned(),
+            as_of: "2022-03-04T00:00:00Z".to_owned(),
+        })
+    }
+
+    fn dead_letters(&self, _: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
+        Ok(vec![Letter {
+            id: LetterId {
+                partition: 3,
+                offset: 118,
+            },
+            code: letters.code.clone().unwrap_or_else(|| "malformed".to_owned()),
+            detail: "data.order: missing".to_owned(),
+            topic: "order-events".to_owned(),
+            partition: 3,
+            offset: 7,
+            at: Instant(0),
+            key: Some(b"A-1".to_vec()),
+            value: Some(b"{}".to_vec()),
+        }])
+    }
+
+    fn redrive(&self, _: &Settings, letters: &Letters, _: Option<Vec<u8>>) -> anyhow::Result<usize> {
+        Ok(letters.ids.len())
+    }
+}
+
+fn run(line: &str) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = std::iter::once("accrual")
+        .chain(line.split_whitespace())
+        .map(OsString::from);
+    let status = execute(arguments, &Fake, &mut out, &mut err);
+    (
+        status,
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    )
+}
+
+#[test]
+fn the_tree_of_commands_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn commands_answer_with_status_and_text() {
+    // A line, its exit status, all of stdout, all of stderr.
+    let rows: &[(&str, u8, &str, &str)] = &[
+        (
+            "replay --rules r.yaml --events e",
+            0,
+            "[\"r.yaml\"] [\"e\"] None\n",
+            "",
+        ),
+        (
+            "replay --rules r --events bad - --until 1970-01-01T00:00:01Z",
+            3,
+            "[\"r\"] [\"bad\", \"-\"] Some(Instant(1000000))\n",
+            "bad:1: not JSON\n1 line was malformed\n",
+        ),
+        ("run", 1, "", "error: cannot reach 127.0.0.1:9092\n"),
+        ("topics create", 0, "order-events: created\n", ""),
+        (
+            "topics check",
+            1,
+            "point-rules: missing; run `accrual topics create`\n",
+            "",
+        ),
+        ("rules check good.yaml", 0, "acme version 1 is good\n", ""),
+        (
+            "rules check bad.yaml",
+            1,
+            "",
+            "bad.yaml:7: accrual.rate.every: 0 is not more than 0; write an amount\n",
+        ),
+        ("rules publish a.yaml", 0, "acme version 2 is published\n", ""),
+        (
+            "rules publish a.yaml --time 2022-01-01T00:00:00Z",
+            0,
+            "acme version 3 is published\n",
+            "",
+        ),
+        (
+            "rules show acme",
+            0,
+            "version\teffective_from\tpublished\tenabled\n\
+             1\t1970-01-01T00:00:00Z\t-\ttrue\n2\t1970-01-01T00:00:00Z\t1970-01-01T00:00:01Z\ttrue\n",
+            "",
+        ),
+        ("rules show zzz", 1, "shop zzz has no published rules\n", ""),
+        (
+            "explain order acme A-1",
+            0,
+            "Order A-1 of shop acme, by a guest, as of 2022-03-04T00:00:00Z\n  bound to rule version 3\n  \
+             created at 2022-03-02T00:00:00Z\n  paid at 2022-03-03T00:00:00Z\n  earns on 100.00 TWD\n  \
+             withheld (guest)\n  the rule requires a login\n",
+            "",
+        ),
+        ("explain order acme A-2", 1, "A-2 of shop acme is not known\n", ""),
+        (
+            "explain member acme m-1",
+            0,
+            "Member m-1 of shop acme, as of 2022-03-04T00:00:00Z\n  balance 5, usable 5, pending 0, after 1 changes\n",
+            "",
+        ),
+        (
+            "quote acme m-1 --subtotal 1.50 --tier gold",
+            0,
+            "100 points, worth 1.50 TWD (decided by gold), as of 2022-03-04T00:00:00Z\n",
+            "",
+        ),
+        (
+            "dead-letters list --code too_large",
+            0,
+            "3:118\t1970-01-01T00:00:00Z\ttoo_large\torder-events:3:7\tA-1\tdata.order: missing\n",
+            "",
+        ),
+        ("dead-letters list 3:118 --value", 0, "{}\n", ""),
+        ("dead-letters redrive 3:118 4:0", 0, "2 sent back\n", ""),
+        ("dead-letters redrive --all", 0, "0 sent back\n", ""),
+    ];
+    for (line, status, out, err) in rows {
+        assert_eq!(
+            run(line),
+            (*status, (*out).to_owned(), (*err).to_owned()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn usage_errors_exit_2() {
+    for line in [
+        "",
+        "fly",
+        "replay",
+        "replay --rules r",
+        "replay --rules r --events e --until today",
+        "topics",
+        "rules check",
+        "explain order acme",
+        "quote acme m-1",
+        "quote acme m-1 --subtotal=-1",
+        "dead-letters redrive",
+        "dead-letters redrive --all 1:1",
+        "dead-letters redrive x",
+        "dead-letters redrive --all --with f",
+        "dead-letters redrive 1:1 2:2 --with f",
+        "replay --rules - --events -",
+    ] {
+        let (status, out, err) = run(line);
+        assert_eq!(
+            (status, out.as_str(), err.is_empty()),
+            (2, "", false),
+            "{line}: {err}"
+        );
+    }
+}
+
+#[test]
+fn help_and_version_exit_0() {
+    for (line, part) in [
+        ("--help", "Usage: accrual"),
+        ("--version", "accrual 0."),
+        ("replay --help", "zcat events.jsonl.gz"),
+        ("rules --help", "accrual rules publish"),
+        ("dead-letters redrive --help", "--with <FILE>"),
+    ] {
+        let (status, out, err) = run(line);
+        assert_eq!((status, err.as_str()), (0, ""), "{line}");
+        assert!(out.contains(part), "{line}: {out}");
+    }
+}

@@ -1,0 +1,121 @@
+//! `accrual dead-letters …`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::{ConfigArgument, DONE, Usage};
+use crate::app::operations::{Letter, LetterId, Letters, Operations};
+
+const LIST_DEFAULT_COUNT: usize = 100;
+
+/// Look at refused records, and send them back
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  accrual dead-letters list --code malformed
+  accrual dead-letters list 3:118 --value > repaired.json
+  accrual dead-letters redrive 3:118 --with repaired.json
+  accrual dead-letters redrive --code order_forgotten")]
+pub enum Command {
+    /// List refused records: where they lie, why, and where they were read
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT_COUNT)]
+        limit: usize,
+        /// Print the records' values alone, byte for byte
+        #[arg(long)]
+        value: bool,
+    },
+    /// Send records back to the topic and partition they were read from
+    Redrive {
+        #[command(flatten)]
+        which: Which,
+        /// Every one; needed when neither an id nor a code is given
+        #[arg(long, conflicts_with_all = ["ids", "code"], required_unless_present_any = ["ids", "code"])]
+        all: bool,
+        /// Send this value in place of the record's own; with exactly one id
+        #[arg(long, value_name = "FILE")]
+        with: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Which {
+    /// PARTITION:OFFSET in the dead-letter topic
+    #[arg(value_name = "ID", value_parser = letter_id)]
+    ids: Vec<LetterId>,
+    /// Only those with this code
+    #[arg(long)]
+    code: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Write) -> anyhow::Result<u8> {
+    match command {
+        Command::List { which, limit, value } => {
+            let letters = which.letters(Some(*limit));
+            for letter in operations.dead_letters(&which.config.settings()?, &letters)? {
+                if *value {
+                    out.write_all(letter.value.as_deref().unwrap_or_default())?;
+                    writeln!(out)?;
+                } else {
+                    writeln!(out, "{}", line(&letter))?;
+                }
+            }
+        }
+        Command::Redrive { which, all: _, with } => {
+            if with.is_some() && which.ids.len() != 1 {
+                anyhow::bail!(Usage("--with takes exactly one id"));
+            }
+            let read = |path: &PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
+            let value = with.as_ref().map(read).transpose()?;
+            let sent = operations.redrive(&which.config.settings()?, &which.letters(None), value)?;
+            writeln!(out, "{sent} sent back")?;
+        }
+    }
+    Ok(DONE)
+}
+
+impl Which {
+    fn letters(&self, limit: Option<usize>) -> Letters {
+        Letters {
+            ids: self.ids.clone(),
+            code: self.code.clone(),
+            limit,
+        }
+    }
+}
+
+fn line(letter: &Letter) -> String {
+    let key = letter
+        .key
+        .as_deref()
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
+    format!(
+        "{}:{}\t{}\t{}\t{}:{}:{}\t{}\t{}",
+        letter.id.partition,
+        letter.id.offset,
+        letter.at.rfc3339(),
+        letter.code,
+        letter.topic,
+        letter.partition,
+        letter.offset,
+        key.escape_debug(),
+        letter.detail.escape_debug()
+    )
+}
+
+fn letter_id(text: &str) -> Result<LetterId, String> {
+    let wrong = || "not PARTITION:OFFSET such as 3:118".to_owned();
+    let (partition, offset) = text.split_once(':').ok_or_else(wrong)?;
+    Ok(LetterId {
+        partition: partition.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
+        offset: offset.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
+    })
+}

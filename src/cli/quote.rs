@@ -1,0 +1,61 @@
+//! `accrual quote`
+
+use std::io::Write;
+
+use clap::Args;
+use rust_decimal::Decimal;
+
+use super::{ConfigArgument, DONE};
+use crate::app::operations::Operations;
+
+/// Say how many points a member could redeem for an order, and what decides
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  accrual quote acme m-7 --subtotal 1200.00 --tier gold")]
+pub struct Arguments {
+    shop: String,
+    member: String,
+    /// Of the order, before discounts
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    subtotal: Decimal,
+    #[arg(long)]
+    tier: Option<String>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+pub fn execute(
+    arguments: &Arguments,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let settings = arguments.config.settings()?;
+    let Arguments {
+        shop,
+        member,
+        subtotal,
+        ..
+    } = arguments;
+    let quote = operations.quote(&settings, shop, member, *subtotal, arguments.tier.as_deref())?;
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&quote)?)?;
+    } else {
+        let currency = quote.currency.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "{} points, worth {} {currency} (decided by {}), as of {}",
+            quote.points, quote.amount, quote.limit, quote.as_of
+        )?;
+    }
+    Ok(DONE)
+}
+
+fn amount(text: &str) -> Result<Decimal, String> {
+    let amount = Decimal::from_str_exact(text).ok();
+    amount
+        .filter(|amount| !amount.is_sign_negative())
+        .ok_or_else(|| "not an amount of 0 or more such as 100.00".to_owned())
+}

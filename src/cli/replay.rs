@@ -1,0 +1,60 @@
+//! `accrual replay`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::{DONE, MALFORMED, Usage, instant};
+use crate::app::operations::{Operations, Replay};
+use crate::domain::instant::Instant;
+
+/// Run event files through the same code, without Kafka and Redis
+///
+/// Order events, commands, `rules.published` and `shop.status_changed` may be mixed, one
+/// CloudEvent as JSON a line. A line arrives at its `time`. Timers fire in between and, at the
+/// end, all that remain, or those up to --until. Every output event is printed as a line of
+/// JSON; the same input gives the same bytes.
+///
+/// A malformed line goes to stderr with its number; the exit status is then 3.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  accrual replay --rules rules.yaml --events events.jsonl
+  accrual replay --rules rules.yaml --events orders.jsonl --events commands.jsonl --until 2023-01-01T00:00:00+08:00
+  zcat events.jsonl.gz | accrual replay --rules rules.yaml --events -")]
+pub struct Arguments {
+    /// Rule versions in force from the start, YAML or JSON
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    rules: Vec<PathBuf>,
+    /// Events, merged by time, ties in the order given; `-` is stdin
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    events: Vec<PathBuf>,
+    /// Fire the timers that remain at the end only up to this time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<Instant>,
+}
+
+pub fn execute(
+    arguments: &Arguments,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let files = arguments.rules.iter().chain(&arguments.events);
+    if files.filter(|file| file.as_os_str() == "-").count() > 1 {
+        bail!(Usage("stdin (`-`) can be read only once"));
+    }
+    let replay = Replay {
+        rules: arguments.rules.clone(),
+        events: arguments.events.clone(),
+        until: arguments.until,
+    };
+    let malformed = operations.replay(&replay, out, err)?;
+    if malformed == 0 {
+        return Ok(DONE);
+    }
+    let noun = if malformed == 1 { "line was" } else { "lines were" };
+    writeln!(err, "{malformed} {noun} malformed")?;
+    Ok(MALFORMED)
+}

@@ -1,0 +1,107 @@
+//! `accrual rules …`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{ConfigArgument, DONE, FAILED, instant, rules_diff};
+use crate::app::operations::{Operations, RuleFault, RuleSummary};
+use crate::domain::instant::Instant;
+
+/// Check, publish and list rule versions
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  accrual rules check shops/*.yaml
+  accrual rules diff acme-v2.yaml acme-v3.yaml
+  accrual rules publish shops/acme.yaml
+  accrual rules publish shops/acme.yaml --time 2022-03-01T00:00:00+08:00
+  accrual rules show acme")]
+pub enum Command {
+    /// Say what is wrong as `file:line: field: what; remedy`; exit 1 if anything is
+    Check {
+        /// YAML or JSON, several documents allowed
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print the fields in which the newest documents of two files differ
+    Diff {
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+    },
+    /// Publish the next version of a shop's rules, or several in order
+    Publish {
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Back-date the publication, for going live and backfills; never before the version it follows
+        #[arg(long, value_name = "TIME", value_parser = instant)]
+        time: Option<Instant>,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// List a shop's published versions
+    Show {
+        shop: String,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+pub fn execute(
+    command: &Command,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let (found, verb) = match command {
+        Command::Check { files } => (operations.check_rules(files)?, "is good"),
+        Command::Diff { old, new } => return rules_diff::execute(old, new, out),
+        Command::Publish { files, time, config } => {
+            let settings = config.settings()?;
+            (operations.publish_rules(&settings, files, *time)?, "is published")
+        }
+        Command::Show { shop, config } => {
+            let versions = operations.show_rules(&config.settings()?, shop)?;
+            return show(shop, &versions, out);
+        }
+    };
+    match found {
+        Ok(versions) => {
+            for rules in versions {
+                writeln!(out, "{} version {} {verb}", rules.shop_id, rules.version)?;
+            }
+            Ok(DONE)
+        }
+        Err(faults) => refuse(&faults, err),
+    }
+}
+
+fn refuse(faults: &[RuleFault], err: &mut dyn Write) -> anyhow::Result<u8> {
+    for fault in faults {
+        let RuleFault {
+            file,
+            line,
+            field,
+            what,
+            remedy,
+        } = fault;
+        writeln!(err, "{file}:{line}: {field}: {what}; {remedy}")?;
+    }
+    Ok(FAILED)
+}
+
+fn show(shop: &str, versions: &[RuleSummary], out: &mut dyn Write) -> anyhow::Result<u8> {
+    if versions.is_empty() {
+        writeln!(out, "shop {shop} has no published rules")?;
+        return Ok(FAILED);
+    }
+    writeln!(out, "version\teffective_from\tpublished\tenabled")?;
+    for rules in versions {
+        let published = rules.published.map_or_else(|| "-".to_owned(), Instant::rfc3339);
+        let from = rules.effective_from.rfc3339();
+        writeln!(out, "{}\t{from}\t{published}\t{}", rules.version, rules.enabled)?;
+    }
+    Ok(DONE)
+}

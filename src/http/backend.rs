@@ -1,0 +1,89 @@
+//! What the HTTP interface asks of the process behind it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use super::views::{Member, Order, Quote, Status};
+use crate::engine::ports::Millis;
+
+/// Answers from the running stages. `app` implements it.
+pub trait Backend: Send + Sync + 'static {
+    /// Why this instance is not ready: a sentence for each partition that is not restored or
+    /// stopped, and for each stage not yet assigned. Empty: ready.
+    fn not_ready(&self) -> Vec<String>;
+
+    /// Prometheus text.
+    fn metrics(&self) -> String;
+
+    fn status(&self) -> impl Future<Output = Result<Status, Problem>> + Send;
+
+    /// Sets the manual clock. An earlier time than the clock's is a [`Problem::Conflict`].
+    /// Answers what it shows now.
+    fn set_clock(&self, now: Millis) -> impl Future<Output = Result<Millis, Problem>> + Send;
+
+    fn order(&self, shop_id: &str, order_id: &str) -> impl Future<Output = Result<Order, Problem>> + Send;
+
+    fn member(&self, shop_id: &str, member_id: &str) -> impl Future<Output = Result<Member, Problem>> + Send;
+
+    fn quote(
+        &self,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
+    ) -> impl Future<Output = Result<Quote, Problem>> + Send;
+}
+
+/// Why there is no answer. The text is shown to the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("a bearer token is needed: `Authorization: Bearer …`")]
+    Unauthorized,
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    MethodNotAllowed(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("the request is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It may go through later, or at another instance.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl Problem {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, error) = self.status_and_code();
+        let body = Json(json!({"error": error, "detail": self.to_string()}));
+        match self {
+            Self::Unauthorized => (status, [("www-authenticate", "Bearer")], body).into_response(),
+            _ => (status, body).into_response(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the look-ups and the status answer, as JSON. Instants are RFC 3339 in UTC.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `/v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub now: String,
+    /// Nothing is behind, due or rebuilding in any stage here, and its last transaction is applied.
+    pub quiet: bool,
+    pub stages: BTreeMap<String, StageStatus>,
+    /// The earliest of the stages'.
+    pub next_due: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Owned by this instance.
+    pub partitions: u64,
+    /// Input records not yet read.
+    pub behind: u64,
+    /// Timers due and not yet fired.
+    pub due: u64,
+    /// Timers set and not yet fired.
+    pub pending: u64,
+    pub next_due: Option<String>,
+    /// Partitions being restored.
+    pub rebuilding: u64,
+}
+
+/// A member's ledger, as of an instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    pub shop_id: String,
+    pub member_id: String,
+    pub balance: i64,
+    /// What can be redeemed now: nothing while the balance is negative.
+    pub usable: i64,
+    /// Points of orders that have a due time.
+    pub pending: i64,
+    pub lots: Vec<Lot>,
+    /// Of the last change of the balance.
+    pub sequence: u64,
+    pub as_of: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lot {
+    pub lot_id: String,
+    pub points: i64,
+    pub issued_at: String,
+    pub expires_at: Option<String>,
+    pub order_id: Option<String>,
+}
+
+/// An order, as of an instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub shop_id: String,
+    pub order_id: String,
+    pub member_id: Option<String>,
+    /// The version it is bound to.
+    pub rule_version: Option<u32>,
+    /// When each fact happened: `created`, `paid`, `shipped`, …
+    pub facts: BTreeMap<String, String>,
+    pub due_at: Option<String>,
+    /// `unbound`, `open`, `pending`, `deferred`, `issued`, `withheld`.
+    pub outcome: String,
+    /// The stable code that an output gave or would give.
+    pub reason: Option<String>,
+    /// Issued, or expected as things stand.
+    pub points: Option<i64>,
+    pub base_amount: Option<String>,
+    pub currency: Option<String>,
+    /// In words: what decided, and what is being waited for.
+    pub why: Vec<String>,
+    pub as_of: String,
+}
+
+/// How much a member could redeem for an order of `subtotal`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteRequest {
+    /// Decimal text, before discounts.
+    pub subtotal: String,
+    pub tier: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quote {
+    pub points: i64,
+    /// What they are worth, in the rule's currency.
+    pub amount: String,
+    pub currency: Option<String>,
+    /// What decided: `balance`, `max_percent`, `min_order`, `per`, `min_payable`, `subtotal`,
+    /// `disabled` or `no_redemption`.
+    pub limit: String,
+    pub as_of: String,
+}

@@ -1,0 +1,5 @@
+//! The stair between the engine and the domain: how bytes become decisions.
+
+pub mod commands;
+pub mod ledger;
+pub mod topics;

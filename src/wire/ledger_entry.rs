@@ -1,0 +1,524 @@
+//! Entries between the stages, on `accrual-ledger-entries`. Tags are never reused.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use prost::Message;
+use rust_decimal::Decimal;
+
+use super::expiry::ExpiryV1;
+use crate::domain::entry::{
+    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Issue, RedeemByOrder, Return, Reverse,
+    ReverseReason,
+};
+use crate::domain::instant::Instant;
+use crate::domain::rules::model::WhenShort;
+
+/// Written first in every entry.
+const VERSION: u32 = 1;
+
+/// An entry that this program cannot have written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    #[error("not an entry: {0}")]
+    NotProtobuf(String),
+    #[error("format version {0} is not known")]
+    Version(u32),
+    #[error("field {0} is missing or out of range")]
+    Field(&'static str),
+}
+
+pub fn encode(entry: &Entry) -> Bytes {
+    Bytes::from(EntryV1::from(entry).encode_to_vec())
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
+    let read = EntryV1::decode(bytes).map_err(|error| EntryError::NotProtobuf(error.to_string()))?;
+    if read.version != VERSION {
+        return Err(EntryError::Version(read.version));
+    }
+    let kind = read.kind.ok_or(EntryError::Field("kind"))?;
+    Ok(Entry {
+        shop_id: read.shop_id,
+        member_id: read.member_id,
+        at: Instant(read.at),
+        effective_at: Instant(read.effective_at),
+        cause_id: read.cause_id,
+        cause_source: read.cause_source,
+        order_id: read.order_id,
+        rule_version: read.rule_version,
+        traceparent: read.traceparent,
+        kind: kind.read()?,
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EntryV1 {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(string, tag = "2")]
+    shop_id: String,
+    #[prost(string, tag = "3")]
+    member_id: String,
+    #[prost(sint64, tag = "4")]
+    at: i64,
+    #[prost(sint64, tag = "5")]
+    effective_at: i64,
+    #[prost(string, tag = "6")]
+    cause_id: String,
+    #[prost(string, tag = "7")]
+    cause_source: String,
+    #[prost(string, optional, tag = "8")]
+    order_id: Option<String>,
+    #[prost(uint32, optional, tag = "9")]
+    rule_version: Option<u32>,
+    #[prost(string, optional, tag = "10")]
+    traceparent: Option<String>,
+    #[prost(oneof = "KindV1", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31")]
+    kind: Option<KindV1>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum KindV1 {
+    #[prost(message, tag = "20")]
+    Issue(IssueV1),
+    #[prost(message, tag = "21")]
+    Reverse(ReverseV1),
+    #[prost(message, tag = "22")]
+    RedeemByOrder(RedeemByOrderV1),
+    #[prost(message, tag = "23")]
+    Return(ReturnV1),
+    #[prost(message, tag = "24")]
+    OrderCancelled(Nothing),
+    #[prost(message, tag = "25")]
+    Grant(GrantV1),
+    #[prost(message, tag = "26")]
+    Deduct(DeductV1),
+    #[prost(message, tag = "27")]
+    Redeem(RedeemV1),
+    #[prost(message, tag = "28")]
+    Import(ImportV1),
+    #[prost(message, tag = "29")]
+    Registered(RegisteredV1),
+    #[prost(message, tag = "30")]
+    Invalid(InvalidV1),
+    #[prost(message, tag = "31")]
+    GrantAll(GrantAllV1),
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Nothing {}
+
+#[derive(Clone, PartialEq, Message)]
+struct IssueV1 {
+    #[prost(bool, tag = "1")]
+    edited: bool,
+    #[prost(uint32, tag = "2")]
+    part: u32,
+    #[prost(int64, tag = "3")]
+    points: i64,
+    #[prost(string, tag = "4")]
+    base_amount: String,
+    #[prost(string, tag = "5")]
+    currency: String,
+    #[prost(sint64, optional, tag = "6")]
+    expires_at: Option<i64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct ReverseV1 {
+    /// 1 cancelled, 2 refunded, 3 edited.
+    #[prost(uint32, tag = "1")]
+    reason: u32,
+    #[prost(int64, tag = "2")]
+    issued: i64,
+    #[prost(int64, tag = "3")]
+    kept: i64,
+    /// 1 refuse, 2 clamp, 3 negative.
+    #[prost(uint32, tag = "4")]
+    when_short: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RedeemByOrderV1 {
+    #[prost(int64, tag = "1")]
+    points: i64,
+    #[prost(string, tag = "2")]
+    subtotal: String,
+    #[prost(string, optional, tag = "3")]
+    tier: Option<String>,
+    #[prost(bool, tag = "4")]
+    cancelled: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ReturnV1 {
+    #[prost(uint32, tag = "1")]
+    reason: u32,
+    #[prost(string, tag = "2")]
+    numerator: String,
+    #[prost(string, tag = "3")]
+    denominator: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GrantV1 {
+    #[prost(int64, tag = "1")]
+    points: i64,
+    #[prost(string, optional, tag = "2")]
+    note: Option<String>,
+    #[prost(message, optional, tag = "3")]
+    expiry: Option<ExpiryV1>,
+    /// Turned round, so that the usual case takes no bytes.
+    #[prost(bool, tag = "4")]
+    silent: bool,
+    #[prost(string, optional, tag = "5")]
+    actor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DeductV1 {
+    #[prost(int64, tag = "1")]
+    points: i64,
+    #[prost(string, optional, tag = "2")]
+    lot_id: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    note: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    actor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RedeemV1 {
+    #[prost(int64, tag = "1")]
+    points: i64,
+    #[prost(string, optional, tag = "2")]
+    subtotal: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    tier: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    note: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    actor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ImportV1 {
+    #[prost(int64, tag = "1")]
+    points: i64,
+    #[prost(sint64, optional, tag = "2")]
+    expires_at: Option<i64>,
+    /// `YYYY-MM-DD`.
+    #[prost(string, optional, tag = "3")]
+    expires_on: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    actor: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    note: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct RegisteredV1 {
+    /// Month × 100 + day; 0: not told.
+    #[prost(uint32, tag = "1")]
+    birthday: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct InvalidV1 {
+    #[prost(string, tag = "1")]
+    detail: String,
+    #[prost(string, optional, tag = "2")]
+    actor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GrantAllV1 {
+    #[prost(message, optional, tag = "1")]
+    grant: Option<GrantV1>,
+    /// One member's share.
+    #[prost(bool, tag = "2")]
+    share: bool,
+}
+
+impl From<&Entry> for EntryV1 {
+    fn from(entry: &Entry) -> Self {
+        EntryV1 {
+            version: VERSION,
+            shop_id: entry.shop_id.clone(),
+            member_id: entry.member_id.clone(),
+            at: entry.at.0,
+            effective_at: entry.effective_at.0,
+            cause_id: entry.cause_id.clone(),
+            cause_source: entry.cause_source.clone(),
+            order_id: entry.order_id.clone(),
+            rule_version: entry.rule_version,
+            traceparent: entry.traceparent.clone(),
+            kind: Some(KindV1::written(&entry.kind)),
+        }
+    }
+}
+
+impl KindV1 {
+    fn written(kind: &EntryKind) -> Self {
+        match kind {
+            EntryKind::Issue(issue) => KindV1::Issue(IssueV1 {
+                edited: issue.edited,
+                part: issue.part,
+                points: issue.points,
+                base_amount: issue.base_amount.to_string(),
+                currency: issue.currency.clone(),
+                expires_at: issue.expires_at.map(|at| at.0),
+            }),
+            EntryKind::Reverse(reverse) => KindV1::Reverse(ReverseV1 {
+                reason: reason_tag(reverse.reason),
+                issued: reverse.issued,
+                kept: reverse.kept,
+                when_short: match reverse.when_short {
+                    WhenShort::Refuse => 1,
+                    WhenShort::Clamp => 2,
+                    WhenShort::Negative => 3,
+                },
+            }),
+            EntryKind::RedeemByOrder(redeem) => KindV1::RedeemByOrder(RedeemByOrderV1 {
+                points: redeem.points,
+                subtotal: redeem.subtotal.to_string(),
+                tier: redeem.tier.clone(),
+                cancelled: redeem.cancelled,
+            }),
+            EntryKind::Return(back) => KindV1::Return(ReturnV1 {
+                reason: reason_tag(back.reason),
+                numerator: back.numerator.to_string(),
+                denominator: back.denominator.to_string(),
+            }),
+            EntryKind::OrderCancelled => KindV1::OrderCancelled(Nothing {}),
+            EntryKind::Command(command) => Self::written_command(command),
+            EntryKind::GrantAll(grant) => KindV1::GrantAll(GrantAllV1 {
+                grant: Some(grant.into()),
+                share: false,
+            }),
+            EntryKind::GrantedToAll(grant) => KindV1::GrantAll(GrantAllV1 {
+                grant: Some(grant.into()),
+                share: true,
+            }),
+        }
+    }
+
+    fn written_command(command: &Command) -> Self {
+        match command.clone() {
+            Command::Grant(grant) => KindV1::Grant((&grant).into()),
+            Command::Deduct {
+                points,
+                lot_id,
+                note,
+                actor,
+            } => KindV1::Deduct(DeductV1 {
+                points,
+                lot_id,
+                note,
+                actor,
+            }),
+            Command::Redeem {
+                points,
+                subtotal,
+                tier,
+                note,
+                actor,
+            } => KindV1::Redeem(RedeemV1 {
+                points,
+                subtotal: subtotal.map(|amount| amount.to_string()),
+                tier,
+                note,
+                actor,
+            }),
+            Command::Import {
+                points,
+                expires,
+                note,
+                actor,
+            } => KindV1::Import(ImportV1 {
+                points,
+                expires_at: match expires {
+                    ImportExpiry::At(at) => Some(at.0),
+                    _ => None,
+                },
+                expires_on: match expires {
+                    ImportExpiry::On(date) => Some(date.format("%Y-%m-%d").to_string()),
+                    _ => None,
+                },
+                note,
+                actor,
+            }),
+            Command::Registered { birthday } => KindV1::Registered(RegisteredV1 {
+                birthday: birthday_tag(birthday),
+            }),
+            Command::Invalid { detail, actor } => KindV1::Invalid(InvalidV1 { detail, actor }),
+        }
+    }
+
+    fn read(self) -> Result<EntryKind, EntryError> {
+        Ok(match self {
+            KindV1::Issue(issue) => EntryKind::Issue(Issue {
+                edited: issue.edited,
+                part: issue.part,
+                points: issue.points,
+                base_amount: amount("base_amount", &issue.base_amount)?,
+                currency: issue.currency,
+                expires_at: issue.expires_at.map(Instant),
+            }),
+            KindV1::Reverse(reverse) => EntryKind::Reverse(Reverse {
+                reason: reason(reverse.reason)?,
+                issued: reverse.issued,
+                kept: reverse.kept,
+                when_short: match reverse.when_short {
+                    1 => WhenShort::Refuse,
+                    2 => WhenShort::Clamp,
+                    3 => WhenShort::Negative,
+                    _ => return Err(EntryError::Field("when_short")),
+                },
+            }),
+            KindV1::RedeemByOrder(redeem) => EntryKind::RedeemByOrder(RedeemByOrder {
+                points: redeem.points,
+                subtotal: amount("subtotal", &redeem.subtotal)?,
+                tier: redeem.tier,
+                cancelled: redeem.cancelled,
+            }),
+            KindV1::Return(back) => EntryKind::Return(Return {
+                reason: reason(back.reason)?,
+                numerator: amount("numerator", &back.numerator)?,
+                denominator: amount("denominator", &back.denominator)?,
+            }),
+            KindV1::OrderCancelled(_) => EntryKind::OrderCancelled,
+            KindV1::GrantAll(all) => {
+                let grant = all.grant.ok_or(EntryError::Field("grant"))?.read()?;
+                if all.share {
+                    EntryKind::GrantedToAll(grant)
+                } else {
+                    EntryKind::GrantAll(grant)
+                }
+            }
+            command => EntryKind::Command(command.read_command()?),
+        })
+    }
+
+    fn read_command(self) -> Result<Command, EntryError> {
+        Ok(match self {
+            KindV1::Grant(grant) => Command::Grant(grant.read()?),
+            KindV1::Deduct(DeductV1 {
+                points,
+                lot_id,
+                note,
+                actor,
+            }) => Command::Deduct {
+                points,
+                lot_id,
+                note,
+                actor,
+            },
+            KindV1::Redeem(RedeemV1 {
+                points,
+                subtotal,
+                tier,
+                note,
+                actor,
+            }) => Command::Redeem {
+                points,
+                subtotal: subtotal.map(|text| amount("subtotal", &text)).transpose()?,
+                tier,
+                note,
+                actor,
+            },
+            KindV1::Import(ImportV1 {
+                points,
+                expires_at,
+                expires_on,
+                actor,
+                note,
+            }) => Command::Import {
+                points,
+                expires: match (expires_at, expires_on) {
+                    (None, None) => ImportExpiry::Never,
+                    (Some(at), None) => ImportExpiry::At(Instant(at)),
+                    (None, Some(date)) => ImportExpiry::On(
+                        NaiveDate::from_str(&date).map_err(|_| EntryError::Field("expires_on"))?,
+                    ),
+                    (Some(_), Some(_)) => return Err(EntryError::Field("expires_on")),
+                },
+                note,
+                actor,
+            },
+            KindV1::Registered(registered) => Command::Registered {
+                birthday: birthday(registered.birthday)?,
+            },
+            KindV1::Invalid(InvalidV1 { detail, actor }) => Command::Invalid { detail, actor },
+            _ => return Err(EntryError::Field("kind")),
+        })
+    }
+}
+
+impl From<&Grant> for GrantV1 {
+    fn from(grant: &Grant) -> Self {
+        GrantV1 {
+            points: grant.points,
+            note: grant.note.clone(),
+            expiry: grant.expiry.as_ref().map(ExpiryV1::from),
+            silent: !grant.notify,
+            actor: grant.actor.clone(),
+        }
+    }
+}
+
+impl GrantV1 {
+    pub(super) fn read(self) -> Result<Grant, EntryError> {
+        Ok(Grant {
+            points: self.points,
+            note: self.note,
+            expiry: match self.expiry {
+                Some(expiry) => Some(expiry.read().ok_or(EntryError::Field("expiry"))?),
+                None => None,
+            },
+            notify: !self.silent,
+            actor: self.actor,
+        })
+    }
+}
+
+pub(super) fn birthday_tag(birthday: Option<Birthday>) -> u32 {
+    birthday.map_or(0, |birthday| birthday.month * 100 + birthday.day)
+}
+
+pub(super) fn birthday(tag: u32) -> Result<Option<Birthday>, EntryError> {
+    if tag == 0 {
+        return Ok(None);
+    }
+    let (month, day) = (tag / 100, tag % 100);
+    // A leap year knows every birthday.
+    NaiveDate::from_ymd_opt(2024, month, day).ok_or(EntryError::Field("birthday"))?;
+    Ok(Some(Birthday { month, day }))
+}
+
+fn reason_tag(reason: ReverseReason) -> u32 {
+    match reason {
+        ReverseReason::Cancelled => 1,
+        ReverseReason::Refunded => 2,
+        ReverseReason::Edited => 3,
+    }
+}
+
+fn reason(tag: u32) -> Result<ReverseReason, EntryError> {
+    match tag {
+        1 => Ok(ReverseReason::Cancelled),
+        2 => Ok(ReverseReason::Refunded),
+        3 => Ok(ReverseReason::Edited),
+        _ => Err(EntryError::Field("reason")),
+    }
+}
+
+fn amount(field: &'static str, text: &str) -> Result<Decimal, EntryError> {
+    Decimal::from_str(text).map_err(|_| EntryError::Field(field))
+}
+
+#[cfg(test)]
+#[path = "ledger_entry_tests.rs"]
+pub(crate) mod tests;

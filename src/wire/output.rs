@@ -1,0 +1,341 @@
+//! Published events: CloudEvents, binary mode on Kafka, one line of structured mode in `replay`.
+//!
+//! The JSON of `data` has a fixed order of fields, so the same outcome is the same bytes.
+
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+
+use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
+
+/// Which topic an event belongs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicKind {
+    Issued,
+    Expired,
+    Events,
+}
+
+/// An event as it is published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    pub topic: TopicKind,
+    pub key: Bytes,
+    pub headers: Vec<Header>,
+    pub value: Bytes,
+}
+
+/// One record header, shaped as the engine's.
+pub type Header = (Arc<str>, Option<Bytes>);
+
+/// Binary mode: attributes are headers, the value is `data`.
+pub fn encode(outcome: &Outcome) -> Published {
+    let subject = outcome.member_id.as_ref().or(outcome.order_id.as_ref());
+    let subject = Bytes::copy_from_slice(subject.unwrap_or(&outcome.shop_id).as_bytes());
+    let names = &*NAMES;
+    let mut headers = vec![
+        (names.specversion.clone(), Some(Bytes::from_static(b"1.0"))),
+        (names.id.clone(), Some(Bytes::from(outcome.id.clone()))),
+        (names.source.clone(), Some(Bytes::from(source(&outcome.shop_id)))),
+        (
+            names.kind.clone(),
+            Some(Bytes::from_static(type_of(&outcome.body).as_bytes())),
+        ),
+        (
+            names.time.clone(),
+            Some(Bytes::from(outcome.effective_at.rfc3339())),
+        ),
+        (names.subject.clone(), Some(subject.clone())),
+        (
+            names.content_type.clone(),
+            Some(Bytes::from_static(JSON.as_bytes())),
+        ),
+    ];
+    if let Some(trace) = &outcome.traceparent {
+        headers.push((names.traceparent.clone(), Some(Bytes::from(trace.clone()))));
+    }
+    Published {
+        topic: match outcome.body {
+            Body::Issued { .. } => TopicKind::Issued,
+            Body::Expired { .. } => TopicKind::Expired,
+            _ => TopicKind::Events,
+        },
+        key: subject,
+        headers,
+        value: Bytes::from(data(outcome)),
+    }
+}
+
+/// One line of structured mode (without the line break) out of a record of binary mode.
+/// `None` if an attribute that every event has is missing.
+pub fn structured_line(headers: &[Header], value: &[u8]) -> Option<Vec<u8>> {
+    let find = |wanted: &str| -> Option<&str> {
+        let (_, found) = headers.iter().find(|(name, _)| &**name == wanted)?;
+        std::str::from_utf8(found.as_ref()?).ok()
+    };
+    let mut line = Object::new();
+    line.text("specversion", find("ce_specversion")?);
+    line.text("id", find("ce_id")?);
+    line.text("source", find("ce_source")?);
+    line.text("type", find("ce_type")?);
+    line.text("subject", find("ce_subject")?);
+    line.text("time", find("ce_time")?);
+    line.text("datacontenttype", find("content-type")?);
+    if let Some(trace) = find("traceparent") {
+        line.text("traceparent", trace);
+    }
+    line.raw("data", value);
+    Some(line.end())
+}
+
+/// The `type` attribute.
+pub fn type_of(body: &Body) -> &'static str {
+    match body {
+        Body::Issued { .. } => "points-issued",
+        Body::Expired { .. } => "points-expired",
+        Body::Pending { .. } => "points-pending",
+        Body::Withheld { .. } => "points-withheld",
+        Body::Revoked { .. } => "points-revoked",
+        Body::Redeemed { .. } => "points-redeemed",
+        Body::Returned { .. } => "points-returned",
+        Body::Adjusted { .. } => "points-adjusted",
+        Body::Expiring { .. } => "points-expiring",
+        Body::Rejected { .. } => "points-rejected",
+    }
+}
+
+const JSON: &str = "application/json";
+
+struct Names {
+    specversion: Arc<str>,
+    id: Arc<str>,
+    source: Arc<str>,
+    kind: Arc<str>,
+    time: Arc<str>,
+    subject: Arc<str>,
+    content_type: Arc<str>,
+    traceparent: Arc<str>,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
+    specversion: "ce_specversion".into(),
+    id: "ce_id".into(),
+    source: "ce_source".into(),
+    kind: "ce_type".into(),
+    time: "ce_time".into(),
+    subject: "ce_subject".into(),
+    content_type: "content-type".into(),
+    traceparent: "traceparent".into(),
+});
+
+/// `source` is a URI reference, so what a path segment may not hold is percent-encoded.
+fn source(shop_id: &str) -> String {
+    let mut source = String::from("/accrual/shops/");
+    for byte in shop_id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            source.push(char::from(byte));
+        } else {
+            source.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    source
+}
+
+fn data(outcome: &Outcome) -> Vec<u8> {
+    let mut data = Object::new();
+    data.text("shop_id", &outcome.shop_id);
+    data.optional("member_id", outcome.member_id.as_deref());
+    data.optional("order_id", outcome.order_id.as_deref());
+    data.optional_number("rule_version", outcome.rule_version.map(i128::from));
+    data.text("reason", outcome.reason);
+    data.text("effective_at", &outcome.effective_at.rfc3339());
+    data.text("cause_id", &outcome.cause_id);
+    data.optional("note", outcome.note.as_deref());
+    data.boolean("notify", outcome.notify);
+    if let Some(actor) = &outcome.actor {
+        data.text("actor", actor);
+    }
+    body(&mut data, &outcome.body);
+    data.end()
+}
+
+fn body(data: &mut Object, body: &Body) {
+    match body {
+        Body::Issued {
+            movement: moved,
+            lot_id,
+            issued_at,
+            expires_at,
+            base,
+        } => {
+            movement(data, moved);
+            data.text("lot_id", lot_id);
+            data.text("issued_at", &issued_at.rfc3339());
+            data.optional("expires_at", expires_at.map(|at| at.rfc3339()).as_deref());
+            if let Some((amount, currency)) = base {
+                data.text("base_amount", &amount.to_string());
+                data.text("currency", currency);
+            }
+        }
+        Body::Expired {
+            movement: moved,
+            lot_id,
+            issued_at,
+            expired_at,
+        } => {
+            movement(data, moved);
+            data.text("lot_id", lot_id);
+            data.text("issued_at", &issued_at.rfc3339());
+            data.text("expired_at", &expired_at.rfc3339());
+        }
+        Body::Pending { points, due_at } => {
+            data.number("points", (*points).into());
+            data.text("due_at", &due_at.rfc3339());
+        }
+        Body::Withheld { points } => {
+            if let Some(points) = points {
+                data.number("points", (*points).into());
+            }
+        }
+        Body::Revoked {
+            movement: moved,
+            requested,
+        } => {
+            movement(data, moved);
+            data.number("requested", (*requested).into());
+        }
+        Body::Redeemed {
+            movement: moved,
+            worth,
+        } => {
+            movement(data, moved);
+            if let Some(worth) = worth {
+                data.text("amount", &worth.amount.to_string());
+                data.text("currency", &worth.currency);
+            }
+        }
+        Body::Returned { movement: moved } | Body::Adjusted { movement: moved } => movement(data, moved),
+        Body::Expiring {
+            points,
+            expires_at,
+            days_left,
+            lots: parts,
+        } => {
+            data.number("points", (*points).into());
+            data.text("expires_at", &expires_at.rfc3339());
+            data.number("days_left", (*days_left).into());
+            lots(data, parts);
+        }
+        Body::Rejected { points, detail } => {
+            if let Some(points) = points {
+                data.number("points", (*points).into());
+            }
+            if let Some(detail) = detail {
+                data.text("detail", detail);
+            }
+        }
+    }
+}
+
+fn movement(data: &mut Object, movement: &Movement) {
+    data.number("points", movement.points.into());
+    data.number("balance_after", movement.balance_after.into());
+    data.number("sequence", movement.sequence.into());
+    lots(data, &movement.lots);
+}
+
+fn lots(data: &mut Object, parts: &[LotPart]) {
+    let mut list = vec![b'['];
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            list.push(b',');
+        }
+        let mut lot = Object::new();
+        lot.text("lot_id", &part.lot_id);
+        lot.number("points", part.points.into());
+        lot.optional("expires_at", part.expires_at.map(|at| at.rfc3339()).as_deref());
+        list.extend_from_slice(&lot.end());
+    }
+    list.push(b']');
+    data.raw("lots", &list);
+}
+
+/// A JSON object, written field by field.
+struct Object(Vec<u8>);
+
+impl Object {
+    fn new() -> Self {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.push(b'{');
+        Object(bytes)
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+
+    /// Names are ours and need no escapes.
+    fn name(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn raw(&mut self, name: &str, json: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(json);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.0.push(b'"');
+        let mut plain = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            self.0.extend_from_slice(&text.as_bytes()[plain..at]);
+            plain = at + 1;
+            match byte {
+                b'"' => self.0.extend_from_slice(b"\\\""),
+                b'\\' => self.0.extend_from_slice(b"\\\\"),
+                b'\n' => self.0.extend_from_slice(b"\\n"),
+                b'\r' => self.0.extend_from_slice(b"\\r"),
+                b'\t' => self.0.extend_from_slice(b"\\t"),
+                _ => self.0.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            }
+        }
+        self.0.extend_from_slice(&text.as_bytes()[plain..]);
+        self.0.push(b'"');
+    }
+
+    fn optional(&mut self, name: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(name, text),
+            None => self.raw(name, b"null"),
+        }
+    }
+
+    fn number(&mut self, name: &str, number: i128) {
+        self.raw(name, number.to_string().as_bytes());
+    }
+
+    fn optional_number(&mut self, name: &str, number: Option<i128>) {
+        match number {
+            Some(number) => self.number(name, number),
+            None => self.raw(name, b"null"),
+        }
+    }
+
+    fn boolean(&mut self, name: &str, value: bool) {
+        self.raw(name, if value { b"true" } else { b"false" });
+    }
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;
