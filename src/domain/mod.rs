@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod digest;
 pub mod entry;
 pub mod instant;
+pub mod ledger;
 pub mod money;
 pub mod order;
 pub mod outcome;

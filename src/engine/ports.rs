@@ -320,8 +320,22 @@ pub trait Store: Send + Sync + 'static {
 /// The processor's time.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Millis;
+    /// Real time, also where the processor's time stands still: for the age of what is stored.
+    fn wall(&self) -> Millis;
     /// Returns when `now() >= at`, or earlier when the clock was set. Cancel safe.
     fn wait_until(&self, at: Millis) -> impl Future<Output = ()> + Send;
     /// Waits that much real time, whatever the clock says: for back-off.
     fn pause(&self, millis: u64) -> impl Future<Output = ()> + Send;
+}
+
+/// The global table as a stage sees it: read whole by every instance (E11).
+pub trait Table: Send + Sync + 'static {
+    /// Asks for the end of the topic now and returns once everything before it is taken in.
+    fn catch_up(&self) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Grows with every record taken in.
+    fn version(&self) -> u64;
+
+    /// Returns once the version is no longer `seen`. Cancel safe.
+    fn changed(&self, seen: u64) -> impl Future<Output = ()> + Send;
 }

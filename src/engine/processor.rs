@@ -12,7 +12,7 @@ pub trait Processor: Send + Sync + 'static {
     /// A record, read.
     type Event: Send + Sync;
     /// The state of one key, decoded. The engine keeps it warm between batches.
-    type State: Send;
+    type State: Send + Sync;
 
     /// Reads a record. A refusal sends it to the dead letters.
     fn decode(&self, record: &Record) -> Result<Decoded<Self::Event>, Refusal>;
@@ -22,6 +22,16 @@ pub trait Processor: Send + Sync + 'static {
 
     /// What is to be stored for a state.
     fn save(&self, key: &Key, state: &Self::State) -> Saved;
+
+    /// The wake-up that [`Processor::save`] would say, cheaper.
+    fn wake(&self, key: &Key, state: &Self::State) -> Option<Millis> {
+        self.save(key, state).wake
+    }
+
+    /// The index flag that [`Processor::save`] would say, cheaper.
+    fn indexed(&self, key: &Key, state: &Self::State) -> bool {
+        self.save(key, state).indexed
+    }
 
     /// Decides. A refusal must leave `turn.state` as it was. `None` in `turn.state`
     /// afterwards removes the key.

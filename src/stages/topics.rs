@@ -5,24 +5,30 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::domain::entry::{Entry, EntryKind};
-use crate::domain::outcome::{Body, Outcome};
+use crate::domain::outcome::{Body, Movement, Outcome};
 use crate::engine::ports::{Header, Partition};
 use crate::engine::processor::Effects;
+use crate::wire::ledger_entry;
 use crate::wire::output::{self, TopicKind};
-use crate::wire::{ledger_entry, output::type_of};
 
-/// Published events, by type.
-pub const EVENTS_TOTAL: &str = "accrual_events_total";
-/// Points credited, by reason.
+/// Lots and points issued, by reason.
+pub const LOTS_ISSUED_TOTAL: &str = "accrual_lots_issued_total";
 pub const POINTS_ISSUED_TOTAL: &str = "accrual_points_issued_total";
-/// Points expired.
+pub const LOTS_EXPIRED_TOTAL: &str = "accrual_lots_expired_total";
 pub const POINTS_EXPIRED_TOTAL: &str = "accrual_points_expired_total";
+pub const ORDERS_PENDING_TOTAL: &str = "accrual_orders_pending_total";
 /// Orders that ended without points or with fewer, by reason.
-pub const WITHHELD_TOTAL: &str = "accrual_withheld_total";
+pub const ORDERS_WITHHELD_TOTAL: &str = "accrual_orders_withheld_total";
+/// Points taken back, by reason.
+pub const POINTS_REVOKED_TOTAL: &str = "accrual_points_revoked_total";
+pub const POINTS_REDEEMED_TOTAL: &str = "accrual_points_redeemed_total";
+pub const POINTS_RETURNED_TOTAL: &str = "accrual_points_returned_total";
+pub const POINTS_DEDUCTED_TOTAL: &str = "accrual_points_deducted_total";
+pub const NOTICES_TOTAL: &str = "accrual_notices_total";
 /// Refused commands and reversals, by reason.
 pub const REJECTED_TOTAL: &str = "accrual_rejected_total";
 /// Commands dropped because their `source` and `id` were seen before.
-pub const COMMAND_DUPLICATES_TOTAL: &str = "accrual_command_duplicates_total";
+pub const COMMANDS_DUPLICATE_TOTAL: &str = "accrual_commands_duplicate_total";
 
 /// Names of the topics that the stages write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,16 +106,25 @@ pub fn parts(key: &[u8]) -> Option<(&str, &str)> {
 }
 
 fn count(outcome: &Outcome, effects: &mut Effects) {
-    effects.count(EVENTS_TOTAL, type_of(&outcome.body), 1);
-    let whole = |points: i64| u64::try_from(points).unwrap_or(0);
+    let reason = outcome.reason;
+    let points = |movement: &Movement| u64::try_from(movement.points).unwrap_or(0);
     match &outcome.body {
         Body::Issued { movement, .. } => {
-            effects.count(POINTS_ISSUED_TOTAL, outcome.reason, whole(movement.points));
+            effects.count(LOTS_ISSUED_TOTAL, reason, 1);
+            effects.count(POINTS_ISSUED_TOTAL, reason, points(movement));
         }
-        Body::Expired { movement, .. } => effects.count(POINTS_EXPIRED_TOTAL, "", whole(movement.points)),
-        Body::Withheld { .. } => effects.count(WITHHELD_TOTAL, outcome.reason, 1),
-        Body::Rejected { .. } => effects.count(REJECTED_TOTAL, outcome.reason, 1),
-        _ => {}
+        Body::Expired { movement, .. } => {
+            effects.count(LOTS_EXPIRED_TOTAL, "", 1);
+            effects.count(POINTS_EXPIRED_TOTAL, "", points(movement));
+        }
+        Body::Pending { .. } => effects.count(ORDERS_PENDING_TOTAL, "", 1),
+        Body::Withheld { .. } => effects.count(ORDERS_WITHHELD_TOTAL, reason, 1),
+        Body::Revoked { movement, .. } => effects.count(POINTS_REVOKED_TOTAL, reason, points(movement)),
+        Body::Redeemed { movement, .. } => effects.count(POINTS_REDEEMED_TOTAL, "", points(movement)),
+        Body::Returned { movement } => effects.count(POINTS_RETURNED_TOTAL, "", points(movement)),
+        Body::Adjusted { movement } => effects.count(POINTS_DEDUCTED_TOTAL, "", points(movement)),
+        Body::Expiring { .. } => effects.count(NOTICES_TOTAL, "", 1),
+        Body::Rejected { .. } => effects.count(REJECTED_TOTAL, reason, 1),
     }
 }
 

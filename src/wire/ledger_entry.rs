@@ -521,4 +521,4 @@ fn amount(field: &'static str, text: &str) -> Result<Decimal, EntryError> {
 
 #[cfg(test)]
 #[path = "ledger_entry_tests.rs"]
-mod tests;
+pub(crate) mod tests;

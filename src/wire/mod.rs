@@ -3,6 +3,7 @@
 pub mod envelope;
 mod expiry;
 pub mod ledger_entry;
+pub mod member_state;
 pub mod order_event;
 pub mod order_state;
 pub mod output;

@@ -1,0 +1,241 @@
+//! One decision about one account: moves points and writes down the outcomes.
+
+use super::Terms;
+use super::lots::Lot;
+use super::member::Member;
+use super::reversal::reason;
+use crate::domain::digest::{digest, hex};
+use crate::domain::entry::{Entry, EntryKind, Issue};
+use crate::domain::instant::Instant;
+use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
+use crate::domain::rules::book::Published;
+
+/// An account during one decision.
+pub(super) struct Account<'a> {
+    pub member: &'a mut Member,
+    pub shop_id: &'a str,
+    pub member_id: &'a str,
+    pub terms: Terms<'a>,
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What an outcome says of its cause.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub reason: &'static str,
+    pub order_id: Option<String>,
+    pub rule_version: Option<u32>,
+    pub effective_at: Instant,
+    pub cause_id: String,
+    pub note: Option<String>,
+    pub notify: bool,
+    pub actor: Option<String>,
+    pub traceparent: Option<String>,
+}
+
+impl Head {
+    /// Of an outcome that an entry causes.
+    pub fn of(entry: &Entry, reason: &'static str) -> Self {
+        Head {
+            reason,
+            order_id: entry.order_id.clone(),
+            rule_version: entry.rule_version,
+            effective_at: entry.effective_at,
+            cause_id: entry.cause_id.clone(),
+            note: None,
+            notify: true,
+            actor: None,
+            traceparent: entry.traceparent.clone(),
+        }
+    }
+
+    /// Of an outcome that a timer of a lot causes.
+    pub fn of_lot(lot: &Lot, reason: &'static str, effective_at: Instant) -> Self {
+        Head {
+            reason,
+            order_id: lot.order.clone(),
+            rule_version: lot.rule_version,
+            effective_at,
+            cause_id: lot.cause_id.clone(),
+            note: None,
+            notify: true,
+            actor: None,
+            traceparent: None,
+        }
+    }
+}
+
+/// Points to be credited as a lot.
+pub(super) struct Credit {
+    pub lot_id: u128,
+    pub points: i64,
+    pub expires_at: Option<Instant>,
+    pub order: Option<String>,
+    pub base: Option<(rust_decimal::Decimal, String)>,
+}
+
+impl<'a> Account<'a> {
+    pub fn new(member: &'a mut Member, shop_id: &'a str, member_id: &'a str, terms: Terms<'a>) -> Self {
+        Account {
+            member,
+            shop_id,
+            member_id,
+            terms,
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Points of an order.
+    pub fn issue(&mut self, entry: &Entry, issue: &Issue, at: Instant) {
+        let order = entry.order_id.clone().unwrap_or_default();
+        let credit = Credit {
+            lot_id: digest(&["order", self.shop_id, &order, &issue.part.to_string()]),
+            points: issue.points,
+            expires_at: issue.expires_at,
+            order: Some(order),
+            base: Some((issue.base_amount, issue.currency.clone())),
+        };
+        self.credit(
+            Head::of(entry, if issue.edited { "edited" } else { "order" }),
+            credit,
+            at,
+        );
+    }
+
+    /// Credits a lot. What the balance lacks to 0 is paid first, only the rest is in the lot.
+    /// A lot that has already expired does so at once.
+    pub fn credit(&mut self, head: Head, credit: Credit, at: Instant) {
+        if credit.points <= 0 {
+            return;
+        }
+        self.member.known_since.get_or_insert(at);
+        let paid = self.pay_debt(credit.points);
+        let mut lot = Lot {
+            id: credit.lot_id,
+            points: credit.points - paid,
+            issued_at: head.effective_at,
+            expires_at: credit.expires_at,
+            credited: self.member.sequence + 1,
+            order: credit.order,
+            rule_version: self.rules(head.effective_at).map(|rules| rules.rules.version),
+            cause_id: head.cause_id.clone(),
+            notice: None,
+        };
+        let parts = if lot.points > 0 {
+            vec![lot.part(lot.points)]
+        } else {
+            Vec::new()
+        };
+        let effective_at = head.effective_at;
+        let expired = credit.expires_at.is_some_and(|expires_at| expires_at < at);
+        if !expired {
+            lot.notice = self.next_notice(&lot, at);
+            self.member.lots.put(lot.clone());
+        }
+        let waiting = if expired { lot.points } else { 0 };
+        let movement = self.movement(credit.points, parts, waiting);
+        let body = Body::Issued {
+            movement,
+            lot_id: lot.lot_id(),
+            issued_at: effective_at,
+            expires_at: credit.expires_at,
+            base: credit.base,
+        };
+        self.tell(digest(&["issued", &lot.lot_id()]), head, body);
+        if waiting > 0 {
+            let id = digest(&["expired", &lot.lot_id()]);
+            self.expire(id, &lot, effective_at, 0);
+        }
+    }
+
+    /// Tells that a lot, already taken out, has expired. Never before `known`, when its points
+    /// came into it. `waiting` as in [`Account::movement`].
+    pub fn expire(&mut self, id: u128, lot: &Lot, known: Instant, waiting: i64) {
+        let expired_at = lot.expires_at.unwrap_or(known);
+        let head = Head::of_lot(lot, "expired", expired_at.max(known));
+        let movement = self.movement(lot.points, vec![lot.part(lot.points)], waiting);
+        let body = Body::Expired {
+            movement,
+            lot_id: lot.lot_id(),
+            issued_at: lot.issued_at,
+            expired_at,
+        };
+        self.tell(id, head, body);
+    }
+
+    /// Pays what the balance lacks to 0 out of `points`, as far as they go.
+    pub fn pay_debt(&mut self, points: i64) -> i64 {
+        let paid = self.member.debt.min(points);
+        self.member.debt -= paid;
+        paid
+    }
+
+    /// The next movement, after the lots have changed. `waiting` points are in no lot because
+    /// they expire in this same decision.
+    pub fn movement(&mut self, points: i64, lots: Vec<LotPart>, waiting: i64) -> Movement {
+        self.member.sequence += 1;
+        Movement {
+            points,
+            balance_after: self.member.balance().saturating_add(waiting),
+            sequence: self.member.sequence,
+            lots,
+        }
+    }
+
+    /// Answers that an entry was refused.
+    pub fn reject(&mut self, head: Head, entry: &Entry, points: Option<i64>, detail: Option<String>) {
+        let id = self.outcome_id("rejected", entry);
+        self.tell(id, head, Body::Rejected { points, detail });
+    }
+
+    /// Id of what an entry causes; one entry has at most one outcome of a kind.
+    pub fn outcome_id(&self, kind: &str, entry: &Entry) -> u128 {
+        let order = entry.order_id.as_deref().unwrap_or_default();
+        let by = trigger(&entry.kind);
+        digest(&[
+            kind,
+            by,
+            self.shop_id,
+            self.member_id,
+            order,
+            &entry.cause_source,
+            &entry.cause_id,
+        ])
+    }
+
+    pub fn tell(&mut self, id: u128, head: Head, body: Body) {
+        self.outcomes.push(Outcome {
+            id: hex(id),
+            shop_id: self.shop_id.to_owned(),
+            member_id: Some(self.member_id.to_owned()),
+            order_id: head.order_id,
+            rule_version: head.rule_version,
+            reason: head.reason,
+            effective_at: head.effective_at,
+            cause_id: head.cause_id,
+            note: head.note,
+            notify: head.notify,
+            actor: head.actor,
+            traceparent: head.traceparent,
+            body,
+        });
+    }
+
+    /// The version in force at an instant.
+    pub fn rules(&self, at: Instant) -> Option<&'a Published> {
+        self.terms.book.in_force(self.shop_id, at)
+    }
+}
+
+/// Tells apart the entries of one event about one order.
+fn trigger(kind: &EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Issue(_) => "issue",
+        EntryKind::Reverse(reverse) => reason(reverse.reason),
+        EntryKind::RedeemByOrder(_) => "snapshot",
+        EntryKind::Return(back) => reason(back.reason),
+        EntryKind::OrderCancelled => "order",
+        EntryKind::Command(_) => "command",
+        EntryKind::GrantAll(_) | EntryKind::GrantedToAll(_) => "broadcast",
+    }
+}

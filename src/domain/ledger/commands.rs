@@ -1,0 +1,214 @@
+//! Commands carried out, or refused.
+
+use super::account::{Account, Credit, Head};
+use super::lots::Lot;
+use super::member::Celebration;
+use super::redemption::Use;
+use crate::domain::calendar;
+use crate::domain::digest::{digest, from_hex};
+use crate::domain::entry::{Birthday, Command, Entry, Grant, ImportExpiry};
+use crate::domain::instant::Instant;
+use crate::domain::outcome::Body;
+use crate::domain::rules::model::Expiry;
+
+impl Account<'_> {
+    pub fn command(&mut self, entry: &Entry, command: &Command, at: Instant) {
+        match command {
+            Command::Grant(grant) => self.grant(entry, grant, "granted", at),
+            Command::Deduct {
+                points,
+                lot_id,
+                note,
+                actor,
+            } => {
+                let head = self.head(entry, "deducted", note, actor);
+                self.deduct(entry, head, *points, lot_id.as_deref(), at);
+            }
+            Command::Redeem {
+                points,
+                subtotal,
+                tier,
+                note,
+                actor,
+            } => {
+                let asked = Use {
+                    points: *points,
+                    subtotal: *subtotal,
+                    tier: tier.as_deref(),
+                    cancelled: false,
+                };
+                let rules = self.rules(entry.effective_at).map(|published| &*published.rules);
+                self.redeem(
+                    entry,
+                    self.head(entry, "redeemed", note, actor),
+                    &asked,
+                    rules,
+                    at,
+                );
+            }
+            Command::Import {
+                points,
+                expires,
+                note,
+                actor,
+            } => {
+                let credit = Credit {
+                    lot_id: self.lot_id("import", entry),
+                    points: *points,
+                    expires_at: self.import_expiry(*expires, entry.effective_at),
+                    order: None,
+                    base: None,
+                };
+                self.credit(self.head(entry, "imported", note, actor), credit, at);
+            }
+            Command::Registered { birthday } => self.registered(entry, *birthday, at),
+            Command::Invalid { detail, actor } => {
+                let head = self.head(entry, "invalid", &None, actor);
+                self.reject(head, entry, None, Some(detail.clone()));
+            }
+        }
+    }
+
+    /// A member's share of a broadcast; for members only that were known when it was read.
+    pub fn granted_to_all(&mut self, entry: &Entry, grant: &Grant, at: Instant) {
+        if self.member.known_since.is_some_and(|since| since <= entry.at) {
+            self.grant(entry, grant, "granted_to_all", at);
+        }
+    }
+
+    fn grant(&mut self, entry: &Entry, grant: &Grant, reason: &'static str, at: Instant) {
+        let mut head = self.head(entry, reason, &grant.note, &grant.actor);
+        head.notify = grant.notify;
+        let credit = Credit {
+            lot_id: self.lot_id(reason, entry),
+            points: grant.points,
+            expires_at: self.expiry(grant.expiry, entry.effective_at),
+            order: None,
+            base: None,
+        };
+        self.credit(head, credit, at);
+    }
+
+    fn deduct(&mut self, entry: &Entry, head: Head, points: i64, lot_id: Option<&str>, at: Instant) {
+        let lot_id = lot_id.map(from_hex);
+        // A lot that is not there, or no more, has nothing left.
+        let wanted = |lot: &Lot| lot_id.is_none_or(|id| id == Some(lot.id));
+        let held = self.member.lots.usable_of(at, wanted);
+        if self.member.known_since.is_none() {
+            return self.reject(
+                Head {
+                    reason: "unknown_member",
+                    ..head
+                },
+                entry,
+                Some(points),
+                None,
+            );
+        }
+        if held.min(self.member.usable(at)) < points {
+            return self.reject(
+                Head {
+                    reason: "insufficient_balance",
+                    ..head
+                },
+                entry,
+                Some(points),
+                None,
+            );
+        }
+        let taken = self.member.lots.take(points, at, wanted);
+        let parts = taken.iter().map(|lot| lot.part(lot.points)).collect();
+        let movement = self.movement(points, parts, 0);
+        self.tell(
+            self.outcome_id("adjusted", entry),
+            head,
+            Body::Adjusted { movement },
+        );
+    }
+
+    fn registered(&mut self, entry: &Entry, birthday: Option<Birthday>, at: Instant) {
+        self.member.known_since.get_or_insert(at);
+        if let Some(on) = birthday {
+            let given = self
+                .member
+                .birthday
+                .as_ref()
+                .and_then(|celebration| celebration.given);
+            self.member.birthday = Some(Celebration {
+                on,
+                cause_id: entry.cause_id.clone(),
+                given,
+            });
+        }
+        if !std::mem::replace(&mut self.member.registered, true) {
+            self.registration_gift(entry, at);
+        }
+    }
+
+    fn registration_gift(&mut self, entry: &Entry, at: Instant) {
+        let Some(published) = self.rules(entry.effective_at) else {
+            return;
+        };
+        let Some(gift) = published
+            .rules
+            .gifts
+            .registration
+            .filter(|_| published.rules.enabled)
+        else {
+            return;
+        };
+        let credit = Credit {
+            lot_id: digest(&["registration", self.shop_id, self.member_id]),
+            points: gift.points,
+            expires_at: self.expiry(gift.expiry, entry.effective_at),
+            order: None,
+            base: None,
+        };
+        self.credit(self.head(entry, "registration", &None, &None), credit, at);
+    }
+
+    /// Head of what a command leads to: under the version in force at its time.
+    fn head(
+        &self,
+        entry: &Entry,
+        reason: &'static str,
+        note: &Option<String>,
+        actor: &Option<String>,
+    ) -> Head {
+        Head {
+            rule_version: self
+                .rules(entry.effective_at)
+                .map(|published| published.rules.version),
+            note: note.clone(),
+            actor: actor.clone(),
+            ..Head::of(entry, reason)
+        }
+    }
+
+    fn lot_id(&self, kind: &str, entry: &Entry) -> u128 {
+        digest(&[
+            kind,
+            self.shop_id,
+            self.member_id,
+            &entry.cause_source,
+            &entry.cause_id,
+        ])
+    }
+
+    /// A command's own expiry or that of the version in force. Without any rule: never.
+    pub(super) fn expiry(&self, own: Option<Expiry>, issued_at: Instant) -> Option<Instant> {
+        let rules = &self.rules(issued_at)?.rules;
+        calendar::expires_at(rules.timezone, issued_at, &own.unwrap_or(rules.expiry.expiry))
+    }
+
+    fn import_expiry(&self, expires: ImportExpiry, issued_at: Instant) -> Option<Instant> {
+        match expires {
+            ImportExpiry::Never => None,
+            ImportExpiry::At(at) => Some(at),
+            ImportExpiry::On(date) => {
+                let rules = &self.rules(issued_at)?.rules;
+                Some(calendar::local(rules.timezone, date, rules.expiry.expiry.at))
+            }
+        }
+    }
+}

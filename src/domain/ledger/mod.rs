@@ -1,0 +1,55 @@
+//! A member's account at a shop: lots, balance, and everything that moves them.
+//!
+//! All of it is pure: an entry or a point in time goes in, outcomes come out. Rules are
+//! arguments; the time is that of the entry or of the timer, never a clock's.
+
+mod account;
+pub mod broadcast;
+mod commands;
+mod gifts;
+pub mod lots;
+pub mod member;
+mod notices;
+pub mod redemption;
+mod returns;
+mod reversal;
+mod timers;
+pub mod view;
+
+#[cfg(test)]
+mod conservation_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+use crate::domain::instant::Instant;
+use crate::domain::outcome::Outcome;
+use crate::domain::rules::book::RuleBook;
+
+/// What decisions of the ledger are made by.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    pub book: &'a RuleBook,
+    /// Birthday gifts later than this are not given. `None`: they come for ever.
+    pub gift_horizon: Option<Instant>,
+    /// How long the ids of commands are remembered; 0: for ever.
+    pub command_ids_days: u32,
+}
+
+impl Terms<'_> {
+    /// When the id of a command carried out at `at` is forgotten.
+    pub(crate) fn forgotten_at(&self, at: Instant) -> Option<Instant> {
+        const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+        let days = i64::from(self.command_ids_days);
+        (days > 0).then(|| Instant(at.0.saturating_add(days.saturating_mul(DAY_MICROS))))
+    }
+}
+
+/// What an entry led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    pub outcomes: Vec<Outcome>,
+    /// The entry was a command seen before: dropped.
+    pub duplicate: bool,
+}

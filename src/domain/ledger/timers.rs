@@ -1,0 +1,37 @@
+//! What time alone does to an account.
+
+use super::account::Account;
+use crate::domain::digest::digest;
+use crate::domain::instant::Instant;
+
+impl Account<'_> {
+    /// Handles everything due before `bound`, in the order of time; at one instant issuances,
+    /// then notices, then expiries.
+    pub fn settle_before(&mut self, bound: Instant) {
+        while let Some(at) = self.next_due().filter(|at| *at < bound) {
+            if let Some(moment) = self.member.next_birthday(self.shop_id, &self.terms)
+                && moment.at == at
+            {
+                self.birthday_gift(&moment);
+            }
+            if self.next_notice_at() == Some(at) {
+                self.notify_at(at);
+            }
+            while let Some(lot) = self.member.lots.pop_expired(at) {
+                let id = digest(&["expired", &lot.lot_id()]);
+                self.expire(id, &lot, lot.issued_at, 0);
+            }
+            self.member.open_from = self.member.open_from.max(at);
+        }
+        self.member.open_from = self.member.open_from.max(bound);
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let birthday = self
+            .member
+            .next_birthday(self.shop_id, &self.terms)
+            .map(|moment| moment.at);
+        let times = [birthday, self.next_notice_at(), self.member.lots.next_expiry()];
+        times.into_iter().flatten().min()
+    }
+}

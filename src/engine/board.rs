@@ -1,0 +1,176 @@
+//! What each stage shows of its progress: to status pages, and to the stages behind it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::ports::{Millis, Offset, Partition};
+
+/// Progress of one stage in this process.
+#[derive(Debug, Default)]
+pub struct Board {
+    inner: Mutex<Inner>,
+    /// Rung when progress was made.
+    moved: Notify,
+    /// Rung when a later stage asks how far this one is.
+    asked: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The group has told us at least once what is ours.
+    assigned: bool,
+    partitions: BTreeMap<Partition, Shown>,
+    wanted: Millis,
+    stopped: Option<String>,
+}
+
+/// Progress of one partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub phase: Phase,
+    /// Everything before is decided, committed and in the store.
+    pub position: Offset,
+    /// Input before this time is decided and timers before it have fired.
+    pub done: Millis,
+    /// Timers pending and the earliest of them.
+    pub pending: u64,
+    pub next_wake: Option<Millis>,
+    /// Keys are being looked at again because the global table changed.
+    pub sweeping: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Being restored; how many changelog records are behind and how many are read.
+    Restoring {
+        read: u64,
+        to_read: u64,
+    },
+    Running,
+    /// Stopped, with the reason.
+    Stopped(String),
+}
+
+/// How far a stage is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub assigned: bool,
+    pub partitions: BTreeMap<Partition, Shown>,
+    pub stopped: Option<String>,
+}
+
+impl Board {
+    pub fn progress(&self) -> Progress {
+        let inner = self.lock();
+        Progress {
+            assigned: inner.assigned,
+            partitions: inner.partitions.clone(),
+            stopped: inner.stopped.clone(),
+        }
+    }
+
+    pub fn assigned(&self) {
+        self.lock().assigned = true;
+        self.moved.notify_waiters();
+    }
+
+    pub fn show(&self, partition: Partition, shown: Shown) {
+        self.lock().partitions.insert(partition, shown);
+        self.moved.notify_waiters();
+    }
+
+    /// Rings only where something moved.
+    pub fn show_if_changed(&self, partition: Partition, shown: Shown) {
+        if self.lock().partitions.get(&partition) != Some(&shown) {
+            self.show(partition, shown);
+        }
+    }
+
+    pub fn restoring(&self, partition: Partition, read: u64, to_read: u64) {
+        let phase = Phase::Restoring { read, to_read };
+        self.show(
+            partition,
+            Shown {
+                phase,
+                ..Shown::nothing()
+            },
+        );
+    }
+
+    pub fn stop_partition(&self, partition: Partition, reason: String) {
+        self.show(
+            partition,
+            Shown {
+                phase: Phase::Stopped(reason),
+                ..Shown::nothing()
+            },
+        );
+    }
+
+    pub fn drop_partition(&self, partition: Partition) {
+        self.lock().partitions.remove(&partition);
+        self.moved.notify_waiters();
+    }
+
+    pub fn stop(&self, reason: String) {
+        self.lock().stopped = Some(reason);
+        self.moved.notify_waiters();
+    }
+
+    /// The time before which every partition here is done. Partitions that others own do not
+    /// count, nor does a stopped one: it would hold up everybody's expiries for ever.
+    pub fn done(&self) -> Option<Millis> {
+        let inner = self.lock();
+        if !inner.assigned {
+            return None;
+        }
+        let counted = inner
+            .partitions
+            .values()
+            .filter(|shown| !matches!(shown.phase, Phase::Stopped(_)));
+        Some(counted.map(|shown| shown.done).min().unwrap_or(Millis::MAX))
+    }
+
+    /// Asks the stage to find out whether it is done before `at`.
+    pub fn want(&self, at: Millis) {
+        let mut inner = self.lock();
+        if at > inner.wanted {
+            inner.wanted = at;
+            self.asked.notify_waiters();
+        }
+    }
+
+    pub fn wanted(&self) -> Millis {
+        self.lock().wanted
+    }
+
+    /// Waits for progress made after this call.
+    pub fn moved(&self) -> tokio::sync::futures::Notified<'_> {
+        self.moved.notified()
+    }
+
+    /// Waits for a question asked after this call.
+    pub fn asked(&self) -> tokio::sync::futures::Notified<'_> {
+        self.asked.notified()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    fn nothing() -> Self {
+        let phase = Phase::Running;
+        Self {
+            phase,
+            position: 0,
+            done: Millis::MIN,
+            pending: 0,
+            next_wake: None,
+            sweeping: false,
+        }
+    }
+}

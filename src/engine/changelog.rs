@@ -1,0 +1,180 @@
+//! Records of a changelog partition: states, batch metas, claims.
+//!
+//! Keys: `0x01` + state key for a state (value as in [`super::stored`], a tombstone when the
+//! key is gone), `0x00 m` for the meta of a batch, `0x00 c` for a claim. Compaction keeps the
+//! last of each, which is all that a restore needs.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message;
+
+use super::error::Refusal;
+use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record};
+
+const STATE: u8 = 1;
+const META_KEY: &[u8] = &[0, b'm'];
+const CLAIM_KEY: &[u8] = &[0, b'c'];
+
+/// Closes a batch: what was read, by whom, how far.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Meta {
+    /// Format of this record; readers refuse what is newer.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(int64, tag = "2")]
+    pub epoch: Offset,
+    #[prost(uint64, tag = "3")]
+    pub batch: u64,
+    #[prost(uint64, tag = "4")]
+    pub previous: u64,
+    /// Next input offset to be consumed.
+    #[prost(int64, tag = "5")]
+    pub input: Offset,
+    /// Clock of the partition; never goes back (E13).
+    #[prost(int64, tag = "6")]
+    pub clock: Millis,
+    /// Everything the global table said up to here has been looked at by every key.
+    #[prost(int64, tag = "7")]
+    pub table: Offset,
+}
+
+/// The first thing an owner writes (E5). Its offset is the owner's epoch.
+#[derive(Clone, PartialEq, Message)]
+pub struct Claim {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Tells this claim from every other.
+    #[prost(string, tag = "2")]
+    pub nonce: String,
+    #[prost(int64, tag = "3")]
+    pub input: Offset,
+}
+
+const META_VERSION: u32 = 1;
+const CLAIM_VERSION: u32 = 1;
+
+/// What a record of a changelog is.
+#[derive(Debug, PartialEq)]
+pub enum Entry {
+    State(Key, Option<Bytes>),
+    Meta(Meta),
+    Claim(Claim),
+}
+
+/// Reads a record of a changelog partition.
+pub fn read(record: &Record) -> Result<Entry, Refusal> {
+    let corrupt = |what: &str| Refusal::new("corrupt_changelog", format!("offset {}: {what}", record.offset));
+    let key = record.key.as_ref().ok_or_else(|| corrupt("no key"))?;
+    if key.first() == Some(&STATE) {
+        return Ok(Entry::State(key.slice(1..), record.value.clone()));
+    }
+    let value = record.value.as_ref().ok_or_else(|| corrupt("no value"))?;
+    if &key[..] == META_KEY {
+        let meta = Meta::decode(&value[..]).map_err(|_| corrupt("unreadable meta"))?;
+        if meta.version > META_VERSION {
+            return Err(corrupt("meta of a newer release"));
+        }
+        return Ok(Entry::Meta(meta));
+    }
+    if &key[..] == CLAIM_KEY {
+        let claim = Claim::decode(&value[..]).map_err(|_| corrupt("unreadable claim"))?;
+        return Ok(Entry::Claim(claim));
+    }
+    Err(corrupt("unknown key"))
+}
+
+pub fn state_record(topic: &Arc<str>, partition: Partition, key: &Key, value: Option<Bytes>) -> OutRecord {
+    let mut out = BytesMut::with_capacity(key.len() + 1);
+    out.put_u8(STATE);
+    out.extend_from_slice(key);
+    own(topic, partition, out.freeze(), value)
+}
+
+pub fn meta_record(topic: &Arc<str>, partition: Partition, meta: Meta) -> OutRecord {
+    let meta = Meta {
+        version: META_VERSION,
+        ..meta
+    };
+    own(
+        topic,
+        partition,
+        Bytes::from_static(META_KEY),
+        Some(meta.encode_to_vec().into()),
+    )
+}
+
+pub fn claim_record(topic: &Arc<str>, partition: Partition, nonce: &str, input: Offset) -> OutRecord {
+    let claim = Claim {
+        version: CLAIM_VERSION,
+        nonce: nonce.to_string(),
+        input,
+    };
+    own(
+        topic,
+        partition,
+        Bytes::from_static(CLAIM_KEY),
+        Some(claim.encode_to_vec().into()),
+    )
+}
+
+fn own(topic: &Arc<str>, partition: Partition, key: Bytes, value: Option<Bytes>) -> OutRecord {
+    OutRecord {
+        topic: topic.clone(),
+        partition: Some(partition),
+        key: Some(key),
+        value,
+        headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn as_read(out: OutRecord) -> Record {
+        Record {
+            partition: 3,
+            offset: 7,
+            timestamp: None,
+            key: out.key,
+            value: out.value,
+            headers: out.headers,
+        }
+    }
+
+    #[test]
+    fn every_kind_is_read_back() {
+        let topic: Arc<str> = "c".into();
+        let key = Key::from_static(b"shop\0order");
+        let state = state_record(&topic, 3, &key, Some(Bytes::from_static(b"v")));
+        assert_eq!(
+            read(&as_read(state)),
+            Ok(Entry::State(key.clone(), Some(Bytes::from_static(b"v"))))
+        );
+        let gone = state_record(&topic, 3, &key, None);
+        assert_eq!(read(&as_read(gone)), Ok(Entry::State(key, None)));
+        let meta = Meta {
+            version: 1,
+            epoch: 5,
+            batch: 9,
+            previous: 8,
+            input: 77,
+            clock: 1234,
+            table: 4,
+        };
+        assert_eq!(
+            read(&as_read(meta_record(&topic, 3, meta))),
+            Ok(Entry::Meta(meta))
+        );
+        let claim = read(&as_read(claim_record(&topic, 3, "n-1", 6))).unwrap();
+        assert_eq!(
+            claim,
+            Entry::Claim(Claim {
+                version: 1,
+                nonce: "n-1".into(),
+                input: 6
+            })
+        );
+    }
+}
