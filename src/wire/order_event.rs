@@ -158,16 +158,13 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_>) -> Result<OrderEve
         return Err(wrong("data.order", "missing"));
     }
     let times = fact_times(kind, envelope.time, data.order.as_ref());
-    let snapshot = data
+    let mut snapshot = data
         .order
         .map(|order| read_snapshot(order, envelope))
         .transpose()?;
-    if kind == Kind::Created
-        && snapshot
-            .as_ref()
-            .is_some_and(|snapshot| snapshot.created_at.is_none())
-    {
-        return Err(wrong("data.order.created_at", "missing"));
+    if let (Kind::Created, Some(snapshot)) = (kind, &mut snapshot) {
+        // The event says itself when it was created.
+        snapshot.created_at.get_or_insert(envelope.time);
     }
     Ok(OrderEvent {
         shop_id,
