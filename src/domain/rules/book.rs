@@ -192,7 +192,7 @@ impl RuleBook {
         let asked = self
             .shops
             .iter()
-            .filter_map(|(id, shop)| Some((id.as_str(), shop.birthdays_at?)));
+            .filter_map(|(id, shop)| Some((&**id, shop.birthdays_at?)));
         asked.filter(move |(_, position)| *position > after)
     }
 
