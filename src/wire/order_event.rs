@@ -365,7 +365,11 @@ fn explain(data: &[u8]) -> OrderEventError {
             } else {
                 format!("data.{path}")
             };
-            OrderEventError::Data(format!("{field}: {}", error.into_inner()))
+            let error = error.into_inner();
+            // Line and column within `data` would mislead: the record has more around it.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let text = error.to_string();
+            OrderEventError::Data(format!("{field}: {}", text.strip_suffix(&place).unwrap_or(&text)))
         }
     }
 }
