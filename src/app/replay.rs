@@ -1,7 +1,7 @@
 //! `accrual replay`: the stages in memory, on a virtual clock, in exact time order.
 
 use std::io::Write;
-use std::sync::Arc;
+
 
 use anyhow::bail;
 
@@ -38,11 +38,11 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         }
     };
     for file in files {
-        rules.in_force_from_the_start(file.rules)?;
+        rules.add(file.rules);
     }
     let topics = Topics { issued: "i".into(), expired: "x".into(), events: "e".into(), entries: "l".into() };
     let (orders, commands, ledger) = (
-        Orders::new(Arc::new(rules.clone()), topics.clone(), 0),
+        Orders::new(rules.book(), topics.clone(), 0),
         Commands::new(topics.clone(), LEDGER_PARTITIONS),
         Ledger::new(rules.book(), topics.clone(), COMMAND_IDS_DAYS),
     );

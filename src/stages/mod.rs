@@ -2,4 +2,6 @@
 
 pub mod commands;
 pub mod ledger;
+pub mod orders;
+pub mod rule_table;
 pub mod topics;

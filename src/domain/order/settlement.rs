@@ -83,7 +83,8 @@ impl Order {
             && due.rules.issuance.while_resting == WhileResting::Defer
         {
             self.progress = Progress::Deferred { since: at };
-            self.due_at = None;
+            // The opening may be known already; nothing would call for another look then.
+            self.due_at = self.due(key, bound, book).map(|due| due.at);
             self.expected = None;
             return;
         }
