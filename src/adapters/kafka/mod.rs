@@ -57,7 +57,7 @@ impl KafkaLog {
         })
     }
 
-    /// Frees what reading a changelog partition holds, when its restore is over.
+    /// Frees what reading a changelog partition holds, when its restore is given up half-way.
     pub async fn close_changelog(&self, partition: Partition) {
         let _ = self
             .blocking(move |reader| {
