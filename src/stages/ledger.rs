@@ -213,12 +213,13 @@ impl Processor for Ledger {
     fn nudges(&self, after: Offset) -> Vec<Nudge> {
         let book = self.book.load();
         let asked = book.member_nudges(after);
-        asked
-            .map(|(shop_id, offset)| Nudge {
-                offset,
-                prefix: topics::shop_prefix(shop_id),
-            })
-            .collect()
+        let nudge = |(shop_id, offset)| Nudge {
+            offset,
+            prefix: topics::shop_prefix(shop_id),
+        };
+        let mut nudges: Vec<Nudge> = asked.map(nudge).collect();
+        nudges.sort_by_key(|nudge| nudge.offset);
+        nudges
     }
 }
 
@@ -249,3 +250,7 @@ fn reads_rules(kind: &EntryKind) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

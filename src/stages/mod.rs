@@ -1,5 +1,6 @@
 //! The stair between the engine and the domain: how bytes become decisions.
 
+pub mod commands;
 pub mod ledger;
 pub mod orders;
 pub mod rule_table;

@@ -1,5 +1,6 @@
 //! Bytes to domain and back, one file a persisted or published format.
 
+pub mod command;
 pub mod envelope;
 mod expiry;
 pub mod ledger_entry;

@@ -155,7 +155,7 @@ impl Member {
 
     /// Nothing is remembered but the ids of refused commands.
     pub fn is_unknown(&self) -> bool {
-        self.known_since.is_none() && self.cancelled_orders.is_empty() && self.redemptions.is_empty()
+        self.known_since.is_none() && self.sequence == 0 && self.cancelled_orders.is_empty()
     }
 
     /// Nothing at all is remembered.
