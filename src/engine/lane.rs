@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
+use metrics::{counter, histogram};
 
 use super::batch::{self, Batch, Broken, Decision};
 use super::error::{LogError, Stopped, StoreError};
@@ -17,6 +18,10 @@ use super::ports::{
 use super::processor::Processor;
 use super::spec::StageSpec;
 use super::takeover::{Failure, Takeover};
+use crate::metrics::{
+    BATCH_RECORDS, BATCH_TIMERS, DEAD_LETTERS_TOTAL, EVENTS_READ_TOTAL, TIMER_LATENESS_SECONDS,
+    TIMERS_FIRED_TOTAL, TRANSACTION_DURATION_SECONDS,
+};
 
 /// What a stage's lanes share.
 pub struct Shared<P, L, S, C, T> {
@@ -190,7 +195,7 @@ where
         let begun = std::time::Instant::now();
         match producer.commit(transaction).await {
             Ok(committed) => {
-                metrics::histogram!("accrual_transaction_duration_seconds", "stage" => self.spec.name)
+                histogram!(TRANSACTION_DURATION_SECONDS, "stage" => self.spec.name)
                     .record(begun.elapsed().as_secs_f64());
                 let hints: HashMap<Partition, Offset> = committed.changelog.into_iter().collect();
                 let applied = open.into_iter().map(|prepared| {
@@ -530,17 +535,22 @@ where
 
     fn count(&self, decision: &Decision<P::State>, records: usize) {
         let stage = self.spec.name;
-        metrics::counter!("accrual_events_read_total", "stage" => stage).increment(records as u64);
+        counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(records as u64);
+        histogram!(BATCH_RECORDS, "stage" => stage).record(records as f64);
         for (name, label, n) in &decision.counts {
-            metrics::counter!(*name, "reason" => *label).increment(*n);
+            crate::metrics::count(name, label, *n);
         }
         for code in &decision.dead_letters {
-            metrics::counter!("accrual_dead_letters_total", "stage" => stage, "reason" => *code).increment(1);
+            counter!(DEAD_LETTERS_TOTAL, "stage" => stage, "code" => *code).increment(1);
+        }
+        if decision.timers_fired.is_empty() {
+            return;
         }
         let now = self.clock.now();
+        counter!(TIMERS_FIRED_TOTAL, "stage" => stage).increment(decision.timers_fired.len() as u64);
+        histogram!(BATCH_TIMERS, "stage" => stage).record(decision.timers_fired.len() as f64);
         for due in &decision.timers_fired {
-            metrics::histogram!("accrual_timer_lateness_seconds", "stage" => stage)
-                .record((now - due).max(0) as f64 / 1000.0);
+            histogram!(TIMER_LATENESS_SECONDS, "stage" => stage).record((now - due).max(0) as f64 / 1000.0);
         }
     }
 }

@@ -72,6 +72,7 @@ impl<S> Owned<S> {
             pending: self.timers.pending,
             next_wake: self.timers.next,
             sweeping: self.sweep.is_some(),
+            table_seen: 0,
         }
     }
 }

@@ -111,7 +111,7 @@ where
                 Ok(Exit::Drained) => return Ok(()),
                 Ok(Exit::Rejoin(reason)) => {
                     tracing::warn!(stage = self.name(), reason, "fenced; joining the group again");
-                    metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "fenced")
+                    metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "fenced")
                         .increment(1);
                     self.shared.clock.pause(REJOIN_BACKOFF_MS).await;
                 }
@@ -198,7 +198,7 @@ where
     /// Membership and owned set are swapped together (E6).
     fn assigned(&mut self, partitions: Vec<Partition>, membership: L::Membership) {
         tracing::info!(stage = self.name(), ?partitions, "assigned");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "assigned")
+        metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "assigned")
             .increment(1);
         self.membership = Some(membership);
         let lanes = self.shared.spec.limits.lanes.max(1);
@@ -219,7 +219,7 @@ where
 
     fn revoked(&mut self, partitions: Vec<Partition>, done: Released) {
         tracing::info!(stage = self.name(), ?partitions, "revoked");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "revoked")
+        metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "revoked")
             .increment(1);
         for lane in self.lanes.values() {
             lane.cancel.store(true, Ordering::Relaxed);
@@ -496,7 +496,7 @@ where
         for (partition, seat) in &self.seats {
             if let Place::Here(owned) = &seat.place {
                 let mut shown = owned.shown();
-                shown.sweeping |= seat.table_seen != self.shared.table.version();
+                shown.table_seen = seat.table_seen;
                 shown.position = if seat.inbox.is_empty() {
                     shown.position.max(seat.inbox.end())
                 } else {

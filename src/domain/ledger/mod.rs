@@ -20,6 +20,8 @@ pub mod view;
 mod conservation_tests;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Outcome;

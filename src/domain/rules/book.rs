@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{RuleVersion, ShopStatus};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+
+use super::model::{BirthdayOn, RuleVersion, ShopStatus};
 use crate::domain::instant::Instant;
 
 /// A published version: `published` is when it became known (`Instant::MIN`: from the start).
@@ -57,6 +60,8 @@ struct Shop {
     statuses: Vec<StatusChange>,
     /// Where open orders were last asked to look again.
     asks_at: Option<i64>,
+    /// Where members' birthdays were last moved.
+    birthdays_at: Option<i64>,
 }
 
 impl RuleBook {
@@ -70,6 +75,14 @@ impl RuleBook {
         }
         if rules.issuance.apply_to_open_orders {
             shop.asks_at = Some(position);
+        }
+        if shop.versions.is_empty()
+            || shop
+                .versions
+                .iter()
+                .any(|v| birthday(&v.rules) != birthday(&rules))
+        {
+            shop.birthdays_at = birthday(&rules).map(|_| position).or(shop.birthdays_at);
         }
         let version = Published {
             rules: Arc::new(rules),
@@ -173,6 +186,15 @@ impl RuleBook {
         asked.filter(move |(_, position)| *position > after)
     }
 
+    /// The shops whose members' birthday gifts were moved behind `after`, with the position.
+    pub fn member_nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
+        let asked = self
+            .shops
+            .iter()
+            .filter_map(|(id, shop)| Some((id.as_str(), shop.birthdays_at?)));
+        asked.filter(move |(_, position)| *position > after)
+    }
+
     fn status_change(&self, shop_id: &str, at: Instant) -> Option<&StatusChange> {
         let statuses = &self.shops.get(shop_id)?.statuses;
         statuses[..statuses.partition_point(|s| s.at <= at)].last()
@@ -184,9 +206,16 @@ impl RuleBook {
                 versions: Vec::new(),
                 statuses: Vec::new(),
                 asks_at: None,
+                birthdays_at: None,
             };
             self.shops.insert(shop_id.to_owned(), empty);
         }
         self.shops.get_mut(shop_id).expect("the shop was just put there")
     }
+}
+/// When birthday gifts come by a version; `None`: never. Versions that agree in this leave
+/// their members' timers as they are.
+fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
+    let gift = rules.gifts.birthday.filter(|_| rules.enabled)?;
+    Some((rules.timezone, gift.on, gift.at))
 }
