@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -176,20 +178,24 @@ impl Topics {
         assert!(failed.is_empty(), "not delivered: {failed:?}");
     }
 
+    /// Makes one topic with the broker's defaults, for tests that run no processor.
+    pub fn create(&self, topic: &str) {
+        let name = self.name(topic);
+        let new = NewTopic::new(&name, self.partitions, TopicReplication::Fixed(1));
+        let done = block_on(self.admin().create_topics([&new], &admin_options())).expect("an answer");
+        assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
+    }
+
     /// Sets one setting of a topic, others going back to their defaults.
     pub fn configure(&self, topic: &str, name: &str, value: &str) {
-        let admin: AdminClient<DefaultClientContext> = self.client.create().expect("an admin client");
         let topic = self.name(topic);
         let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let done = runtime
-            .block_on(admin.alter_configs([&change], &options))
-            .expect("an answer");
+        let done = block_on(self.admin().alter_configs([&change], &admin_options())).expect("an answer");
         assert!(done.iter().all(Result::is_ok), "{topic}: {done:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client.create().expect("an admin client")
     }
 
     /// Offsets used in a topic so far, those of transactions still open included.
@@ -239,6 +245,15 @@ impl Topics {
         }
         records.into_values().collect()
     }
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(TIMEOUT))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
 }
 
 /// How many partitions there are, each to be read from its beginning.
