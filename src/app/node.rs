@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
+use rust_decimal::Decimal;
 
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{KafkaLog, TableReader};
@@ -12,8 +13,8 @@ use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
 use crate::engine::board::{Board, Phase, Progress};
 use crate::engine::ports::{Clock, Log, Millis, Store, Table};
-use crate::http::backend::Problem;
-use crate::http::views::{StageStatus, Status};
+use crate::http::backend::{Backend, Problem};
+use crate::http::views::{Member, Order, Quote, StageStatus, Status};
 use crate::metrics::{
     Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING, PARTITIONS_STOPPED, TIMERS_DUE, TIMERS_PENDING,
 };
@@ -153,5 +154,35 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
                 }
             }
         }
+    }
+}
+
+impl Backend for Node {
+    fn not_ready(&self) -> Vec<String> {
+        self.reasons()
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    async fn status(&self) -> Result<Status, Problem> {
+        self.look().await
+    }
+
+    async fn set_clock(&self, now: Millis) -> Result<Millis, Problem> {
+        self.clock.set(now).map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
+    }
+
+    async fn order(&self, _shop_id: &str, _order_id: &str) -> Result<Order, Problem> {
+        Err(Problem::Unavailable("not yet".into()))
+    }
+
+    async fn member(&self, _shop_id: &str, _member_id: &str) -> Result<Member, Problem> {
+        Err(Problem::Unavailable("not yet".into()))
+    }
+
+    async fn quote(&self, _shop: &str, _member: &str, _subtotal: Decimal, _tier: Option<&str>) -> Result<Quote, Problem> {
+        Err(Problem::Unavailable("not yet".into()))
     }
 }

@@ -175,7 +175,7 @@ impl Builder<'_> {
             let retention = self.settings.retention;
             match kind {
                 StageKind::Orders => {
-                    let orders = Orders::new(self.rules.clone(), topics.clone(), retention.orders_days);
+                    let orders = Orders::new(self.rules.book(), topics.clone(), retention.orders_days);
                     self.spawn(tasks, spec, orders, &running);
                 }
                 StageKind::Commands => {

@@ -8,6 +8,7 @@ pub mod logging;
 mod quote;
 mod replay;
 mod rules;
+mod rules_diff;
 mod run;
 mod topics;
 

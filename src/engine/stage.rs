@@ -424,10 +424,10 @@ where
                 if owned.table < 0 && owned.marker.batch == 0 {
                     // A partition without a past has nothing to look at again.
                     let all = self.shared.processor.nudges(-1);
-                    owned.table = all.last().map_or(-1, |nudge| nudge.offset);
+                    owned.table = all.iter().map(|nudge| nudge.offset).max().unwrap_or(-1);
                 }
                 // Looked at again until nothing asks any more.
-                let next = self.shared.processor.nudges(owned.table).into_iter().next();
+                let next = self.shared.processor.nudges(owned.table).into_iter().min_by_key(|nudge| nudge.offset);
                 owned.sweep = next.map(|nudge| Sweep { nudge, after: None });
                 if owned.sweep.is_none() {
                     seat.table_seen = table;

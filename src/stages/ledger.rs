@@ -249,3 +249,7 @@ fn reads_rules(kind: &EntryKind) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -91,6 +91,23 @@ pub fn rules() -> RuleVersion {
     }
 }
 
+/// 5 points on each birthday at this time.
+pub fn birthday_rules(at: NaiveTime) -> RuleVersion {
+    let gift = BirthdayGift {
+        points: 5,
+        on: BirthdayOn::Day,
+        at,
+        expiry: None,
+    };
+    RuleVersion {
+        gifts: Gifts {
+            registration: None,
+            birthday: Some(gift),
+        },
+        ..rules()
+    }
+}
+
 pub fn span(span: ExpirySpan) -> Expiry {
     Expiry {
         span,

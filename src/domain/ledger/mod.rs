@@ -19,7 +19,7 @@ pub mod view;
 #[cfg(test)]
 mod conservation_tests;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
 

@@ -49,10 +49,11 @@ pub enum Publication {
 /// Everything `point-rules` says. A position is the offset of the record that said it.
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
-    shops: BTreeMap<String, Shop>,
+    /// Shared, so that a copy with one more version costs little.
+    shops: BTreeMap<Arc<str>, Arc<Shop>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Shop {
     /// By rank: the greatest `effective_from` last, of equals the higher version.
     versions: Vec<Published>,
@@ -131,7 +132,7 @@ impl RuleBook {
     }
 
     pub fn shop_ids(&self) -> impl Iterator<Item = &str> {
-        self.shops.keys().map(String::as_str)
+        self.shops.keys().map(|id| &**id)
     }
 
     /// The versions that take the issuance part of open orders over from `bound`, in the order
@@ -182,7 +183,7 @@ impl RuleBook {
         let asked = self
             .shops
             .iter()
-            .filter_map(|(id, shop)| Some((id.as_str(), shop.asks_at?)));
+            .filter_map(|(id, shop)| Some((&**id, shop.asks_at?)));
         asked.filter(move |(_, position)| *position > after)
     }
 
@@ -191,7 +192,7 @@ impl RuleBook {
         let asked = self
             .shops
             .iter()
-            .filter_map(|(id, shop)| Some((id.as_str(), shop.birthdays_at?)));
+            .filter_map(|(id, shop)| Some((&**id, shop.birthdays_at?)));
         asked.filter(move |(_, position)| *position > after)
     }
 
@@ -201,18 +202,10 @@ impl RuleBook {
     }
 
     fn shop_mut(&mut self, shop_id: &str) -> &mut Shop {
-        if !self.shops.contains_key(shop_id) {
-            let empty = Shop {
-                versions: Vec::new(),
-                statuses: Vec::new(),
-                asks_at: None,
-                birthdays_at: None,
-            };
-            self.shops.insert(shop_id.to_owned(), empty);
-        }
-        self.shops.get_mut(shop_id).expect("the shop was just put there")
+        Arc::make_mut(self.shops.entry(Arc::from(shop_id)).or_default())
     }
 }
+
 /// When birthday gifts come by a version; `None`: never. Versions that agree in this leave
 /// their members' timers as they are.
 fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
