@@ -13,7 +13,7 @@ const LATER: &str = "2024-03-10T00:00:00Z";
 
 fn event(kind: &str, data: serde_json::Value) -> String {
     json!({
-        "specversion": "1.0", "id": format!("{kind} {data}"), "source": "/shops/acme", "type": kind,
+        "specversion": "1.0", "id": format!("e-{kind}"), "source": "/shops/acme", "type": kind,
         "subject": "A-1", "time": "2024-03-04T00:00:00Z", "data": data,
     })
     .to_string()
