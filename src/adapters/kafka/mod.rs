@@ -5,6 +5,7 @@ mod classify;
 mod context;
 mod deliveries;
 mod input;
+mod outbox;
 mod poller;
 mod producer;
 mod publish;
