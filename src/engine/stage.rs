@@ -16,7 +16,7 @@ use super::error::LogError;
 use super::inbox::Inbox;
 use super::lane::{Cycle, End, Fate, Shared, Work};
 use super::partition::{Owned, Sweep};
-use super::ports::{Clock, Input, InputEvent, Log, Millis, Partition, Record, Released, Store, Table};
+use super::ports::{Clock, Input, InputEvent, Log, Millis, Offset, Partition, Record, Released, Store, Table};
 use super::processor::Processor;
 
 /// How often a closed gate or a failed partition is looked at again.
@@ -48,6 +48,18 @@ struct Seat<S> {
     inbox: Inbox,
     /// Version of the global table at which nudges were last looked for.
     table_seen: u64,
+}
+
+impl<S> Seat<S> {
+    /// How far the input is decided where `position` is decided. The end that was reported
+    /// counts once nothing waits before it.
+    fn read_to(&self, position: Offset) -> Offset {
+        if self.inbox.is_empty() {
+            position.max(self.inbox.end())
+        } else {
+            position
+        }
+    }
 }
 
 struct Lane<M> {
@@ -316,7 +328,7 @@ where
                     );
                 }
                 seat.inbox.put_back(undecided);
-                owned.gate.reached(owned.position.max(seat.inbox.end()));
+                owned.gate.reached(seat.read_to(owned.position));
                 seat.place = Place::Here(Box::new(owned));
             }
             Fate::Retake(partition, reason) => {
@@ -471,10 +483,9 @@ where
 
     fn open_gates(&mut self) {
         for seat in self.seats.values_mut() {
-            if let Place::Here(owned) = &mut seat.place
-                && seat.inbox.is_empty()
-            {
-                owned.gate.reached(owned.position.max(seat.inbox.end()));
+            let end = seat.read_to(0);
+            if let Place::Here(owned) = &mut seat.place {
+                owned.gate.reached(owned.position.max(end));
             }
         }
     }
@@ -497,11 +508,7 @@ where
             if let Place::Here(owned) = &seat.place {
                 let mut shown = owned.shown();
                 shown.sweeping |= seat.table_seen != self.shared.table.version();
-                shown.position = if seat.inbox.is_empty() {
-                    shown.position.max(seat.inbox.end())
-                } else {
-                    shown.position
-                };
+                shown.position = seat.read_to(shown.position);
                 self.board().show_if_changed(*partition, shown);
             }
         }
