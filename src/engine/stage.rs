@@ -44,6 +44,8 @@ enum Place<S> {
 
 struct Seat<S> {
     lane: u32,
+    /// The assignment it came with.
+    term: u64,
     place: Place<S>,
     inbox: Inbox,
     /// Version of the global table at which nudges were last looked for.
@@ -65,6 +67,8 @@ impl<S> Seat<S> {
 struct Lane<M> {
     producer: Option<M>,
     busy: bool,
+    /// The assignment under which its cycle was begun.
+    term: u64,
     rest_rechecks: u64,
     cancel: Arc<AtomicBool>,
 }
@@ -75,6 +79,8 @@ pub struct Stage<P: Processor, L: Log, S, C, T> {
     seats: BTreeMap<Partition, Seat<P::State>>,
     lanes: BTreeMap<u32, Lane<L::Producer>>,
     membership: Option<L::Membership>,
+    /// Counts assignments.
+    term: u64,
     /// Revoked partitions whose cycles must end first.
     leaving: Option<(Vec<Partition>, Released)>,
     stopping: bool,
@@ -100,6 +106,7 @@ where
             seats: BTreeMap::new(),
             lanes: BTreeMap::new(),
             membership: None,
+            term: 0,
             leaving: None,
             stopping: false,
         }
@@ -212,13 +219,18 @@ where
         tracing::info!(stage = self.name(), ?partitions, "assigned");
         metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "assigned")
             .increment(1);
+        // The group has not waited for what was revoked: it is let go of now, and what its
+        // cycles still come to belongs to an earlier term.
+        self.give_up();
         self.membership = Some(membership);
+        self.term += 1;
         let lanes = self.shared.spec.limits.lanes.max(1);
         for partition in partitions {
             let lane = partition as u32 % lanes;
             let place = Place::Waiting { rechecks: 0 };
             let seat = Seat {
                 lane,
+                term: self.term,
                 place,
                 inbox: Inbox::default(),
                 table_seen: u64::MAX,
@@ -253,7 +265,13 @@ where
         if partitions.iter().any(away) {
             return;
         }
-        let (partitions, done) = self.leaving.take().expect("looked at above");
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
+        let Some((partitions, done)) = self.leaving.take() else {
+            return;
+        };
         for partition in partitions {
             self.seats.remove(&partition);
             self.board().drop_partition(partition);
@@ -277,8 +295,12 @@ where
         cycle: Cycle<L::Producer, P::State>,
         input: &mut L::Input,
     ) -> Result<Option<Exit>, LogError> {
+        let term = self.lanes.get(&cycle.lane).map_or(0, |lane| lane.term);
         for fate in cycle.fates {
-            self.settle(fate, input).await?;
+            let seat = self.seats.get(&fate.partition());
+            if seat.is_some_and(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
+                self.settle(fate, input).await?;
+            }
         }
         let lane = self
             .lanes
@@ -373,6 +395,7 @@ where
             let entry = self.lanes.entry(lane).or_insert_with(|| Lane {
                 producer: None,
                 busy: false,
+                term: 0,
                 rest_rechecks: 0,
                 cancel: Arc::default(),
             });
@@ -408,6 +431,7 @@ where
         }
         let lane = self.lanes.get_mut(&lane).expect("lanes are made before");
         lane.busy = true;
+        lane.term = self.term;
         lane.producer.take()
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// One record as it was written to the input.
 #[derive(Clone, Debug)]
 pub struct Written {
+    pub topic: &'static str,
     pub partition: i32,
     pub offset: i64,
     pub time: i64,
@@ -30,8 +31,8 @@ pub struct Model {
     pub may: BTreeMap<String, Expected>,
     /// Echoes: id, least version of the table.
     pub echoes: BTreeMap<String, usize>,
-    /// Partition, offset and reason of each dead letter.
-    pub dead: BTreeMap<(i32, i64), &'static str>,
+    /// Topic, partition and offset of each dead letter, and its reason.
+    pub dead: BTreeMap<(String, i32, i64), &'static str>,
 }
 
 struct Waiting {
@@ -59,7 +60,7 @@ fn fold_key(model: &mut Model, records: &[&Written], table: &[i64], slack: i64) 
     for record in records {
         fire(model, &mut waiting, &mut count, certain, record.time - slack);
         let words: Vec<&str> = record.value.split(' ').collect();
-        let at = (record.partition, record.offset);
+        let at = (record.topic.to_string(), record.partition, record.offset);
         match words[..] {
             ["put", id, delay, member] => {
                 count += 1;

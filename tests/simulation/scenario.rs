@@ -100,7 +100,7 @@ fn workload(world: &mut World, input: &Input) {
             let offset = world.append("in", partition, &key, value.clone());
             let time = world.now;
             world.note(|| format!("in/{partition} at {offset}: {key} {value}"));
-            input.lock().expect("input").push(Written { partition, offset, time, key, value });
+            input.lock().expect("input").push(Written { topic: "in", partition, offset, time, key, value });
         });
     }
     for _ in 0..world.rng.below(4) {
@@ -181,20 +181,33 @@ fn calm(world: &mut World, input: Input) {
     for machine in 0..world.machines.len() {
         world.machines[machine].frozen_until = 0;
         world.commands.push(Command::Start(machine));
-        let life = world.machines[machine].life;
-        let _ = life;
         world.after(500, move |world| {
             let end = world.table.len();
             world.read_table(machine, end);
         });
     }
+    let pokes = input.clone();
+    world.after(2_000, move |world| poke(world, &pokes));
     let until = world.now + CALM_MAX_MS;
-    world.after(1_000, move |world| look(world, input, until, None));
+    world.after(2_500, move |world| look(world, input, until, None));
+}
+
+/// A record for every partition: an owner that is idle does not know what became of its store.
+fn poke(world: &mut World, input: &Input) {
+    for topic in ["in", "mid"] {
+        let id = world.topics.id(topic);
+        for partition in 0..world.topics.partitions(id) {
+            let (key, value) = ("poke".to_string(), "nonsense".to_string());
+            let offset = world.append(topic, partition, &key, value.clone());
+            let time = world.now;
+            input.lock().expect("input").push(Written { topic, partition, offset, time, key, value });
+        }
+    }
 }
 
 fn look(world: &mut World, input: Input, until: Millis, settled: Option<Millis>) {
     let model = model::fold(&input.lock().expect("input"), &world.table, world.knobs.skew_max);
-    let mut wrong = world.judge(&model, toy::life);
+    let mut wrong = world.judge(&model);
     let now = world.now;
     if wrong.is_empty() && settled.is_some_and(|since| now >= since + AFTERMATH_MS) {
         wrong = world.judge_store();

@@ -156,6 +156,7 @@ impl Processor for ToyOrders {
 
     fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
         let state = turn.state.get_or_insert_default();
+        let timer = matches!(turn.cause, Cause::Timer { .. });
         match turn.cause {
             Cause::Event { event, record } => self.event(state, event, record, effects),
             Cause::Timer { .. } => {
@@ -170,7 +171,10 @@ impl Processor for ToyOrders {
             }
             Cause::Nudge => {}
         }
-        self.release(state);
+        // A timer's turn must not end with something due before it.
+        if !timer {
+            self.release(state);
+        }
         if state.pending.is_empty() && state.held.is_empty() && state.count % 3 == 0 {
             *turn.state = None;
         }
