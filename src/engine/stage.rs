@@ -3,15 +3,17 @@
 //! One task owns everything: the input, the partitions that rest, and the lanes' cycles that
 //! run. A partition is in at most one cycle, so its batches follow one another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Fuse, FusedFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::board::Board;
 use super::error::LogError;
 use super::inbox::Inbox;
 use super::lane::{Cycle, End, Fate, Shared, Work};
@@ -149,17 +151,24 @@ where
     ) -> Result<Exit, LogError> {
         let mut running: Running<P, L> = FuturesUnordered::new();
         let shared = self.shared.clone();
+        let mut look_again: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
         loop {
             if let Some(exit) = self.finished(&running) {
                 return Ok(exit);
             }
             // Armed before what they ring for is looked at: no bell is missed.
             let asked = shared.spec.board.asked();
+            let moved = moved(&shared.spec.upstream);
             let table = shared.table.version();
             self.start_cycles(&mut running);
             self.regulate(input);
             self.show();
             let wake = self.next_wake();
+            let gated = self.ask_upstream();
+            // Goes on over many rounds: what else happens must not put it off for ever.
+            if look_again.is_terminated() && (gated || self.waits()) {
+                look_again = shared.clock.pause(RECHECK_MS).boxed().fuse();
+            }
             futures_util::select_biased! {
                 cycle = running.select_next_some() => {
                     if let Some(exit) = self.cycle_ended(cycle, input).await? {
@@ -177,7 +186,8 @@ where
                 () = shared.clock.wait_until(wake).fuse() => {}
                 () = shared.table.changed(table).fuse() => {}
                 () = asked.fuse() => {}
-                () = self.recheck(&shared).fuse() => self.rechecked(),
+                () = moved.fuse() => {}
+                () = look_again => self.rechecked(),
             }
         }
     }
@@ -190,7 +200,7 @@ where
         self.shared.spec.name
     }
 
-    fn board(&self) -> &super::board::Board {
+    fn board(&self) -> &Board {
         &self.shared.spec.board
     }
 
@@ -550,34 +560,26 @@ where
         resting.min().map_or(Millis::MAX, |next| next.saturating_add(1))
     }
 
-    /// A look again in real time, where something waits for what rings no bell.
-    async fn recheck(&self, shared: &Shared<P, L, S, C, T>) {
-        let now = shared.clock.now();
+    /// Asks earlier stages how far they are, where a timer waits for that.
+    fn ask_upstream(&self) -> bool {
+        let now = self.shared.clock.now();
         let gated = |seat: &Seat<P::State>| match &seat.place {
-            Place::Waiting { .. } => true,
             Place::Here(owned) => owned.waits_for_gate(now),
             _ => false,
         };
+        let gated = self.seats.values().any(gated);
+        if gated {
+            for board in &self.shared.spec.upstream {
+                board.want(now);
+            }
+        }
+        gated
+    }
+
+    /// Whether something waits for what rings no bell: it is looked at again in real time.
+    fn waits(&self) -> bool {
         let resting = self.lanes.values().any(|lane| lane.rest_rechecks > 0);
-        if !resting && !self.seats.values().any(gated) {
-            return std::future::pending().await;
-        }
-        for board in &shared.spec.upstream {
-            board.want(now);
-        }
-        let upstream: VecDeque<_> = shared
-            .spec
-            .upstream
-            .iter()
-            .map(|board| Box::pin(board.moved()))
-            .collect();
-        let moved = futures_util::future::select_all(
-            upstream
-                .into_iter()
-                .map(|m| m.boxed())
-                .chain([shared.clock.pause(RECHECK_MS).boxed()]),
-        );
-        moved.await;
+        resting || self.seats.values().any(|seat| matches!(seat.place, Place::Waiting { .. }))
     }
 
     fn rechecked(&mut self) {
@@ -590,4 +592,13 @@ where
             }
         }
     }
+}
+
+/// Resolves when an earlier stage makes progress after this call.
+fn moved(upstream: &[Arc<Board>]) -> BoxFuture<'_, ()> {
+    if upstream.is_empty() {
+        return std::future::pending().boxed();
+    }
+    let boards = upstream.iter().map(|board| board.moved().boxed());
+    futures_util::future::select_all(boards).map(|_| ()).boxed()
 }

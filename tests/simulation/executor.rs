@@ -75,6 +75,10 @@ impl<'a> Executor<'a> {
             }
             self.commands();
         }
+        for running in &self.running {
+            let woken = running.woken.0.load(Ordering::Relaxed);
+            self.sim.lock().note(|| format!("m{} stage {}: woken {woken}", running.machine, running.stage));
+        }
         self.sim.lock().fail("liveness: too many steps");
         STEPS_MAX
     }
