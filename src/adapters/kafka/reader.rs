@@ -2,7 +2,7 @@
 //! for the command line. One consumer; each partition has a queue of its own, which goes on where
 //! the last call ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub(super) struct Reader {
     /// Everything that is not of a partition: log lines, broker errors.
     events: Mutex<(Queue, HeaderNames)>,
     places: Mutex<BTreeMap<Partition, Arc<Mutex<Option<Place>>>>>,
+    /// What the consumer is assigned: librdkafka complains of an unassignment of anything else.
+    assigned: Mutex<BTreeSet<Partition>>,
 }
 
 /// Where a partition is being read.
@@ -50,6 +52,7 @@ impl Reader {
             client,
             events: Mutex::new((events, HeaderNames::default())),
             places: Mutex::default(),
+            assigned: Mutex::default(),
         })
     }
 
@@ -135,9 +138,16 @@ impl Reader {
     /// Frees what reading a partition holds.
     pub(super) fn close(&self, partition: Partition) {
         let known = lock(&self.places).remove(&partition);
-        if known.is_some_and(|slot| lock(&slot).take().is_some()) {
-            // Not assigned any more: nothing left to free.
-            let _ = self.client.incremental_unassign(&self.list(partition));
+        // The queue goes before the assignment.
+        drop(known.and_then(|slot| lock(&slot).take()));
+        self.unassign(partition);
+    }
+
+    fn unassign(&self, partition: Partition) {
+        if lock(&self.assigned).remove(&partition)
+            && let Err(error) = self.client.incremental_unassign(&self.list(partition))
+        {
+            tracing::warn!(topic = %self.topic, partition, %error, "unassigning");
         }
     }
 
@@ -185,8 +195,7 @@ impl Reader {
 
     fn open(&self, partition: Partition, from: Offset) -> Result<Place, LogError> {
         let what = || format!("opening {}-{partition}", self.topic);
-        // Fails where it was not assigned, which is as good.
-        let _ = self.client.incremental_unassign(&self.list(partition));
+        self.unassign(partition);
         let queue = Queue::of_partition(&self.client, &self.topic, partition)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(from))
@@ -194,6 +203,7 @@ impl Reader {
         self.client
             .incremental_assign(&list)
             .map_err(|e| LogError::Retry(format!("{}: {e}", what())))?;
+        lock(&self.assigned).insert(partition);
         Ok(Place {
             queue,
             names: HeaderNames::default(),
