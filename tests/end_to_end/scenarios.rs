@@ -27,9 +27,10 @@ fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
         }
         accrual.set_clock(&lines[0].at);
         for line in lines {
+            // What fell due before the line arrives is on its way to the ledger until quiet.
+            deployment.wait_quiet(&[&accrual]);
             deployment.feed(&line.text, None);
             deployment.topics.flush();
-            deployment.wait_quiet(&[&accrual]);
         }
     }
     deployment.run_until(&[&accrual], &stream.until);
