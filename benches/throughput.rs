@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer, DefaultProducerContext};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use support::servers::{self, Jvm, free_port};
 
 const EVENTS_PER_ORDER: usize = 5;
@@ -50,19 +50,38 @@ fn main() {
         ("ACCRUAL_HTTP__LISTEN", format!("127.0.0.1:{port}")),
         ("ACCRUAL_TOPICS__PARTITIONS", partitions.to_string()),
         ("ACCRUAL_INSTANCE_ID", "bench".to_string()),
-        ("ACCRUAL_LOG", std::env::var("ACCRUAL_LOG").unwrap_or_else(|_| "warn".into())),
+        (
+            "ACCRUAL_LOG",
+            std::env::var("ACCRUAL_LOG").unwrap_or_else(|_| "warn".into()),
+        ),
     ]);
     accrual(&environment, &["topics", "create"]);
     let rules = servers::new_dir("bench").join("rules.yaml");
     std::fs::write(&rules, RULES).expect("rules written");
-    accrual(&environment, &["rules", "publish", rules.to_str().expect("a path"), "--time", "2024-01-01T00:00:00+08:00"]);
+    accrual(
+        &environment,
+        &[
+            "rules",
+            "publish",
+            rules.to_str().expect("a path"),
+            "--time",
+            "2024-01-01T00:00:00+08:00",
+        ],
+    );
 
     let (bytes, took) = preload(&kafka.client(), orders);
     let events = orders * EVENTS_PER_ORDER;
-    println!("{events} events, {} bytes each, produced at {:.0}/s", bytes / events, events as f64 / took.as_secs_f64());
+    println!(
+        "{events} events, {} bytes each, produced at {:.0}/s",
+        bytes / events,
+        events as f64 / took.as_secs_f64()
+    );
 
     let issued = Issued::new(&kafka.client());
-    let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64;
+    let begun = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock")
+        .as_millis() as i64;
     let mut child = spawn(&environment);
     let (first, last) = issued.wait_for(orders, &mut child);
     let cpu = cpu_seconds(child.id());
@@ -72,25 +91,40 @@ fn main() {
     let status = child.wait().expect("ended");
     let whole = (last - begun) as f64 / 1000.0;
     let flowing = (last - first) as f64 / 1000.0;
-    println!("start to last issued point   {whole:8.2} s   {:9.0} events/s", events as f64 / whole);
-    println!("first to last issued point   {flowing:8.2} s   {:9.0} events/s", events as f64 / flowing);
+    println!(
+        "start to last issued point   {whole:8.2} s   {:9.0} events/s",
+        events as f64 / whole
+    );
+    println!(
+        "first to last issued point   {flowing:8.2} s   {:9.0} events/s",
+        events as f64 / flowing
+    );
     println!("accrual: {cpu:.1} CPU seconds, {memory} MiB resident; ended with {status}");
 }
 
 fn argument(name: &str, default: usize) -> usize {
     let arguments: Vec<String> = std::env::args().collect();
     let at = arguments.iter().position(|argument| argument == name);
-    at.and_then(|at| arguments.get(at + 1)).map_or(default, |value| value.parse().expect("a number"))
+    at.and_then(|at| arguments.get(at + 1))
+        .map_or(default, |value| value.parse().expect("a number"))
 }
 
 fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
-    let status = Command::new(env!("CARGO_BIN_EXE_accrual")).args(arguments).envs(environment).status();
+    let status = Command::new(env!("CARGO_BIN_EXE_accrual"))
+        .args(arguments)
+        .envs(environment)
+        .status();
     assert!(status.expect("accrual starts").success(), "accrual {arguments:?}");
 }
 
 fn spawn(environment: &BTreeMap<&str, String>) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_accrual"));
-    command.arg("run").envs(environment).stdin(Stdio::null()).spawn().expect("accrual starts")
+    command
+        .arg("run")
+        .envs(environment)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("accrual starts")
 }
 
 /// Writes five events for each order, many orders under way at once.
@@ -125,7 +159,13 @@ fn preload(client: &ClientConfig, orders: usize) -> (usize, Duration) {
 fn event(order: usize, step: usize) -> (String, String) {
     let id = format!("A-{order:09}");
     let day = order / 20_000 % 28 + 1;
-    let time = format!("2026-02-{day:02}T{:02}:{:02}:{:02}.{:03}+08:00", 8 + step, order / 60 % 60, order % 60, order % 1000);
+    let time = format!(
+        "2026-02-{day:02}T{:02}:{:02}:{:02}.{:03}+08:00",
+        8 + step,
+        order / 60 % 60,
+        order % 60,
+        order % 1000
+    );
     let kind = ["created", "paid", "shipped", "delivered", "completed"][step];
     let mut value = String::with_capacity(800);
     write!(
@@ -169,7 +209,10 @@ impl Issued {
         let (mut seen, mut first, mut last) = (0, i64::MAX, 0);
         let mut shown = Instant::now();
         while seen < lots {
-            assert!(Instant::now() < deadline, "{seen} of {lots} lots after {TIMEOUT:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{seen} of {lots} lots after {TIMEOUT:?}"
+            );
             if let Some(status) = child.try_wait().expect("a child") {
                 panic!("accrual ended with {status} after {seen} of {lots} lots");
             }
@@ -177,7 +220,9 @@ impl Issued {
                 shown = Instant::now();
                 eprintln!("{seen} of {lots} lots issued");
             }
-            let Some(message) = self.0.poll(Duration::from_millis(100)) else { continue };
+            let Some(message) = self.0.poll(Duration::from_millis(100)) else {
+                continue;
+            };
             let Ok(message) = message else { continue };
             let at = message.timestamp().to_millis().expect("a timestamp");
             (first, last, seen) = (first.min(at), last.max(at), seen + 1);
@@ -188,7 +233,12 @@ impl Issued {
 
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .expect("fields")
+        .split_whitespace()
+        .collect();
     let ticks: f64 = fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime");
     // SAFETY: sysconf has no preconditions.
     ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
@@ -196,6 +246,13 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn resident_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("resident size");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("resident size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .expect("a number")
+        / 1024
 }

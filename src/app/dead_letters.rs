@@ -31,14 +31,19 @@ pub async fn redrive(
 ) -> anyhow::Result<usize> {
     let found = read(settings, cluster, letters).await?;
     if value.is_some() && found.len() != 1 {
-        bail!("a repaired value is for one record, and {} were found", found.len());
+        bail!(
+            "a repaired value is for one record, and {} were found",
+            found.len()
+        );
     }
     let publisher = Publisher::new(cluster, "accrual-redrive")?;
     for record in &found {
         let shown = letter(record);
         if shown.topic.is_empty() {
             let LetterId { partition, offset } = shown.id;
-            bail!("dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to");
+            bail!(
+                "dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to"
+            );
         }
         // A repaired or retried record goes where its key belongs.
         let out = OutRecord {
@@ -46,16 +51,29 @@ pub async fn redrive(
             partition: None,
             key: record.key.clone(),
             value: value.clone().map(Into::into).or_else(|| record.value.clone()),
-            headers: record.headers.iter().filter(|(name, _)| !OURS.contains(&&**name)).cloned().collect(),
+            headers: record
+                .headers
+                .iter()
+                .filter(|(name, _)| !OURS.contains(&&**name))
+                .cloned()
+                .collect(),
         };
-        publisher.publish(out).await.with_context(|| format!("sending to {}", shown.topic))?;
+        publisher
+            .publish(out)
+            .await
+            .with_context(|| format!("sending to {}", shown.topic))?;
     }
     Ok(found.len())
 }
 
 async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Record>> {
     let group = format!("{}-dead-letters", settings.application_id);
-    let reader = TopicReader::new(cluster, "accrual-dead-letters", &group, &settings.topics.dead_letters)?;
+    let reader = TopicReader::new(
+        cluster,
+        "accrual-dead-letters",
+        &group,
+        &settings.topics.dead_letters,
+    )?;
     let limit = letters.limit.unwrap_or(usize::MAX);
     let mut found = Vec::new();
     for partition in 0..reader.partitions().await? {
@@ -74,15 +92,25 @@ async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyh
 }
 
 fn wanted(record: &Record, letters: &Letters) -> bool {
-    let id = LetterId { partition: record.partition, offset: record.offset };
+    let id = LetterId {
+        partition: record.partition,
+        offset: record.offset,
+    };
     let named = letters.ids.is_empty() || letters.ids.contains(&id);
-    named && letters.code.as_ref().is_none_or(|code| text(record, REASON) == *code)
+    named
+        && letters
+            .code
+            .as_ref()
+            .is_none_or(|code| text(record, REASON) == *code)
 }
 
 fn letter(record: &Record) -> Letter {
     let number = |name| text(record, name).parse().unwrap_or(-1);
     Letter {
-        id: LetterId { partition: record.partition, offset: record.offset },
+        id: LetterId {
+            partition: record.partition,
+            offset: record.offset,
+        },
         code: text(record, REASON),
         detail: text(record, DETAIL),
         topic: text(record, TOPIC),

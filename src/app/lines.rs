@@ -50,8 +50,16 @@ pub struct Lines {
 
 impl Lines {
     pub fn open(files: &[PathBuf]) -> anyhow::Result<Self> {
-        let sources = files.iter().map(|file| Source::open(file)).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { sources, next: BTreeMap::new(), malformed: Vec::new(), primed: false })
+        let sources = files
+            .iter()
+            .map(|file| Source::open(file))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            sources,
+            next: BTreeMap::new(),
+            malformed: Vec::new(),
+            primed: false,
+        })
     }
 
     pub fn next(&mut self) -> anyhow::Result<Option<Read>> {
@@ -64,7 +72,9 @@ impl Lines {
         if !self.malformed.is_empty() {
             return Ok(Some(self.malformed.remove(0)));
         }
-        let Some(((_, source), line)) = self.next.pop_first() else { return Ok(None) };
+        let Some(((_, source), line)) = self.next.pop_first() else {
+            return Ok(None);
+        };
         self.advance(source)?;
         Ok(Some(Read::Line(line)))
     }
@@ -103,7 +113,12 @@ impl Source {
                 File::open(path).with_context(|| format!("{name}: cannot be opened"))?,
             )),
         };
-        Ok(Self { name, lines, number: 0, clock: Millis::MIN })
+        Ok(Self {
+            name,
+            lines,
+            number: 0,
+            clock: Millis::MIN,
+        })
     }
 
     /// The next line that is not blank.
@@ -123,9 +138,15 @@ impl Source {
     }
 
     fn line(&mut self, bytes: &[u8]) -> Read {
-        let malformed = |detail: String| Read::Malformed { place: place(&self.name, self.number), detail };
+        let malformed = |detail: String| Read::Malformed {
+            place: place(&self.name, self.number),
+            detail,
+        };
         if bytes.len() > LINE_MAX_BYTES {
-            return malformed(format!("{} bytes; at most {LINE_MAX_BYTES} are read", bytes.len()));
+            return malformed(format!(
+                "{} bytes; at most {LINE_MAX_BYTES} are read",
+                bytes.len()
+            ));
         }
         let bytes = Bytes::copy_from_slice(bytes.trim_ascii());
         let read = match envelope::read(Some(&bytes), [].into_iter()) {

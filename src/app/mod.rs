@@ -28,7 +28,10 @@ pub struct App;
 
 /// A command does one thing: one thread is enough for it.
 fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 impl Operations for App {
@@ -94,6 +97,11 @@ impl Operations for App {
         letters: &Letters,
         value: Option<Vec<u8>>,
     ) -> anyhow::Result<usize> {
-        wait(dead_letters::redrive(settings, &run::cluster(settings)?, letters, value))
+        wait(dead_letters::redrive(
+            settings,
+            &run::cluster(settings)?,
+            letters,
+            value,
+        ))
     }
 }

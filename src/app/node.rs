@@ -49,7 +49,10 @@ struct Look {
 impl Node {
     pub async fn look(&self) -> Result<Status, Problem> {
         let now = self.clock.now();
-        self.table.catch_up().await.map_err(|error| Problem::Unavailable(error.to_string()))?;
+        self.table
+            .catch_up()
+            .await
+            .map_err(|error| Problem::Unavailable(error.to_string()))?;
         let (mut stages, mut quiet, mut next_due) = (std::collections::BTreeMap::new(), true, None::<Millis>);
         for stage in &self.stages {
             let look = stage.look(now, self.table.version()).await?;
@@ -74,7 +77,10 @@ impl Node {
 impl RunningStage {
     async fn look(&self, now: Millis, table: u64) -> Result<Look, Problem> {
         let progress = self.board.progress();
-        let mut status = StageStatus { partitions: progress.partitions.len() as u64, ..StageStatus::default() };
+        let mut status = StageStatus {
+            partitions: progress.partitions.len() as u64,
+            ..StageStatus::default()
+        };
         let (mut next_due, mut quiet) = (None::<Millis>, progress.assigned && progress.stopped.is_none());
         for (&partition, shown) in &progress.partitions {
             let restoring = matches!(shown.phase, Phase::Restoring { .. });
@@ -100,12 +106,20 @@ impl RunningStage {
         let next_due = next_due.map(|next| if next == now { next + 1 } else { next });
         quiet &= status.behind == 0 && status.due == 0 && status.rebuilding == 0;
         status.next_due = next_due.map(shown);
-        Ok(Look { status, next_due, quiet })
+        Ok(Look {
+            status,
+            next_due,
+            quiet,
+        })
     }
 
     fn reasons(&self) -> Vec<String> {
         let name = self.kind.as_str();
-        let Progress { assigned, partitions, stopped } = self.board.progress();
+        let Progress {
+            assigned,
+            partitions,
+            stopped,
+        } = self.board.progress();
         let mut reasons = Vec::new();
         if !assigned {
             reasons.push(format!("{name}: no assignment from the group yet"));
@@ -114,7 +128,9 @@ impl RunningStage {
         for (partition, shown) in partitions {
             match shown.phase {
                 Phase::Restoring { read, to_read } => {
-                    reasons.push(format!("{name} {partition}: restoring, {read} of {to_read} records"));
+                    reasons.push(format!(
+                        "{name} {partition}: restoring, {read} of {to_read} records"
+                    ));
                 }
                 Phase::Stopped(reason) => reasons.push(format!("{name} {partition}: stopped: {reason}")),
                 Phase::Running => {}
@@ -137,10 +153,15 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
             let name = stage.kind.as_str();
             let progress = stage.board.progress();
             let count = |wanted: fn(&Phase) -> bool| {
-                progress.partitions.values().filter(|shown| wanted(&shown.phase)).count() as f64
+                progress
+                    .partitions
+                    .values()
+                    .filter(|shown| wanted(&shown.phase))
+                    .count() as f64
             };
             gauge!(PARTITIONS_ASSIGNED, "stage" => name).set(progress.partitions.len() as f64);
-            gauge!(PARTITIONS_RESTORING, "stage" => name).set(count(|p| matches!(p, Phase::Restoring { .. })));
+            gauge!(PARTITIONS_RESTORING, "stage" => name)
+                .set(count(|p| matches!(p, Phase::Restoring { .. })));
             gauge!(PARTITIONS_STOPPED, "stage" => name).set(count(|p| matches!(p, Phase::Stopped(_))));
             for (&partition, shown) in &progress.partitions {
                 let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
@@ -171,7 +192,9 @@ impl Backend for Node {
     }
 
     async fn set_clock(&self, now: Millis) -> Result<Millis, Problem> {
-        self.clock.set(now).map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
+        self.clock
+            .set(now)
+            .map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
     }
 
     async fn order(&self, _shop_id: &str, _order_id: &str) -> Result<Order, Problem> {
@@ -182,7 +205,13 @@ impl Backend for Node {
         Err(Problem::Unavailable("not yet".into()))
     }
 
-    async fn quote(&self, _shop: &str, _member: &str, _subtotal: Decimal, _tier: Option<&str>) -> Result<Quote, Problem> {
+    async fn quote(
+        &self,
+        _shop: &str,
+        _member: &str,
+        _subtotal: Decimal,
+        _tier: Option<&str>,
+    ) -> Result<Quote, Problem> {
         Err(Problem::Unavailable("not yet".into()))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-
 use anyhow::bail;
 
 use crate::domain::instant::Instant;
@@ -40,7 +39,12 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
     for file in files {
         rules.add(file.rules);
     }
-    let topics = Topics { issued: "i".into(), expired: "x".into(), events: "e".into(), entries: "l".into() };
+    let topics = Topics {
+        issued: "i".into(),
+        expired: "x".into(),
+        events: "e".into(),
+        entries: "l".into(),
+    };
     let (orders, commands, ledger) = (
         Orders::new(rules.book(), topics.clone(), 0),
         Commands::new(topics.clone(), LEDGER_PARTITIONS),
@@ -105,7 +109,12 @@ impl Shop<'_> {
     fn fire(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
         loop {
             let (order, member) = (self.orders.next_wake(), self.ledger.next_wake());
-            let Some(next) = [order, member].into_iter().flatten().min().filter(|next| fires(*next)) else {
+            let Some(next) = [order, member]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| fires(*next))
+            else {
                 return Ok(());
             };
             let records = match order == Some(next) {
@@ -123,12 +132,18 @@ impl Shop<'_> {
         let records = if kind.starts_with("order.") {
             decide(self.order_events, &mut self.orders, record, now)
         } else if kind == "rules.published" || kind == "shop.status_changed" {
-            let record = Record { offset: self.table_offset, ..record.clone() };
+            let record = Record {
+                offset: self.table_offset,
+                ..record.clone()
+            };
             self.table_offset += 1;
-            self.rules.apply(&record).and_then(|()| self.orders.nudge(now)).and_then(|mut records| {
-                records.extend(self.ledger.nudge(now)?);
-                Ok(records)
-            })
+            self.rules
+                .apply(&record)
+                .and_then(|()| self.orders.nudge(now))
+                .and_then(|mut records| {
+                    records.extend(self.ledger.nudge(now)?);
+                    Ok(records)
+                })
         } else {
             decide(self.command_events, &mut self.commands, record, now)
         };
@@ -164,7 +179,9 @@ impl Shop<'_> {
     fn print(&mut self, out: &OutRecord) -> anyhow::Result<()> {
         let value = out.value.clone().unwrap_or_default();
         let line = output::structured_line(&out.headers, &value);
-        let Some(mut line) = line else { bail!("an output without its attributes") };
+        let Some(mut line) = line else {
+            bail!("an output without its attributes")
+        };
         line.push(b'\n');
         self.out.write_all(&line)?;
         Ok(())

@@ -25,7 +25,11 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
         let text = text_of(path).with_context(|| format!("{file}: cannot be read"))?;
         for document in rule_document::read_yaml(&text) {
             match document.read {
-                Ok(rules) => versions.push(RuleFile { file: file.clone(), line: document.line, rules }),
+                Ok(rules) => versions.push(RuleFile {
+                    file: file.clone(),
+                    line: document.line,
+                    rules,
+                }),
                 Err(errors) => faults.extend(errors.into_iter().map(|error| RuleFault {
                     file: file.clone(),
                     line: error.line,
@@ -37,12 +41,22 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
         }
     }
     faults.extend(repeated(&versions));
-    Ok(if faults.is_empty() { Ok(versions) } else { Err(faults) })
+    Ok(if faults.is_empty() {
+        Ok(versions)
+    } else {
+        Err(faults)
+    })
 }
 
 /// One line for a fault.
 pub fn told(fault: &RuleFault) -> String {
-    let RuleFault { file, line, field, what, remedy } = fault;
+    let RuleFault {
+        file,
+        line,
+        field,
+        what,
+        remedy,
+    } = fault;
     format!("{file}:{line}: {field}: {what}; {remedy}")
 }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-
 use bytes::Bytes;
 
 use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
@@ -58,7 +57,9 @@ pub async fn publish(
     let publisher = Publisher::new(cluster, "accrual-rules")?;
     let mut summaries = Vec::new();
     for file in fresh {
-        publisher.publish(record(&settings.topics.point_rules, &file.rules, at)).await?;
+        publisher
+            .publish(record(&settings.topics.point_rules, &file.rules, at))
+            .await?;
         summaries.push(summary(&file.rules, Some(at)));
     }
     Ok(Ok(summaries))
@@ -68,8 +69,10 @@ pub async fn publish(
 pub async fn show(settings: &Settings, cluster: &Cluster, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
     let table = read(settings, cluster).await?;
     let book = table.book().load_full();
-    let mut found: Vec<RuleSummary> =
-        book.versions(shop_id).map(|known| summary(&known.rules, Some(known.published))).collect();
+    let mut found: Vec<RuleSummary> = book
+        .versions(shop_id)
+        .map(|known| summary(&known.rules, Some(known.published)))
+        .collect();
     found.sort_by_key(|rules| rules.version);
     Ok(found)
 }
@@ -112,9 +115,15 @@ fn next(book: &RuleBook, file: &RuleFile, at: Instant) -> Result<bool, RuleFault
             return Ok(false);
         }
         let what = format!("version {} is published with other contents", rules.version);
-        return Err(fault("version", what, "give this document the next number".into()));
+        return Err(fault(
+            "version",
+            what,
+            "give this document the next number".into(),
+        ));
     }
-    let Some(last) = last(book, &rules.shop_id) else { return Ok(true) };
+    let Some(last) = last(book, &rules.shop_id) else {
+        return Ok(true);
+    };
     let wanted = last.rules.version + 1;
     if rules.version != wanted {
         let what = format!("{} does not follow version {}", rules.version, last.rules.version);
@@ -149,8 +158,9 @@ fn summary(rules: &RuleVersion, published: Option<Instant>) -> RuleSummary {
 /// `rules.published` in binary mode. The key tells versions apart, so that compaction keeps all.
 fn record(topic: &str, rules: &RuleVersion, at: Instant) -> OutRecord {
     let id = format!("{}:{}", rules.shop_id, rules.version);
-    let header =
-        |name: &str, value: &str| -> Header { (Arc::from(name), Some(Bytes::copy_from_slice(value.as_bytes()))) };
+    let header = |name: &str, value: &str| -> Header {
+        (Arc::from(name), Some(Bytes::copy_from_slice(value.as_bytes())))
+    };
     OutRecord {
         topic: topic.into(),
         partition: None,
@@ -167,5 +177,3 @@ fn record(topic: &str, rules: &RuleVersion, at: Instant) -> OutRecord {
         ],
     }
 }
-
-

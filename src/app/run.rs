@@ -42,7 +42,9 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 
 pub fn cluster(settings: &Settings) -> anyhow::Result<Cluster> {
     let properties = settings.kafka.properties.expose();
-    let properties = properties.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let properties = properties
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
     Ok(Cluster::new(settings.kafka.brokers.clone(), properties)?)
 }
 
@@ -60,11 +62,27 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let table = Arc::new(follow_rules(&settings, &cluster, &rules).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let builder =
-        Builder { settings: &settings, cluster: &cluster, clock: &clock, rules: &rules, table: &table, stopped };
+    let builder = Builder {
+        settings: &settings,
+        cluster: &cluster,
+        clock: &clock,
+        rules: &rules,
+        table: &table,
+        stopped,
+    };
     let stages = builder.start(&mut tasks).await?;
-    let node = Arc::new(Node { clock, stages, table, rules, metrics });
-    let token = settings.http.token.as_ref().map(|token| token.expose().to_string());
+    let node = Arc::new(Node {
+        clock,
+        stages,
+        table,
+        rules,
+        metrics,
+    });
+    let token = settings
+        .http
+        .token
+        .as_ref()
+        .map(|token| token.expose().to_string());
     let options = http::Options {
         token,
         manual_clock: settings.clock == ClockKind::Manual,
@@ -75,7 +93,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let web = tokio::spawn(http::server::serve(listener, router, async move {
         let _ = closing.wait_for(|closing| *closing).await;
     }));
-    let gauges = tokio::spawn(super::node::keep_gauges(node, Duration::from_millis(GAUGES_EVERY_MS)));
+    let gauges = tokio::spawn(super::node::keep_gauges(
+        node,
+        Duration::from_millis(GAUGES_EVERY_MS),
+    ));
     tracing::info!(instance = settings.instance_id, listen = %settings.http.listen, "accrual runs");
     let outcome = wait(&mut tasks).await;
     let _ = stop.send(true);
@@ -127,8 +148,15 @@ async fn follow_rules(
         tracing::error!(topic, partition = record.partition, offset = record.offset, %refusal, "rule refused");
         metrics::counter!(crate::metrics::RULES_REFUSED_TOTAL, "code" => refusal.code).increment(1);
     };
-    let table =
-        TableReader::start(cluster, &name, &name, &settings.topics.point_rules, rules.clone(), refused).await?;
+    let table = TableReader::start(
+        cluster,
+        &name,
+        &name,
+        &settings.topics.point_rules,
+        rules.clone(),
+        refused,
+    )
+    .await?;
     Ok(table)
 }
 
@@ -160,15 +188,23 @@ impl Builder<'_> {
         };
         let admin = Admin::new(self.cluster, "accrual-start")?;
         let identity = admin.cluster_id().await?;
-        let boards: BTreeMap<StageKind, Arc<Board>> =
-            self.settings.stages.iter().map(|kind| (*kind, Arc::default())).collect();
+        let boards: BTreeMap<StageKind, Arc<Board>> = self
+            .settings
+            .stages
+            .iter()
+            .map(|kind| (*kind, Arc::default()))
+            .collect();
         let entries = self.partitions(&admin, &names.ledger_entries).await?;
         let mut stages = Vec::new();
         for &kind in &self.settings.stages {
             let plan = self.plan(kind);
             let running = self.open(&admin, &identity, &plan, boards[&kind].clone()).await?;
             let upstream = match kind {
-                StageKind::Ledger => boards.iter().filter(|(k, _)| **k != kind).map(|(_, b)| b.clone()).collect(),
+                StageKind::Ledger => boards
+                    .iter()
+                    .filter(|(k, _)| **k != kind)
+                    .map(|(_, b)| b.clone())
+                    .collect(),
                 _ => Vec::new(),
             };
             let spec = self.spec(&plan, &running, upstream);
@@ -201,9 +237,18 @@ impl Builder<'_> {
         let (input, changelog, partitioner) = match kind {
             StageKind::Orders => (&names.order_events, Some(&names.orders_changelog), from_outside),
             StageKind::Commands => (&names.point_commands, None, from_outside),
-            StageKind::Ledger => (&names.ledger_entries, Some(&names.ledger_changelog), Partitioner::Any),
+            StageKind::Ledger => (
+                &names.ledger_entries,
+                Some(&names.ledger_changelog),
+                Partitioner::Any,
+            ),
         };
-        Plan { kind, input, changelog: changelog.map(String::as_str), partitioner }
+        Plan {
+            kind,
+            input,
+            changelog: changelog.map(String::as_str),
+            partitioner,
+        }
     }
 
     /// Opens the log and the store of a stage; input and changelog must fit (E12).
@@ -236,19 +281,32 @@ impl Builder<'_> {
             end_process(),
         )?;
         let store = RedisStore::connect(RedisSettings {
-            urls: self.settings.redis.urls.iter().map(|url| url.expose().to_string()).collect(),
+            urls: self
+                .settings
+                .redis
+                .urls
+                .iter()
+                .map(|url| url.expose().to_string())
+                .collect(),
             application: self.settings.application_id.clone(),
             stage: plan.kind.as_str().to_string(),
             identity: format!("{identity}/{}", plan.changelog.unwrap_or(plan.input)),
         })
         .await
         .with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))?;
-        Ok(RunningStage { kind: plan.kind, board, log: Arc::new(log), store: Arc::new(store), partitions })
+        Ok(RunningStage {
+            kind: plan.kind,
+            board,
+            log: Arc::new(log),
+            store: Arc::new(store),
+            partitions,
+        })
     }
 
     async fn partitions(&self, admin: &Admin, topic: &str) -> anyhow::Result<i32> {
         let found = admin.describe(topic).await?;
-        let state = found.with_context(|| format!("topic {topic} does not exist: `accrual topics create`"))?;
+        let state =
+            found.with_context(|| format!("topic {topic} does not exist: `accrual topics create`"))?;
         Ok(state.partitions)
     }
 
@@ -262,7 +320,12 @@ impl Builder<'_> {
             partitioner: plan.partitioner,
             changelog: plan.changelog.map(Into::into),
             dead_letters: self.settings.topics.dead_letters.as_str().into(),
-            nonce: format!("{}-{}-{}", self.settings.instance_id, std::process::id(), since.as_nanos()),
+            nonce: format!(
+                "{}-{}-{}",
+                self.settings.instance_id,
+                std::process::id(),
+                since.as_nanos()
+            ),
             upstream,
             board: running.board.clone(),
             limits: Limits {

@@ -28,7 +28,9 @@ fn read(path: &Path) -> anyhow::Result<String> {
 /// The fields of the last document, by dotted path.
 fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let shown = path.display();
-    let document = rule_document::read_yaml(text).pop().with_context(|| format!("{shown}: no document"))?;
+    let document = rule_document::read_yaml(text)
+        .pop()
+        .with_context(|| format!("{shown}: no document"))?;
     let rules = match document.read {
         Ok(rules) => rules,
         Err(faults) => {
@@ -37,7 +39,11 @@ fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         }
     };
     let mut fields = BTreeMap::new();
-    flatten("", &serde_json::from_str(&rule_document::to_json(&rules))?, &mut fields);
+    flatten(
+        "",
+        &serde_json::from_str(&rule_document::to_json(&rules))?,
+        &mut fields,
+    );
     Ok(fields)
 }
 
@@ -79,12 +85,20 @@ mod tests {
             ("enabled: true\n", &[]),
             (
                 "issuance: {on: paid}\nchannels: [online, pos]\n",
-                &["channels: null -> [\"online\",\"pos\"]", "issuance.on: \"completed\" -> \"paid\""],
+                &[
+                    "channels: null -> [\"online\",\"pos\"]",
+                    "issuance.on: \"completed\" -> \"paid\"",
+                ],
             ),
         ] {
             let fields = |text: &str| newest(text, Path::new("rules.yaml")).unwrap();
             let found = differences(&fields(BASE), &fields(&format!("{BASE}{more}")));
-            let names = |lines: &[String]| lines.iter().map(|l| l.split(':').next().unwrap().to_string()).collect::<Vec<_>>();
+            let names = |lines: &[String]| {
+                lines
+                    .iter()
+                    .map(|l| l.split(':').next().unwrap().to_string())
+                    .collect::<Vec<_>>()
+            };
             let wanted: Vec<String> = wanted.iter().map(|line| line.to_string()).collect();
             assert_eq!(names(&found), names(&wanted), "{found:?}");
         }

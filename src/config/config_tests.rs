@@ -317,7 +317,12 @@ fn the_sample_shows_the_defaults() {
             Some(setting) if setting.contains(" = ") => format!("{setting}\n"),
             _ => format!("{line}\n"),
         })
-        .filter(|line| !line.starts_with("instance_id") && !line.starts_with('"') && !line.starts_with("repl"))
+        .filter(|line| {
+            !line.starts_with("instance_id") && !line.starts_with('"') && !line.starts_with("repl")
+        })
         .collect();
-    assert_eq!(resolve(&shown, &[]).unwrap(), Settings::resolve(None, [], HOST).unwrap());
+    assert_eq!(
+        resolve(&shown, &[]).unwrap(),
+        Settings::resolve(None, [], HOST).unwrap()
+    );
 }

@@ -52,6 +52,16 @@ pub enum Fate<S> {
     Stopped(Stopped),
 }
 
+impl<S> Fate<S> {
+    pub fn partition(&self) -> Partition {
+        match self {
+            Fate::Ready(owned, _) => owned.id,
+            Fate::Retake(partition, _) => *partition,
+            Fate::Stopped(stopped) => stopped.partition,
+        }
+    }
+}
+
 /// What a cycle came to.
 pub struct Cycle<M, S> {
     pub lane: u32,

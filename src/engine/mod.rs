@@ -11,6 +11,7 @@ pub mod error;
 pub mod gate;
 pub mod inbox;
 pub mod lane;
+pub mod mutation;
 pub mod partition;
 pub mod partitioner;
 pub mod ports;

@@ -86,6 +86,11 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<ChangelogChunk, LogError>> + Send;
 
+    /// Frees what reading a changelog partition holds: its restore is over.
+    fn close_changelog(&self, _partition: Partition) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Start and read_committed end (last stable offset) of an input partition, asked afresh.
     fn input_bounds(&self, partition: Partition) -> impl Future<Output = Result<Bounds, LogError>> + Send;
 

@@ -3,20 +3,24 @@
 //! One task owns everything: the input, the partitions that rest, and the lanes' cycles that
 //! run. A partition is in at most one cycle, so its batches follow one another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Fuse, FusedFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::board::Board;
 use super::error::LogError;
 use super::inbox::Inbox;
 use super::lane::{Cycle, End, Fate, Shared, Work};
 use super::partition::{Owned, Sweep};
-use super::ports::{Clock, Input, InputEvent, Log, Millis, Partition, Record, Released, Store, Table};
+use super::ports::{
+    Clock, Input, InputEvent, Log, Millis, Offset, Partition, Record, Released, Store, Table,
+};
 use super::processor::Processor;
 
 /// How often a closed gate or a failed partition is looked at again.
@@ -44,15 +48,31 @@ enum Place<S> {
 
 struct Seat<S> {
     lane: u32,
+    /// The assignment it came with.
+    term: u64,
     place: Place<S>,
     inbox: Inbox,
     /// Version of the global table at which nudges were last looked for.
     table_seen: u64,
 }
 
+impl<S> Seat<S> {
+    /// How far the input is decided where `position` is decided. The end that was reported
+    /// counts once nothing waits before it.
+    fn read_to(&self, position: Offset) -> Offset {
+        if self.inbox.is_empty() {
+            position.max(self.inbox.end())
+        } else {
+            position
+        }
+    }
+}
+
 struct Lane<M> {
     producer: Option<M>,
     busy: bool,
+    /// The assignment under which its cycle was begun.
+    term: u64,
     rest_rechecks: u64,
     cancel: Arc<AtomicBool>,
 }
@@ -63,6 +83,8 @@ pub struct Stage<P: Processor, L: Log, S, C, T> {
     seats: BTreeMap<Partition, Seat<P::State>>,
     lanes: BTreeMap<u32, Lane<L::Producer>>,
     membership: Option<L::Membership>,
+    /// Counts assignments.
+    term: u64,
     /// Revoked partitions whose cycles must end first.
     leaving: Option<(Vec<Partition>, Released)>,
     stopping: bool,
@@ -88,6 +110,7 @@ where
             seats: BTreeMap::new(),
             lanes: BTreeMap::new(),
             membership: None,
+            term: 0,
             leaving: None,
             stopping: false,
         }
@@ -130,17 +153,24 @@ where
     ) -> Result<Exit, LogError> {
         let mut running: Running<P, L> = FuturesUnordered::new();
         let shared = self.shared.clone();
+        let mut look_again: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
         loop {
             if let Some(exit) = self.finished(&running) {
                 return Ok(exit);
             }
             // Armed before what they ring for is looked at: no bell is missed.
             let asked = shared.spec.board.asked();
+            let moved = moved(&shared.spec.upstream);
             let table = shared.table.version();
             self.start_cycles(&mut running);
             self.regulate(input);
             self.show();
             let wake = self.next_wake();
+            let gated = self.ask_upstream();
+            // Goes on over many rounds: what else happens must not put it off for ever.
+            if look_again.is_terminated() && (gated || self.waits()) {
+                look_again = shared.clock.pause(RECHECK_MS).boxed().fuse();
+            }
             futures_util::select_biased! {
                 cycle = running.select_next_some() => {
                     if let Some(exit) = self.cycle_ended(cycle, input).await? {
@@ -158,7 +188,8 @@ where
                 () = shared.clock.wait_until(wake).fuse() => {}
                 () = shared.table.changed(table).fuse() => {}
                 () = asked.fuse() => {}
-                () = self.recheck(&shared).fuse() => self.rechecked(),
+                () = moved.fuse() => {}
+                () = look_again => self.rechecked(),
             }
         }
     }
@@ -171,7 +202,7 @@ where
         self.shared.spec.name
     }
 
-    fn board(&self) -> &super::board::Board {
+    fn board(&self) -> &Board {
         &self.shared.spec.board
     }
 
@@ -200,13 +231,18 @@ where
         tracing::info!(stage = self.name(), ?partitions, "assigned");
         metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "assigned")
             .increment(1);
+        // The group has not waited for what was revoked: it is let go of now, and what its
+        // cycles still come to belongs to an earlier term.
+        self.give_up();
         self.membership = Some(membership);
+        self.term += 1;
         let lanes = self.shared.spec.limits.lanes.max(1);
         for partition in partitions {
             let lane = partition as u32 % lanes;
             let place = Place::Waiting { rechecks: 0 };
             let seat = Seat {
                 lane,
+                term: self.term,
                 place,
                 inbox: Inbox::default(),
                 table_seen: u64::MAX,
@@ -241,7 +277,13 @@ where
         if partitions.iter().any(away) {
             return;
         }
-        let (partitions, done) = self.leaving.take().expect("looked at above");
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
+        let Some((partitions, done)) = self.leaving.take() else {
+            return;
+        };
         for partition in partitions {
             self.seats.remove(&partition);
             self.board().drop_partition(partition);
@@ -265,8 +307,12 @@ where
         cycle: Cycle<L::Producer, P::State>,
         input: &mut L::Input,
     ) -> Result<Option<Exit>, LogError> {
+        let term = self.lanes.get(&cycle.lane).map_or(0, |lane| lane.term);
         for fate in cycle.fates {
-            self.settle(fate, input).await?;
+            let seat = self.seats.get(&fate.partition());
+            if seat.is_some_and(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
+                self.settle(fate, input).await?;
+            }
         }
         let lane = self
             .lanes
@@ -316,7 +362,7 @@ where
                     );
                 }
                 seat.inbox.put_back(undecided);
-                owned.gate.reached(owned.position.max(seat.inbox.end()));
+                owned.gate.reached(seat.read_to(owned.position));
                 seat.place = Place::Here(Box::new(owned));
             }
             Fate::Retake(partition, reason) => {
@@ -361,6 +407,7 @@ where
             let entry = self.lanes.entry(lane).or_insert_with(|| Lane {
                 producer: None,
                 busy: false,
+                term: 0,
                 rest_rechecks: 0,
                 cancel: Arc::default(),
             });
@@ -396,6 +443,7 @@ where
         }
         let lane = self.lanes.get_mut(&lane).expect("lanes are made before");
         lane.busy = true;
+        lane.term = self.term;
         lane.producer.take()
     }
 
@@ -427,7 +475,12 @@ where
                     owned.table = all.iter().map(|nudge| nudge.offset).max().unwrap_or(-1);
                 }
                 // Looked at again until nothing asks any more.
-                let next = self.shared.processor.nudges(owned.table).into_iter().min_by_key(|nudge| nudge.offset);
+                let next = self
+                    .shared
+                    .processor
+                    .nudges(owned.table)
+                    .into_iter()
+                    .min_by_key(|nudge| nudge.offset);
                 owned.sweep = next.map(|nudge| Sweep { nudge, after: None });
                 if owned.sweep.is_none() {
                     seat.table_seen = table;
@@ -471,10 +524,9 @@ where
 
     fn open_gates(&mut self) {
         for seat in self.seats.values_mut() {
-            if let Place::Here(owned) = &mut seat.place
-                && seat.inbox.is_empty()
-            {
-                owned.gate.reached(owned.position.max(seat.inbox.end()));
+            let end = seat.read_to(0);
+            if let Place::Here(owned) = &mut seat.place {
+                owned.gate.reached(owned.position.max(end));
             }
         }
     }
@@ -497,11 +549,7 @@ where
             if let Place::Here(owned) = &seat.place {
                 let mut shown = owned.shown();
                 shown.table_seen = seat.table_seen;
-                shown.position = if seat.inbox.is_empty() {
-                    shown.position.max(seat.inbox.end())
-                } else {
-                    shown.position
-                };
+                shown.position = seat.read_to(shown.position);
                 self.board().show_if_changed(*partition, shown);
             }
         }
@@ -519,34 +567,30 @@ where
         resting.min().map_or(Millis::MAX, |next| next.saturating_add(1))
     }
 
-    /// A look again in real time, where something waits for what rings no bell.
-    async fn recheck(&self, shared: &Shared<P, L, S, C, T>) {
-        let now = shared.clock.now();
+    /// Asks earlier stages how far they are, where a timer waits for that.
+    fn ask_upstream(&self) -> bool {
+        let now = self.shared.clock.now();
         let gated = |seat: &Seat<P::State>| match &seat.place {
-            Place::Waiting { .. } => true,
             Place::Here(owned) => owned.waits_for_gate(now),
             _ => false,
         };
+        let gated = self.seats.values().any(gated);
+        if gated {
+            for board in &self.shared.spec.upstream {
+                board.want(now);
+            }
+        }
+        gated
+    }
+
+    /// Whether something waits for what rings no bell: it is looked at again in real time.
+    fn waits(&self) -> bool {
         let resting = self.lanes.values().any(|lane| lane.rest_rechecks > 0);
-        if !resting && !self.seats.values().any(gated) {
-            return std::future::pending().await;
-        }
-        for board in &shared.spec.upstream {
-            board.want(now);
-        }
-        let upstream: VecDeque<_> = shared
-            .spec
-            .upstream
-            .iter()
-            .map(|board| Box::pin(board.moved()))
-            .collect();
-        let moved = futures_util::future::select_all(
-            upstream
-                .into_iter()
-                .map(|m| m.boxed())
-                .chain([shared.clock.pause(RECHECK_MS).boxed()]),
-        );
-        moved.await;
+        resting
+            || self
+                .seats
+                .values()
+                .any(|seat| matches!(seat.place, Place::Waiting { .. }))
     }
 
     fn rechecked(&mut self) {
@@ -559,4 +603,13 @@ where
             }
         }
     }
+}
+
+/// Resolves when an earlier stage makes progress after this call.
+fn moved(upstream: &[Arc<Board>]) -> BoxFuture<'_, ()> {
+    if upstream.is_empty() {
+        return std::future::pending().boxed();
+    }
+    let boards = upstream.iter().map(|board| board.moved().boxed());
+    futures_util::future::select_all(boards).map(|_| ()).boxed()
 }

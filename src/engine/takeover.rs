@@ -134,6 +134,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
         let timers = self.heal(partition, epoch, target).await?;
+        self.log.close_changelog(partition).await;
         Ok(self.owned(
             partition,
             Marker { epoch, batch: target },

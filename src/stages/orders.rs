@@ -131,5 +131,5 @@ fn refusal(error: OrderError) -> Refusal {
 }
 
 #[cfg(test)]
-#[path = "orders_tests.rs"]
+#[path = "orders_tests/mod.rs"]
 mod tests;

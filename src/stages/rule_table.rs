@@ -56,7 +56,7 @@ impl GlobalTable for RuleTable {
         match rule_document::read_event(&envelope).map_err(|e| malformed(e.to_string()))? {
             RuleEvent::Published { rules, at } => {
                 let (shop_id, version) = (rules.shop_id.clone(), rules.version);
-                match self.change(|book| book.publish(rules, at, record.offset)) {
+                match self.change(|book| book.publish(*rules, at, record.offset)) {
                     Publication::New | Publication::Duplicate => Ok(()),
                     Publication::Refused => Err(Refusal::new(
                         "malformed",

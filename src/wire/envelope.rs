@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::text::Text;
 use crate::domain::instant::Instant;
 
 /// Longest id of an event, in bytes.
@@ -47,19 +48,19 @@ pub struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Structured<'a> {
     #[serde(borrow)]
-    specversion: Option<Cow<'a, str>>,
+    specversion: Option<Text<'a>>,
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     #[serde(borrow)]
-    source: Option<Cow<'a, str>>,
+    source: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
     #[serde(borrow)]
-    subject: Option<Cow<'a, str>>,
+    subject: Option<Text<'a>>,
     #[serde(borrow)]
-    time: Option<Cow<'a, str>>,
+    time: Option<Text<'a>>,
     #[serde(borrow)]
-    traceparent: Option<Cow<'a, str>>,
+    traceparent: Option<Text<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -84,7 +85,9 @@ pub fn read<'a>(
 }
 
 fn structured<'a>(value: &'a [u8], traceparent: Option<&'a [u8]>) -> Result<Envelope<'a>, EnvelopeError> {
-    let read: Structured = serde_json::from_slice(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    // Checked once as a whole: the parser then need not check each string.
+    let value = std::str::from_utf8(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    let read: Structured = serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
     version(read.specversion.as_deref().map(str::as_bytes))?;
     if read.data_base64.is_some() {
         return Err(EnvelopeError::Wrong {
@@ -92,16 +95,15 @@ fn structured<'a>(value: &'a [u8], traceparent: Option<&'a [u8]>) -> Result<Enve
             wrong: "must be JSON in data",
         });
     }
-    let traceparent = read
-        .traceparent
-        .or_else(|| Some(Cow::Borrowed(std::str::from_utf8(traceparent?).ok()?)));
+    let header = || Some(Cow::Borrowed(std::str::from_utf8(traceparent?).ok()?));
+    let own = |text: Option<Text<'a>>| text.map(|text| text.0);
     Ok(Envelope {
-        id: bounded("id", read.id, ID_BYTES_MAX)?,
-        source: bounded("source", read.source, SOURCE_BYTES_MAX)?,
-        kind: bounded("type", read.kind, ID_BYTES_MAX)?,
-        subject: read.subject,
+        id: bounded("id", own(read.id), ID_BYTES_MAX)?,
+        source: bounded("source", own(read.source), SOURCE_BYTES_MAX)?,
+        kind: bounded("type", own(read.kind), ID_BYTES_MAX)?,
+        subject: own(read.subject),
         time: instant(read.time.as_deref())?,
-        traceparent,
+        traceparent: own(read.traceparent).or_else(header),
         data: read.data.ok_or(EnvelopeError::Missing("data"))?.get().as_bytes(),
     })
 }

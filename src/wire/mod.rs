@@ -9,3 +9,5 @@ pub mod order_event;
 pub mod order_state;
 pub mod output;
 pub mod rule_document;
+mod scalar;
+mod text;

@@ -3,14 +3,12 @@
 //! Amounts are decimal strings; a whole JSON number is accepted too, one with a fraction is
 //! refused, because it may already have lost digits. Unknown fields are not looked at.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
 use super::envelope::{Envelope, EnvelopeError};
+use super::scalar::{Amount, At, Points};
+use super::text::Text;
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::order::facts::{Customer, Delivery, FactTimes, Line, OrderEvent, Refund, Snapshot};
@@ -39,9 +37,9 @@ pub enum OrderEventError {
 #[derive(Deserialize)]
 struct Data<'a> {
     #[serde(borrow)]
-    shop_id: Option<Cow<'a, str>>,
+    shop_id: Option<Text<'a>>,
     #[serde(borrow)]
-    order_id: Option<Cow<'a, str>>,
+    order_id: Option<Text<'a>>,
     #[serde(borrow)]
     order: Option<OrderData<'a>>,
     #[serde(borrow)]
@@ -55,9 +53,9 @@ struct OrderData<'a> {
     revision: Option<i64>,
     created_at: Option<At>,
     #[serde(borrow)]
-    channel: Option<Cow<'a, str>>,
+    channel: Option<Text<'a>>,
     #[serde(borrow)]
-    currency: Option<Cow<'a, str>>,
+    currency: Option<Text<'a>>,
     #[serde(borrow)]
     customer: Option<CustomerData<'a>>,
     #[serde(borrow)]
@@ -84,16 +82,16 @@ struct OrderData<'a> {
 #[derive(Deserialize)]
 struct CustomerData<'a> {
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     logged_in: Option<bool>,
     #[serde(borrow)]
-    tier: Option<Cow<'a, str>>,
+    tier: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 struct LineData<'a> {
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     quantity: Option<u32>,
     unit_price: Option<Amount>,
     discount_total: Option<Amount>,
@@ -102,13 +100,13 @@ struct LineData<'a> {
 #[derive(Deserialize)]
 struct DeliveryData<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 struct RefundData<'a> {
     #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
+    id: Option<Text<'a>>,
     #[serde(borrow)]
     line_items: Option<Vec<RefundLineData<'a>>>,
     amount: Option<Amount>,
@@ -117,7 +115,7 @@ struct RefundData<'a> {
 #[derive(Deserialize)]
 struct RefundLineData<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    id: Text<'a>,
     quantity: u32,
 }
 
@@ -282,8 +280,10 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_>) -> Result<Snapsh
         revision: order.revision.unwrap_or(envelope.time.0),
         event_id: envelope.id.clone().into_owned(),
         created_at: order.created_at.map(|at| at.0),
-        channel: order.channel.map_or_else(|| "online".to_owned(), Cow::into_owned),
-        currency: order.currency.map(Cow::into_owned),
+        channel: order
+            .channel
+            .map_or_else(|| "online".to_owned(), Text::into_owned),
+        currency: order.currency.map(Text::into_owned),
         customer: order.customer.map(read_customer).transpose()?.flatten(),
         lines: read_lines,
         subtotal,
@@ -312,7 +312,10 @@ fn read_customer(customer: CustomerData<'_>) -> Result<Option<Customer>, OrderEv
     Ok(Some(Customer {
         id: id("data.order.customer.id", Some(member_id))?.to_owned(),
         logged_in: customer.logged_in.unwrap_or(true),
-        tier: customer.tier.filter(|tier| !tier.is_empty()).map(Cow::into_owned),
+        tier: customer
+            .tier
+            .filter(|tier| !tier.is_empty())
+            .map(Text::into_owned),
     }))
 }
 
@@ -371,76 +374,6 @@ fn explain(data: &[u8]) -> OrderEventError {
             let text = error.to_string();
             OrderEventError::Data(format!("{field}: {}", text.strip_suffix(&place).unwrap_or(&text)))
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Amount(Decimal);
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(AmountVisitor)
-    }
-}
-
-struct AmountVisitor;
-
-impl Visitor<'_> for AmountVisitor {
-    type Value = Amount;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a decimal string such as \"30.98\"")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-        match money::parse_amount(text) {
-            Ok(amount) if amount.is_sign_negative() && !amount.is_zero() => {
-                Err(E::custom("must not be negative"))
-            }
-            Ok(amount) => Ok(Amount(amount)),
-            Err(wrong) => Err(E::custom(format_args!("{text:?} {wrong}"))),
-        }
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount, E> {
-        if number >= 10u64.pow(money::DIGITS_MAX) {
-            return Err(E::custom("has more than 18 digits"));
-        }
-        Ok(Amount(Decimal::from(number)))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Amount, E> {
-        Err(E::custom("must not be negative"))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Amount, E> {
-        Err(E::custom(
-            "must be in quotes, as \"30.98\": a JSON number may lose digits",
-        ))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Points(i64);
-
-impl<'de> Deserialize<'de> for Points {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        match i64::deserialize(reader)? {
-            points if points < 0 => Err(de::Error::custom("must not be negative")),
-            points => Ok(Points(points)),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct At(Instant);
-
-impl<'de> Deserialize<'de> for At {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(reader)?;
-        Instant::parse(&text)
-            .map(At)
-            .ok_or_else(|| de::Error::custom("is not an RFC 3339 time"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,6 @@ use super::http;
 use super::servers::{Control, Process, free_port, new_dir, wait_for};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-const QUIET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Settings as environment variables.
 pub type Settings = Vec<(String, String)>;
@@ -26,7 +25,11 @@ pub fn succeed(arguments: &[&str], settings: &Settings) -> String {
     let output = run(arguments, settings);
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "accrual {arguments:?}: {}\n{complaints}{printed}", output.status);
+    assert!(
+        output.status.success(),
+        "accrual {arguments:?}: {}\n{complaints}{printed}",
+        output.status
+    );
     printed
 }
 
@@ -97,25 +100,17 @@ impl Accrual {
     pub fn set_clock(&self, now: &str) {
         let answer = http::post(self.port, "/v1/clock", &json!({ "now": now }));
         let answer = answer.unwrap_or_else(|why| panic!("setting the clock to {now}: {why}"));
-        assert!((200..300).contains(&answer.status), "setting the clock to {now}: {answer:?}");
+        assert!(
+            (200..300).contains(&answer.status),
+            "setting the clock to {now}: {answer:?}"
+        );
     }
 
     pub fn status(&self) -> Value {
         self.must_run();
-        http::get(self.port, "/v1/status").unwrap_or_else(|why| panic!("/v1/status: {why}")).json()
-    }
-
-    /// Waits until nothing is left to do.
-    pub fn wait_quiet(&self) -> Value {
-        let deadline = Instant::now() + QUIET_TIMEOUT;
-        loop {
-            let status = self.status();
-            if status["quiet"] == true {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "not quiet after {QUIET_TIMEOUT:?}: {status}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        http::get(self.port, "/v1/status")
+            .unwrap_or_else(|why| panic!("/v1/status: {why}"))
+            .json()
     }
 
     pub fn get(&self, path: &str) -> http::Answer {
@@ -131,9 +126,9 @@ impl Accrual {
         self.process.kill();
     }
 
-    /// SIGTERM, and waits for the end.
-    pub fn stop(&self) {
-        self.process.stop();
+    /// SIGTERM, and waits for the end; its exit status.
+    pub fn stop(&self) -> Option<i32> {
+        self.process.terminate().code()
     }
 
     /// SIGSTOP

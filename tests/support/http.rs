@@ -45,7 +45,11 @@ fn request(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer
     stream.read_to_string(&mut text)?;
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, text.clone());
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(malformed)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(malformed)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(malformed)?;
     Ok(Answer {
         status,
         body: body.to_owned(),

@@ -86,7 +86,11 @@ fn from_record(topic: &'static str, record: &Incoming) -> Published {
     assert_eq!(record.header("ce_specversion"), "1.0", "{record:?}");
     assert_eq!(record.header("content-type"), "application/json", "{record:?}");
     let subject = record.header("ce_subject").to_owned();
-    assert_eq!(record.key.as_deref(), Some(subject.as_bytes()), "the key of {record:?}");
+    assert_eq!(
+        record.key.as_deref(),
+        Some(subject.as_bytes()),
+        "the key of {record:?}"
+    );
     let value = record.value.clone().expect("an output has a value");
     Published {
         topic,
@@ -119,8 +123,11 @@ pub fn assert_same(wanted: &[Published], got: &[Published]) {
 /// Panics unless the same events are there, byte for byte, each once.
 pub fn assert_same_set(wanted: &[Published], got: &[Published]) {
     let mut balance: BTreeMap<&Published, i64> = BTreeMap::new();
-    wanted.iter().for_each(|event| *balance.entry(event).or_default() += 1);
-    got.iter().for_each(|event| *balance.entry(event).or_default() -= 1);
+    wanted
+        .iter()
+        .for_each(|event| *balance.entry(event).or_default() += 1);
+    got.iter()
+        .for_each(|event| *balance.entry(event).or_default() -= 1);
     let differences: Vec<String> = balance
         .into_iter()
         .filter(|(_, count)| *count != 0)

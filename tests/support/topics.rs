@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -83,7 +83,11 @@ pub struct Incoming {
 impl Incoming {
     /// A header's value as text; empty without one.
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.iter().find(|(present, _)| present == name).and_then(|(_, value)| value.as_deref());
+        let value = self
+            .headers
+            .iter()
+            .find(|(present, _)| present == name)
+            .and_then(|(_, value)| value.as_deref());
         std::str::from_utf8(value.unwrap_or_default()).expect("a header of text")
     }
 }
@@ -104,9 +108,16 @@ impl Topics {
         let prefix = format!("t{:08x}-{number}", rand::random::<u32>());
         let client = kafka.client();
         let mut config = client.clone();
-        config.set("partitioner", "murmur2_random").set("linger.ms", "1").set("acks", "all");
-        config.set("enable.idempotence", "true").set("message.max.bytes", RECORD_MAX_BYTES);
-        let producer = config.create_with_context(Deliveries::default()).expect("a producer");
+        config
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "1")
+            .set("acks", "all");
+        config
+            .set("enable.idempotence", "true")
+            .set("message.max.bytes", RECORD_MAX_BYTES);
+        let producer = config
+            .create_with_context(Deliveries::default())
+            .expect("a producer");
         Topics {
             prefix,
             partitions,
@@ -122,8 +133,16 @@ impl Topics {
     }
 
     pub fn settings(&self) -> Settings {
-        let names = NAMES.map(|topic| (format!("ACCRUAL_TOPICS__{}", topic.to_uppercase()), self.name(topic)));
-        let partitions = ("ACCRUAL_TOPICS__PARTITIONS".to_owned(), self.partitions.to_string());
+        let names = NAMES.map(|topic| {
+            (
+                format!("ACCRUAL_TOPICS__{}", topic.to_uppercase()),
+                self.name(topic),
+            )
+        });
+        let partitions = (
+            "ACCRUAL_TOPICS__PARTITIONS".to_owned(),
+            self.partitions.to_string(),
+        );
         names.into_iter().chain([partitions]).collect()
     }
 
@@ -150,29 +169,63 @@ impl Topics {
     }
 
     pub fn flush(&self) {
-        self.producer.flush(TIMEOUT).expect("every record delivered in time");
+        self.producer
+            .flush(TIMEOUT)
+            .expect("every record delivered in time");
         let failed = self.producer.context().failed.lock().expect("never poisoned");
         assert!(failed.is_empty(), "not delivered: {failed:?}");
     }
 
+    /// Makes one topic with the broker's defaults, for tests that run no processor.
+    pub fn create(&self, topic: &str) {
+        let name = self.name(topic);
+        let new = NewTopic::new(&name, self.partitions, TopicReplication::Fixed(1));
+        let done = block_on(self.admin().create_topics([&new], &admin_options())).expect("an answer");
+        assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
+    }
+
     /// Sets one setting of a topic, others going back to their defaults.
     pub fn configure(&self, topic: &str, name: &str, value: &str) {
-        let admin: AdminClient<DefaultClientContext> = self.client.create().expect("an admin client");
         let topic = self.name(topic);
         let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        let done = runtime.block_on(admin.alter_configs([&change], &options)).expect("an answer");
+        let done = block_on(self.admin().alter_configs([&change], &admin_options())).expect("an answer");
         assert!(done.iter().all(Result::is_ok), "{topic}: {done:?}");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client.create().expect("an admin client")
+    }
+
+    /// Offsets used in a topic so far, those of transactions still open included.
+    pub fn written(&self, topics: &[&str]) -> i64 {
+        let consumer: BaseConsumer = self.client.create().expect("a consumer");
+        let end = |name: &str, partition| {
+            consumer
+                .fetch_watermarks(name, partition, TIMEOUT)
+                .map_or(0, |(_, end)| end)
+        };
+        let of_topic = |topic: &&str| {
+            let name = self.name(topic);
+            (0..self.partitions)
+                .map(|partition| end(&name, partition))
+                .sum::<i64>()
+        };
+        topics.iter().map(of_topic).sum()
     }
 
     /// Everything committed, partition by partition in order of offsets.
     pub fn read(&self, topic: &str) -> Vec<Incoming> {
         let name = self.name(topic);
         let mut config = self.client.clone();
-        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
-        config.set("fetch.wait.max.ms", "10").set("fetch.message.max.bytes", RECORD_MAX_BYTES);
-        config.set("group.id", format!("{name}-reader")).set("enable.auto.commit", "false");
+        config
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true");
+        config
+            .set("fetch.wait.max.ms", "10")
+            .set("fetch.message.max.bytes", RECORD_MAX_BYTES);
+        config
+            .set("group.id", format!("{name}-reader"))
+            .set("enable.auto.commit", "false");
         let consumer: BaseConsumer = config.create().expect("a consumer");
         let mut open = assign_all(&consumer, &name);
         let mut records = BTreeMap::new();
@@ -192,13 +245,24 @@ impl Topics {
     }
 }
 
+fn admin_options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(TIMEOUT))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// How many partitions there are, each to be read from its beginning.
 fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
     let mut partitions = TopicPartitionList::new();
     wait_for(&format!("metadata of {name}"), TIMEOUT, || {
         let metadata = consumer.fetch_metadata(Some(name), TIMEOUT).expect("metadata");
         for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-            partitions.add_partition_offset(name, partition.id(), Offset::Beginning).expect("a valid offset");
+            partitions
+                .add_partition_offset(name, partition.id(), Offset::Beginning)
+                .expect("a valid offset");
         }
         partitions.count() > 0
     });
@@ -213,7 +277,9 @@ fn received(message: &impl Message) -> Incoming {
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers: headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+        headers: headers
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect(),
     }
 }
 

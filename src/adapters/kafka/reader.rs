@@ -2,7 +2,7 @@
 //! for the command line. One consumer; each partition has a queue of its own, which goes on where
 //! the last call ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub(super) struct Reader {
 
 struct Reading {
     connection: Connection,
+    /// What the consumer is assigned: librdkafka complains of an unassignment of anything else.
+    assigned: Mutex<BTreeSet<Partition>>,
     places: Mutex<BTreeMap<Partition, Arc<Mutex<Option<Place>>>>>,
 }
 
@@ -191,6 +193,7 @@ impl Reader {
         }
         let reading = Arc::new(Reading {
             connection: Connection::open(&self.config)?,
+            assigned: Mutex::default(),
             places: Mutex::default(),
         });
         *opened = Some(reading.clone());
@@ -253,6 +256,7 @@ impl Reading {
             .client
             .incremental_assign(&list)
             .map_err(|e| LogError::Retry(format!("{}: {e}", what())))?;
+        lock(&self.assigned).insert(partition);
         Ok(Place {
             queue,
             names: HeaderNames::default(),
@@ -261,11 +265,14 @@ impl Reading {
     }
 
     fn release(&self, topic: &str, partition: Partition) {
-        // Fails where it was not assigned, which is as good.
-        let _ = self
-            .connection
-            .client
-            .incremental_unassign(&list(topic, partition));
+        if lock(&self.assigned).remove(&partition)
+            && let Err(e) = self
+                .connection
+                .client
+                .incremental_unassign(&list(topic, partition))
+        {
+            tracing::warn!(topic, partition, "unassigning: {e}");
+        }
     }
 }
 

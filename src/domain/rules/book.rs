@@ -212,3 +212,7 @@ fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
     let gift = rules.gifts.birthday.filter(|_| rules.enabled)?;
     Some((rules.timezone, gift.on, gift.at))
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

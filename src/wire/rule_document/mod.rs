@@ -6,6 +6,7 @@
 mod node;
 mod read;
 mod section;
+mod sections;
 mod write;
 
 use serde::Deserialize;
@@ -44,7 +45,7 @@ pub struct Document {
 pub enum RuleEvent {
     /// Counts from `at` at the earliest.
     Published {
-        rules: RuleVersion,
+        rules: Box<RuleVersion>,
         at: Instant,
     },
     Status {
@@ -103,7 +104,7 @@ pub fn read_json(json: &serde_json::Value) -> Result<RuleVersion, Vec<RuleError>
 pub fn read_expiry(json: &serde_json::Value) -> Result<Expiry, Vec<RuleError>> {
     let (node, mut found) = (node::from_json(json), Findings::default());
     let expiry = Section::of(&node, "expiry", &mut found).and_then(|mut section| {
-        let expiry = read::expiry(&mut section, &mut found);
+        let expiry = sections::expiry(&mut section, &mut found);
         section.end(&mut found);
         expiry
     });
@@ -119,7 +120,7 @@ pub fn read_event(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> 
         "rules.published" => {
             let data: serde_json::Value =
                 serde_json::from_slice(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
-            let rules = read_json(&data).map_err(RuleEventError::Rules)?;
+            let rules = Box::new(read_json(&data).map_err(RuleEventError::Rules)?);
             Ok(RuleEvent::Published {
                 rules,
                 at: envelope.time,

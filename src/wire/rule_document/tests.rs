@@ -261,7 +261,10 @@ fn events_of_the_rules_topic() {
     let rules = one(SMALL).unwrap();
     assert_eq!(
         read("rules.published", &to_json(&rules)),
-        Ok(RuleEvent::Published { rules, at })
+        Ok(RuleEvent::Published {
+            rules: Box::new(rules),
+            at
+        })
     );
     let change = StatusChange {
         at,

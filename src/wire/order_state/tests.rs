@@ -2,7 +2,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use rust_decimal::Decimal;
+
 use super::*;
+use crate::domain::order::Issued;
+use crate::domain::order::facts::{Customer, Delivery, Line};
 
 fn amount() -> impl Strategy<Value = Decimal> {
     (0i64..1_000_000_000_000_000_000, 0u32..=9).prop_map(|(units, scale)| Decimal::new(units, scale))

@@ -1,0 +1,114 @@
+//! How likely each fault is in one run. Drawn per seed (swarm): in most runs most faults are
+//! off, so that each one also meets a world that is otherwise well.
+//!
+//! Everything here is survivable: machines lose their memory but not the log; the log may
+//! refuse, lose replies and abort, but what it committed stays; Redis may lose everything.
+
+use accrual::engine::ports::Millis;
+
+use super::rng::Rng;
+
+#[derive(Clone, Debug)]
+pub struct Knobs {
+    pub machines: usize,
+    pub partitions: i32,
+    pub lanes: u32,
+    pub keys: usize,
+    pub events: usize,
+    /// Until here the world is faulty.
+    pub faulty_ms: Millis,
+    pub latency_max: Millis,
+    pub slow: f64,
+    pub skew_max: Millis,
+    pub static_members: bool,
+    pub session_ms: Millis,
+    pub rebalance_ms: Millis,
+    pub transaction_ms: Millis,
+    /// Events of the world between polls of a task that could run.
+    pub stall: f64,
+    // Each of these once per `chaos_every` ms at most.
+    pub chaos_every: Millis,
+    pub crash: f64,
+    pub freeze: f64,
+    pub rebalance: f64,
+    pub jump: f64,
+    pub offset_back: f64,
+    pub compact: f64,
+    pub forget: f64,
+    pub empty: f64,
+    pub snapshot: f64,
+    // Each call.
+    pub log_refused: f64,
+    pub log_lost: f64,
+    pub log_retry: f64,
+    pub hint_lost: f64,
+    pub store_down: f64,
+    pub store_lost: f64,
+    pub store_late: f64,
+    // Sizes, small enough to be met.
+    pub batch_max: usize,
+    pub timers_max: usize,
+    pub sweep_max: usize,
+    pub chunk_max: usize,
+    pub changelog_chunk: usize,
+    pub inbox_max: usize,
+    pub cache_max: usize,
+    pub retention_ms: Millis,
+}
+
+impl Knobs {
+    pub fn draw(seed: u64) -> Self {
+        let r = &mut Rng::new(seed);
+        let faulty_ms = r.between(2_000, 9_000);
+        Self {
+            machines: r.between(1, 3) as usize,
+            partitions: r.between(1, 3) as i32,
+            lanes: r.between(1, 2) as u32,
+            keys: r.between(1, 8) as usize,
+            events: r.between(4, 50) as usize,
+            faulty_ms,
+            latency_max: *r.pick(&[0, 1, 3, 10, 30]),
+            slow: p(r, 0.2),
+            skew_max: if r.chance(0.3) { r.between(1, 300) } else { 0 },
+            static_members: r.chance(0.5),
+            session_ms: r.between(600, 1_500),
+            rebalance_ms: r.between(300, 2_000),
+            transaction_ms: r.between(200, 600),
+            stall: p(r, 0.7),
+            chaos_every: *r.pick(&[20, 50, 100, 300]),
+            crash: p(r, 0.1),
+            freeze: p(r, 0.2),
+            rebalance: p(r, 0.15),
+            jump: p(r, 0.05),
+            offset_back: p(r, 0.2),
+            compact: p(r, 0.3),
+            forget: p(r, 0.2),
+            empty: p(r, 0.05),
+            snapshot: p(r, 0.15),
+            log_refused: p(r, 0.1),
+            log_lost: p(r, 0.15),
+            log_retry: p(r, 0.2),
+            hint_lost: p(r, 0.9),
+            store_down: p(r, 0.2),
+            store_lost: p(r, 0.3),
+            store_late: p(r, 0.3),
+            batch_max: *r.pick(&[1, 2, 4, 30]),
+            timers_max: *r.pick(&[1, 2, 10]),
+            sweep_max: *r.pick(&[1, 2, 10]),
+            chunk_max: *r.pick(&[1, 1, 2, 30]),
+            changelog_chunk: *r.pick(&[1, 3, 100]),
+            inbox_max: *r.pick(&[1, 4, 40]),
+            cache_max: *r.pick(&[1, 2, 6, 100]),
+            retention_ms: *r.pick(&[1_500, 4_000, 100_000]),
+        }
+    }
+}
+
+/// Off in half of the runs, else anything up to `most`.
+fn p(r: &mut Rng, most: f64) -> f64 {
+    if r.chance(0.5) {
+        0.0
+    } else {
+        most * r.between(1, 100) as f64 / 100.0
+    }
+}

@@ -1,0 +1,390 @@
+//! Redis as its scripts see it, and what becomes of it.
+//!
+//! Permitted: it answers late, not at all, or after having done it; a script that its caller
+//! has given up runs later; it forgets its last writes, everything, or gets an old snapshot
+//! back, also between two parts. Survivable because it is a replica: every answer says which
+//! marker it was given at, and what is missing is copied from the changelog (E3, E7).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use accrual::engine::error::StoreError;
+use accrual::engine::ports::{
+    Answer, Ask, Change, Found, Key, Marker, Millis, Offset, Partition, Step, Store, Timers, Write,
+};
+use bytes::Bytes;
+
+use super::mutation::{self, Mutation};
+use super::world::{Caller, Sim, World};
+
+#[derive(Clone, Default)]
+struct Meta {
+    epoch: Offset,
+    /// Batch, changelog offset, stamp; missing between a claim on nothing and its rebuild.
+    batch: Option<(u64, Offset, Millis)>,
+    /// Batch it leads to and last part written.
+    partial: Option<(u64, u32)>,
+}
+
+#[derive(Clone, Default)]
+pub struct Keys {
+    pub states: BTreeMap<Key, Bytes>,
+    timers: BTreeSet<(Millis, Key)>,
+    index: BTreeSet<Key>,
+}
+
+#[derive(Clone, Default)]
+struct Shard {
+    meta: Option<Meta>,
+    keys: Keys,
+    /// Epoch, target batch, last part.
+    shadow_marker: Option<(Offset, u64, u32)>,
+    shadow: Keys,
+}
+
+#[derive(Default)]
+struct History {
+    now: Arc<Shard>,
+    last: VecDeque<Arc<Shard>>,
+    snapshots: Vec<Arc<Shard>>,
+}
+
+#[derive(Default)]
+pub struct Redis {
+    shards: BTreeMap<(usize, Partition), History>,
+    pub down_until: Millis,
+}
+
+const HISTORY_MAX: usize = 30;
+
+impl Keys {
+    fn write(&mut self, writes: &[Write]) {
+        for write in writes {
+            match &write.value {
+                Some(value) => drop(self.states.insert(write.key.clone(), value.clone())),
+                None => drop(self.states.remove(&write.key)),
+            }
+            if write.wake != Change::Keep {
+                self.timers.retain(|(_, key)| *key != write.key);
+            }
+            if let Change::Set(wake) = write.wake {
+                self.timers.insert((wake, write.key.clone()));
+            }
+            match write.index {
+                Change::Keep => {}
+                Change::Set(()) => drop(self.index.insert(write.key.clone())),
+                Change::Clear => drop(self.index.remove(&write.key)),
+            }
+        }
+    }
+
+    fn timers(&self) -> Timers {
+        Timers {
+            pending: self.timers.len() as u64,
+            next: self.timers.first().map(|(wake, _)| *wake),
+        }
+    }
+
+    fn answer(&self, ask: &Ask) -> Answer {
+        let value = |key: &Key| self.states.get(key).cloned().unwrap_or_default();
+        let due = ask.due.map_or(Vec::new(), |due| {
+            let early = self.timers.iter().take_while(|(wake, _)| *wake < due.before);
+            early
+                .take(due.limit)
+                .map(|(wake, key)| (key.clone(), *wake, value(key)))
+                .collect()
+        });
+        let scanned = ask.scan.as_ref().map_or(Vec::new(), |scan| {
+            let behind = |key: &&Key| {
+                key.starts_with(&scan.prefix) && scan.after.as_ref().is_none_or(|after| *key > after)
+            };
+            self.index
+                .iter()
+                .filter(behind)
+                .take(scan.limit)
+                .map(|key| (key.clone(), value(key)))
+                .collect()
+        });
+        let values = ask.keys.iter().map(|key| self.states.get(key).cloned()).collect();
+        Answer {
+            values,
+            due,
+            scanned,
+            timers: self.timers(),
+        }
+    }
+}
+
+fn lost<T>(found: impl Into<String>) -> Result<T, StoreError> {
+    Err(StoreError::Lost { found: found.into() })
+}
+
+impl Shard {
+    /// The meta, if it is of exactly this epoch.
+    fn meta(&mut self, epoch: Offset) -> Result<&mut Meta, StoreError> {
+        match &mut self.meta {
+            None => lost("no meta"),
+            Some(meta) if meta.epoch > epoch => Err(StoreError::Fenced { epoch: meta.epoch }),
+            Some(meta) if meta.epoch < epoch => lost(format!("epoch {}", meta.epoch)),
+            Some(meta) => Ok(meta),
+        }
+    }
+
+    fn read(&mut self, expected: Marker, ask: &Ask) -> Result<Answer, StoreError> {
+        if mutation::on(Mutation::E3ReadUnchecked) {
+            return Ok(self.keys.answer(ask));
+        }
+        let meta = self.meta(expected.epoch)?;
+        let found = meta.batch.map(|(batch, _, _)| batch);
+        if meta.partial.is_some() || found != Some(expected.batch) {
+            return lost(format!("batch {found:?}, partial {:?}", meta.partial));
+        }
+        let answer = self.keys.answer(ask);
+        if mutation::on(Mutation::E4PeekRemoves) {
+            for (key, wake, _) in &answer.due {
+                self.keys.timers.remove(&(*wake, key.clone()));
+            }
+        }
+        Ok(answer)
+    }
+
+    fn replicate(&mut self, step: Step, writes: &[Write]) -> Result<Timers, StoreError> {
+        let unchecked = mutation::on(Mutation::E3ReplicateUnchecked);
+        let meta = self.meta(step.epoch)?;
+        match meta.batch {
+            None if !unchecked => return lost("claimed, not rebuilt"),
+            Some((batch, _, _)) if batch == step.to => return Ok(self.keys.timers()),
+            Some((batch, _, _)) if batch != step.from && !unchecked => return lost(format!("batch {batch}")),
+            _ => {}
+        }
+        let reached = match meta.partial {
+            Some((target, _)) if target != step.to && !unchecked => return lost(format!("part of {target}")),
+            Some((_, part)) => part as i64,
+            None => -1,
+        };
+        if step.part as i64 <= reached {
+            return Ok(self.keys.timers());
+        }
+        if step.part as i64 != reached + 1 && !mutation::on(Mutation::E3PartialUnchecked) {
+            return lost(format!("part {reached} of {}", step.to));
+        }
+        meta.partial = (!step.last).then_some((step.to, step.part));
+        if step.last {
+            meta.batch = Some((step.to, step.changelog, step.stamp));
+        }
+        self.keys.write(writes);
+        Ok(self.keys.timers())
+    }
+
+    fn claim(&mut self, epoch: Offset) -> Result<Found, StoreError> {
+        if let Some(meta) = self.meta.as_ref().filter(|meta| meta.epoch > epoch) {
+            return Err(StoreError::Fenced { epoch: meta.epoch });
+        }
+        self.shadow_marker = None;
+        self.shadow = Keys::default();
+        let batch = self.meta.as_ref().and_then(|meta| meta.batch);
+        self.meta = Some(Meta {
+            epoch,
+            batch,
+            partial: None,
+        });
+        Ok(
+            batch.map_or(Found::Nothing, |(batch, changelog, stamp)| Found::At {
+                batch,
+                changelog,
+                stamp,
+            }),
+        )
+    }
+
+    fn rebuild(&mut self, step: Step, writes: &[Write]) -> Result<(), StoreError> {
+        let meta = self.meta(step.epoch)?;
+        if step.part == 0 {
+            meta.batch = None;
+            meta.partial = None;
+            self.shadow = Keys::default();
+        } else {
+            match self.shadow_marker {
+                Some(marker) if marker == (step.epoch, step.to, step.part) => return Ok(()),
+                Some(marker) if marker == (step.epoch, step.to, step.part - 1) => {}
+                _ if mutation::on(Mutation::E7ShadowUnchecked) => {}
+                other => return lost(format!("shadow {other:?}")),
+            }
+        }
+        self.shadow.write(writes);
+        self.shadow_marker = Some((step.epoch, step.to, step.part));
+        Ok(())
+    }
+
+    fn swap(&mut self, step: Step) -> Result<Timers, StoreError> {
+        let marker = self.shadow_marker;
+        let batch = self.meta(step.epoch)?.batch.map(|(batch, _, _)| batch);
+        let finished = match step.part {
+            0 => marker.is_none(),
+            parts => marker == Some((step.epoch, step.to, parts - 1)),
+        };
+        if !finished && !mutation::on(Mutation::E7ShadowUnchecked) {
+            if marker.is_none() && batch == Some(step.to) {
+                return Ok(self.keys.timers());
+            }
+            return lost(format!("shadow {marker:?}"));
+        }
+        self.keys = std::mem::take(&mut self.shadow);
+        self.shadow_marker = None;
+        let meta = self.meta(step.epoch)?;
+        meta.partial = None;
+        meta.batch = Some((step.to, step.changelog, step.stamp));
+        Ok(self.keys.timers())
+    }
+}
+
+impl History {
+    fn change<T>(&mut self, change: impl FnOnce(&mut Shard) -> T) -> T {
+        self.last.push_back(self.now.clone());
+        if self.last.len() > HISTORY_MAX {
+            self.last.pop_front();
+        }
+        change(Arc::make_mut(&mut self.now))
+    }
+}
+
+impl World {
+    fn shard(&mut self, at: (usize, Partition)) -> &mut History {
+        self.redis.shards.entry(at).or_default()
+    }
+
+    pub fn stored(&mut self, stage: usize, partition: Partition) -> Keys {
+        self.shard((stage, partition)).now.keys.clone()
+    }
+
+    /// A background save: it may be put back much later.
+    pub fn save_snapshots(&mut self) {
+        for history in self.redis.shards.values_mut() {
+            history.snapshots.push(history.now.clone());
+        }
+    }
+
+    /// Each shard loses what `pick` says, or only some of them do.
+    pub fn damage_redis(&mut self, kind: &str) {
+        let all = self.rng.chance(0.5);
+        let places: Vec<_> = self.redis.shards.keys().copied().collect();
+        for at in places {
+            if !all && self.rng.chance(0.5) {
+                continue;
+            }
+            let (back, any) = (self.rng.below(HISTORY_MAX), self.rng.next() as usize);
+            let history = self.shard(at);
+            let found = match kind {
+                "empty" => Some(Arc::default()),
+                "forgets" => {
+                    let keep = history.last.len().saturating_sub(back);
+                    let found = history.last.get(keep).cloned();
+                    history.last.truncate(keep);
+                    found
+                }
+                _ if history.snapshots.is_empty() => None,
+                _ => Some(history.snapshots[any % history.snapshots.len()].clone()),
+            };
+            if let Some(found) = found {
+                history.now = found;
+                self.note(|| format!("redis {at:?}: {kind}"));
+            }
+        }
+    }
+}
+
+pub struct SimStore {
+    pub sim: Sim,
+    pub caller: Caller,
+    pub stage: usize,
+}
+
+impl SimStore {
+    /// Runs one script. It may run without an answer, not at all, or after it was given up.
+    async fn run<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        partition: Partition,
+        script: impl FnOnce(&mut Shard) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (at, machine) = ((self.stage, partition), self.caller.machine);
+        self.sim
+            .call(move |world, slot| {
+                let (down, gone, late) = (
+                    world.knobs.store_down,
+                    world.knobs.store_lost,
+                    world.knobs.store_late,
+                );
+                let mut delay = world.latency();
+                let unavailable = || StoreError::Unavailable("time-out".into());
+                let mut answers = true;
+                if world.redis.down_until > world.now || world.chance(down) {
+                    let give_up = world.rng.between(1, 60);
+                    return world.after(give_up, move |_| slot.answer(Err(unavailable())));
+                }
+                if world.chance(late) {
+                    let (give_up, much) = (world.rng.between(1, 60), *world.rng.pick(&[100, 500, 3_000]));
+                    let given_up = slot.clone();
+                    world.after(give_up, move |_| given_up.answer(Err(unavailable())));
+                    delay = give_up + world.rng.between(0, much);
+                } else if world.chance(gone) {
+                    answers = false;
+                    let (give_up, lost) = (world.rng.between(1, 60), slot.clone());
+                    world.after(delay + give_up, move |_| lost.answer(Err(unavailable())));
+                }
+                world.after(delay, move |world| {
+                    let answer = world.shard(at).change(script);
+                    world.note(|| {
+                        let how = answer
+                            .as_ref()
+                            .err()
+                            .map_or("ok".to_string(), |error| error.to_string());
+                        format!("redis {at:?} m{machine}: {name}: {how}")
+                    });
+                    if answers {
+                        let delay = world.latency();
+                        world.after(delay, move |_| slot.answer(answer));
+                    }
+                });
+            })
+            .await
+    }
+}
+
+impl Store for SimStore {
+    async fn read(&self, partition: Partition, expected: Marker, ask: Ask) -> Result<Answer, StoreError> {
+        self.run("read", partition, move |shard| shard.read(expected, &ask))
+            .await
+    }
+
+    async fn replicate(
+        &self,
+        partition: Partition,
+        step: Step,
+        writes: Vec<Write>,
+    ) -> Result<Timers, StoreError> {
+        self.run("replicate", partition, move |shard| {
+            shard.replicate(step, &writes)
+        })
+        .await
+    }
+
+    async fn claim(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
+        self.run("claim", partition, move |shard| shard.claim(epoch))
+            .await
+    }
+
+    async fn rebuild(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.run("rebuild", partition, move |shard| shard.rebuild(step, &writes))
+            .await
+    }
+
+    async fn swap(&self, partition: Partition, step: Step) -> Result<Timers, StoreError> {
+        self.run("swap", partition, move |shard| shard.swap(step)).await
+    }
+
+    async fn timers(&self, partition: Partition, _now: Millis) -> Result<(Timers, u64), StoreError> {
+        self.run("timers", partition, |shard| Ok((shard.keys.timers(), 0)))
+            .await
+    }
+}
