@@ -26,6 +26,9 @@ enum Phase {
     Closed,
 }
 
+/// Deliveries that wait for the engine; then the broker is not asked.
+const QUEUE_MAX: usize = 4;
+
 struct Flow {
     position: Offset,
     paused: bool,
@@ -43,12 +46,11 @@ struct Inner {
     waker: Option<Waker>,
 }
 
-pub type Client = Arc<Mutex<Inner_>>;
-type Inner_ = Inner;
+type Client = Arc<Mutex<Inner>>;
 
 pub struct SimInput {
     sim: Sim,
-    pub client: Client,
+    client: Client,
     group: usize,
 }
 
@@ -92,7 +94,7 @@ impl Member {
                 return;
             }
             self.beat(world, &mut inner);
-            if inner.phase == Phase::Stable {
+            if inner.phase == Phase::Stable && inner.queue.len() < QUEUE_MAX {
                 self.fetch(world, &mut inner);
             }
             if !inner.queue.is_empty()
@@ -171,6 +173,9 @@ impl Member {
                 let offsets: Vec<_> = records.iter().map(|r| r.offset).collect();
                 world.note(|| format!("m{} {}/{partition}: delivers {offsets:?}", self.caller.machine, self.topic));
                 inner.queue.push_back(InputEvent::Records(records));
+                if self.group == 0 {
+                    world.watch_inbox(partition, next);
+                }
             }
             if next >= end && flow.ended_at != Some(next) {
                 flow.ended_at = Some(next);

@@ -181,7 +181,6 @@ impl Producer for SimProducer {
         }
         let retry = {
             let mut world = self.sim.lock();
-            world.watch_size(&records, &offsets);
             if mutation::on(Mutation::E6FreshMembership) {
                 membership.generation = world.groups.all[membership.group].generation;
             }
@@ -256,7 +255,8 @@ impl Log for SimLog {
             .await;
         let epoch = init.map_err(|error| LogError::Ambiguous(error.to_string()))?;
         let asked = id.clone();
-        while self.ask({ let asked = asked.clone(); move |world| Some(world.completing(&asked)) }).await.unwrap_or(true) {}
+        let complete = self.ask(move |world| (!world.completing(&asked)).then_some(())).await;
+        complete.map_err(|error| LogError::Ambiguous(error.to_string()))?;
         Ok(SimProducer { sim: self.sim.clone(), id, epoch, caller: self.caller, changelog: self.changelog })
     }
 
