@@ -14,6 +14,10 @@ test: test-servers ## every test, those against real servers included
 bench: test-servers ## the main job at full load
 	cargo bench
 
+bench: test-servers ## a million order events through accrual, Kafka and Redis on this machine
+	cargo build --release
+	cargo bench --profile dev --bench throughput
+
 up: servers ## one Kafka and one Redis for playing (KAFKA_PORT, REDIS_PORT)
 	@deploy/local/up.sh
 

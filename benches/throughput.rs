@@ -1,7 +1,9 @@
 //! The main job at full load: order events through `accrual run`, all three stages, on a real
 //! Kafka and a real Redis of this machine, until the last point is issued.
 //!
-//! `cargo bench --bench throughput -- [--orders 200000] [--partitions 12]`
+//! `make bench`, or after `cargo build --release`:
+//! `cargo bench --profile dev --bench throughput -- [--orders 200000] [--partitions 12]`
+//! (only the load is made by the development build; accrual itself is the release build).
 //!
 //! The events stand on the topic before accrual starts. Time runs from the start of the process
 //! to the Kafka timestamp of the last issued point, joining the group included; the rate is also
@@ -102,6 +104,14 @@ fn main() {
     println!("accrual: {cpu:.1} CPU seconds, {memory} MiB resident; ended with {status}");
 }
 
+/// The release build, wherever cargo puts it.
+fn binary() -> std::path::PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+    let binary = target.join("release/accrual");
+    assert!(binary.exists(), "{} is missing: cargo build --release", binary.display());
+    binary
+}
+
 fn argument(name: &str, default: usize) -> usize {
     let arguments: Vec<String> = std::env::args().collect();
     let at = arguments.iter().position(|argument| argument == name);
@@ -110,7 +120,7 @@ fn argument(name: &str, default: usize) -> usize {
 }
 
 fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
-    let status = Command::new(env!("CARGO_BIN_EXE_accrual"))
+    let status = Command::new(binary())
         .args(arguments)
         .envs(environment)
         .status();
@@ -118,7 +128,7 @@ fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
 }
 
 fn spawn(environment: &BTreeMap<&str, String>) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_accrual"));
+    let mut command = Command::new(binary());
     command
         .arg("run")
         .envs(environment)
