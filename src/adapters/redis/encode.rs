@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_scan_covers_its_prefix_and_nothing_else() {
-        let rows: [(&[u8], Option<&[u8]>, &[u8], &[u8]); 5] = [
+        type Row = (&'static [u8], Option<&'static [u8]>, &'static [u8], &'static [u8]);
+        let rows: [Row; 5] = [
             (b"a\0", None, b"[a\0", b"(a\x01"),
             (b"a\0", Some(b"a\0k"), b"(a\0k", b"(a\x01"),
             (b"b", Some(b"a"), b"[b", b"(c"),
