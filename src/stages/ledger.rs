@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use super::topics::{self, COMMANDS_DUPLICATE_TOTAL, Topics};
+use super::topics::{self, Topics};
 use crate::domain::entry::{Command, Entry, EntryKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
@@ -19,6 +19,7 @@ use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, Record, Scan};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
+use crate::metrics::COMMANDS_DUPLICATE_TOTAL;
 use crate::wire::{ledger_entry, member_state};
 
 /// Members that one turn of a broadcast serves.

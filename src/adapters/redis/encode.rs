@@ -1,5 +1,7 @@
 //! A call of a script, its arguments packed once.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use redis::{Cmd, Script, ToRedisArgs};
 
@@ -37,6 +39,10 @@ impl<'a> Call<'a> {
     /// Six counts, then what they count, as `writes.lua` reads it. Lua hands whole runs on to one
     /// command each, which is what makes a write cheap.
     pub(super) fn writes(&mut self, writes: &[Write]) {
+        debug_assert!(
+            no_key_twice(writes),
+            "a later write of a key would not always win"
+        );
         let kept = || writes.iter().filter(|write| write.value.is_some());
         let removed = || writes.iter().filter(|write| write.value.is_none());
         let unwoken = || {
@@ -82,6 +88,11 @@ impl<'a> Call<'a> {
             self.bytes(&write.key);
         });
     }
+}
+
+fn no_key_twice(writes: &[Write]) -> bool {
+    let keys: BTreeSet<_> = writes.iter().map(|write| &write.key).collect();
+    keys.len() == writes.len()
 }
 
 /// The bounds of a scan as `ZRANGEBYLEX` takes them.
