@@ -106,9 +106,14 @@ fn main() {
 
 /// The release build, wherever cargo puts it.
 fn binary() -> std::path::PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
     let binary = target.join("release/accrual");
-    assert!(binary.exists(), "{} is missing: cargo build --release", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: cargo build --release",
+        binary.display()
+    );
     binary
 }
 
@@ -120,10 +125,7 @@ fn argument(name: &str, default: usize) -> usize {
 }
 
 fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
-    let status = Command::new(binary())
-        .args(arguments)
-        .envs(environment)
-        .status();
+    let status = Command::new(binary()).args(arguments).envs(environment).status();
     assert!(status.expect("accrual starts").success(), "accrual {arguments:?}");
 }
 

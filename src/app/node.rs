@@ -16,7 +16,8 @@ use crate::engine::ports::{Clock, Log, Millis, Store, Table};
 use crate::http::backend::{Backend, Problem};
 use crate::http::views::{Member, Order, Quote, StageStatus, Status};
 use crate::metrics::{
-    Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING, PARTITIONS_STOPPED, TIMERS_DUE, TIMERS_PENDING,
+    BEHIND_SECONDS, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING, PARTITIONS_STOPPED,
+    TIMERS_DUE, TIMERS_PENDING,
 };
 use crate::stages::rule_table::RuleTable;
 
@@ -170,8 +171,14 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
                     gauge!(TIMERS_DUE, &labels).set(due as f64);
                 }
                 if let Ok(bounds) = stage.log.input_bounds(partition).await {
-                    gauge!(crate::metrics::EVENTS_BEHIND, &labels)
-                        .set((bounds.end - shown.position).max(0) as f64);
+                    let behind = (bounds.end - shown.position).max(0);
+                    gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
+                    let waits = if behind == 0 {
+                        0
+                    } else {
+                        node.clock.now().saturating_sub(shown.clock)
+                    };
+                    gauge!(BEHIND_SECONDS, &labels).set(waits.max(0) as f64 / 1000.0);
                 }
             }
         }

@@ -34,6 +34,8 @@ pub struct Shown {
     pub position: Offset,
     /// Input before this time is decided and timers before it have fired.
     pub done: Millis,
+    /// Arrival of the last record decided.
+    pub clock: Millis,
     /// Timers pending and the earliest of them.
     pub pending: u64,
     pub next_wake: Option<Millis>,
@@ -169,6 +171,7 @@ impl Shown {
             phase: Phase::Running,
             position: 0,
             done: Millis::MIN,
+            clock: Millis::MIN,
             pending: 0,
             next_wake: None,
             sweeping: false,

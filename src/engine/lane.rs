@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
-use metrics::{counter, histogram};
 
 use super::batch::{self, Batch, Broken, Decision};
 use super::error::{LogError, Stopped, StoreError};
 use super::mutation::{self, Mutation};
+use super::observe;
 use super::partition::Owned;
 use super::ports::{
     Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step,
@@ -19,10 +19,6 @@ use super::ports::{
 use super::processor::Processor;
 use super::spec::StageSpec;
 use super::takeover::{Failure, Takeover};
-use crate::metrics::{
-    BATCH_RECORDS, BATCH_TIMERS, DEAD_LETTERS_TOTAL, EVENTS_READ_TOTAL, TIMER_LATENESS_SECONDS,
-    TIMERS_FIRED_TOTAL, TRANSACTION_DURATION_SECONDS,
-};
 
 /// What a stage's lanes share.
 pub struct Shared<P, L, S, C, T> {
@@ -210,11 +206,10 @@ where
             }
         }
         let transaction = self.transaction(&mut open, membership);
-        let begun = std::time::Instant::now();
+        let begun = observe::begin();
         match producer.commit(transaction).await {
             Ok(committed) => {
-                histogram!(TRANSACTION_DURATION_SECONDS, "stage" => self.spec.name)
-                    .record(begun.elapsed().as_secs_f64());
+                observe::committed(self.spec.name, begun);
                 let hints: HashMap<Partition, Offset> = committed.changelog.into_iter().collect();
                 let applied = open.into_iter().map(|prepared| {
                     let hint = hints.get(&prepared.owned.id).copied();
@@ -229,6 +224,7 @@ where
                 }
             }
             Err(error) => {
+                observe::failed(self.spec.name, &error);
                 let keep = matches!(
                     error,
                     LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. }
@@ -416,8 +412,12 @@ where
         }
         let mut backoff = self.spec.limits.backoff_min_ms;
         loop {
+            let begun = observe::begin();
             match self.store.read(partition, marker, ask.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    observe::read(self.spec.name, begun);
+                    return Ok(answer);
+                }
                 Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                     return Err(Unread::Backoff(reason));
                 }
@@ -427,7 +427,7 @@ where
                     backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                 }
                 Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                Err(error) => return Err(Unread::Retake(error.to_string())),
+                Err(error) => return Err(self.lost(&error)),
             }
         }
     }
@@ -489,7 +489,7 @@ where
                 Err(Unread::NothingToDo) => unreachable!("a replication always has something to do"),
             }
         }
-        self.count(&decision, decided.records.len());
+        observe::applied(self.spec.name, &decision, decided.records.len(), self.clock.now());
         owned.marker.batch = batch;
         owned.position = decision.position;
         owned.clock = decision.clock;
@@ -509,6 +509,14 @@ where
             finish_sweep(&mut owned, after, more);
         }
         Fate::Ready(owned, Vec::new())
+    }
+
+    /// The store is not where we left it, or a newer owner was there.
+    fn lost(&self, error: &StoreError) -> Unread {
+        if matches!(error, StoreError::Lost { .. }) {
+            observe::lost(self.spec.name);
+        }
+        Unread::Retake(error.to_string())
     }
 
     async fn replicate(
@@ -534,8 +542,12 @@ where
             };
             let mut backoff = self.spec.limits.backoff_min_ms;
             timers = loop {
+                let begun = observe::begin();
                 match self.store.replicate(owned.id, step, writes.to_vec()).await {
-                    Ok(timers) => break timers,
+                    Ok(timers) => {
+                        observe::replicated(self.spec.name, begun);
+                        break timers;
+                    }
                     Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                         return Err(Unread::Retake(reason));
                     }
@@ -550,32 +562,11 @@ where
                         backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                     }
                     Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                    Err(error) => return Err(Unread::Retake(error.to_string())),
+                    Err(error) => return Err(self.lost(&error)),
                 }
             };
         }
         Ok(timers)
-    }
-
-    fn count(&self, decision: &Decision<P::State>, records: usize) {
-        let stage = self.spec.name;
-        counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(records as u64);
-        histogram!(BATCH_RECORDS, "stage" => stage).record(records as f64);
-        for (name, label, n) in &decision.counts {
-            crate::metrics::count(name, label, *n);
-        }
-        for code in &decision.dead_letters {
-            counter!(DEAD_LETTERS_TOTAL, "stage" => stage, "code" => *code).increment(1);
-        }
-        if decision.timers_fired.is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        counter!(TIMERS_FIRED_TOTAL, "stage" => stage).increment(decision.timers_fired.len() as u64);
-        histogram!(BATCH_TIMERS, "stage" => stage).record(decision.timers_fired.len() as f64);
-        for due in &decision.timers_fired {
-            histogram!(TIMER_LATENESS_SECONDS, "stage" => stage).record((now - due).max(0) as f64 / 1000.0);
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::changelog::{self, Entry, Meta};
 use super::error::{LogError, Stopped, StoreError};
 use super::gate::Gate;
 use super::mutation::{self, Mutation};
+use super::observe;
 use super::partition::Owned;
 use super::ports::{
     Bounds, Change, Clock, Found, Key, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record,
@@ -308,10 +309,12 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         let mut writes = BTreeMap::new();
         while from < epoch {
             self.check_cancelled()?;
-            self.spec
-                .board
-                .restoring(partition, (from - start) as u64, (epoch - start) as u64);
+            let (read, to_read) = ((from - start) as u64, (epoch - start) as u64);
+            self.spec.board.restoring(partition, read, to_read);
             let chunk = self.chunk(partition, from).await?;
+            let left = (epoch - chunk.next).max(0) as u64;
+            observe::restored(self.spec.name, partition, chunk.records.len() as u64, left);
+            tracing::info!(stage = self.spec.name, partition, read, to_read, "restoring");
             for record in chunk.records.iter().filter(|record| record.offset < epoch) {
                 match self.entry(partition, record)? {
                     Some(Entry::State(key, value)) => {

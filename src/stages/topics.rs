@@ -8,7 +8,11 @@ use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::outcome::{Body, Movement, Outcome};
 use crate::engine::ports::{Header, Partition};
 use crate::engine::processor::Effects;
-use crate::metrics::{LOTS_ISSUED_TOTAL, POINTS_ISSUED_TOTAL, LOTS_EXPIRED_TOTAL, POINTS_EXPIRED_TOTAL, ORDERS_PENDING_TOTAL, ORDERS_WITHHELD_TOTAL, POINTS_REVOKED_TOTAL, POINTS_REDEEMED_TOTAL, POINTS_RETURNED_TOTAL, POINTS_DEDUCTED_TOTAL, NOTICES_TOTAL, REJECTED_TOTAL};
+use crate::metrics::{
+    LOTS_EXPIRED_TOTAL, LOTS_ISSUED_TOTAL, NOTICES_TOTAL, ORDERS_PENDING_TOTAL, ORDERS_WITHHELD_TOTAL,
+    POINTS_DEDUCTED_TOTAL, POINTS_EXPIRED_TOTAL, POINTS_ISSUED_TOTAL, POINTS_REDEEMED_TOTAL,
+    POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL,
+};
 use crate::wire::ledger_entry;
 use crate::wire::output::{self, TopicKind};
 
