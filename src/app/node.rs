@@ -63,7 +63,7 @@ impl Node {
         }
         Ok(Status {
             now: Instant::from_millis(now).rfc3339(),
-            quiet: quiet && self.clock.now() == now || quiet && matches!(*self.clock, ProcessorClock::System),
+            quiet: quiet && (self.clock.now() == now || matches!(*self.clock, ProcessorClock::System)),
             stages,
             next_due: next_due.map(shown),
         })

@@ -43,7 +43,7 @@ pub struct Work<S> {
 /// What became of a partition.
 pub enum Fate<S> {
     /// Ready for its next batch; records that were not decided come back.
-    Ready(Owned<S>, Vec<Record>),
+    Ready(Box<Owned<S>>, Vec<Record>),
     /// Its store or transaction is in doubt: take it over afresh.
     Retake(Partition, String),
     Stopped(Stopped),
@@ -135,7 +135,7 @@ where
         let mut fates = Vec::new();
         for (partition, result) in partitions.into_iter().zip(restored) {
             fates.push(match result {
-                Ok(owned) => Fate::Ready(owned, Vec::new()),
+                Ok(owned) => Fate::Ready(Box::new(owned), Vec::new()),
                 Err(Failure::Stopped(stopped)) => Fate::Stopped(stopped),
                 Err(Failure::Log(LogError::Fatal(reason))) => {
                     end = End::Fatal(reason.clone());
@@ -171,7 +171,7 @@ where
             Err(error) => {
                 let fates = works
                     .into_iter()
-                    .map(|w| Fate::Ready(w.owned, w.records))
+                    .map(|w| Fate::Ready(Box::new(w.owned), w.records))
                     .collect();
                 return self.whole(lane, None, fates, error);
             }
@@ -181,7 +181,7 @@ where
         for result in decided {
             match result {
                 Ok(prepared) if prepared.decision.is_none() => {
-                    fates.push(Fate::Ready(prepared.owned, prepared.batch.records));
+                    fates.push(Fate::Ready(Box::new(prepared.owned), prepared.batch.records));
                 }
                 Ok(prepared) => open.push(prepared),
                 Err((fate, backoff)) => {
@@ -308,7 +308,7 @@ where
                 && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
-                return Err((Fate::Ready(owned, batch.records), End::Backoff(error.to_string())));
+                return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(error.to_string())));
             }
             match self.decide_once(&mut owned, &batch, cancel).await {
                 Ok(Ok(decision)) => {
@@ -328,7 +328,7 @@ where
                     });
                 }
                 Err(Unread::Backoff(reason)) => {
-                    return Err((Fate::Ready(owned, batch.records), End::Backoff(reason)));
+                    return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(reason)));
                 }
                 Err(Unread::Retake(reason)) => {
                     return Err((Fate::Retake(owned.id, reason.clone()), End::Backoff(reason)));
@@ -508,7 +508,7 @@ where
         if let Some((after, more)) = decision.swept {
             finish_sweep(&mut owned, after, more);
         }
-        Fate::Ready(owned, Vec::new())
+        Fate::Ready(Box::new(owned), Vec::new())
     }
 
     /// The store is not where we left it, or a newer owner was there.
@@ -614,7 +614,7 @@ fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
     }
     // The slots went with the decision: the next batch reads them again.
     owned.cache.clear();
-    Fate::Ready(owned, records)
+    Fate::Ready(Box::new(owned), records)
 }
 
 fn retake<S>(partitions: &[Partition], reason: &str) -> Vec<Fate<S>> {

@@ -364,7 +364,7 @@ where
                 }
                 seat.inbox.put_back(undecided);
                 owned.gate.reached(seat.read_to(owned.position));
-                seat.place = Place::Here(Box::new(owned));
+                seat.place = Place::Here(owned);
             }
             Fate::Retake(partition, reason) => {
                 tracing::warn!(
