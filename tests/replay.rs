@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::accrual::replay;
 use support::scenario::{Scenario, is_like};
+use support::schemas::{assert_valid, schemas, validators};
 
 /// Folders that are known not to come out right, each with the reason. One that does is an error too.
 const EXCEPTIONS: &[(&str, &str)] = &[];
@@ -64,6 +65,21 @@ fn the_same_input_gives_the_same_bytes() {
         let (first, second) = (outputs(&scenario), outputs(&scenario));
         assert!(first == second, "{}:\n{first}\n{second}", scenario.name);
     }
+}
+
+#[test]
+fn every_output_keeps_to_its_schema() {
+    let validators = validators(&schemas());
+    let mut kinds = BTreeSet::new();
+    for scenario in Scenario::all() {
+        for event in parsed(&outputs(&scenario)) {
+            let kind = event["type"].as_str().expect("a type");
+            let file = format!("outputs/{kind}.json");
+            assert_valid(&validators, &file, &event["data"], &scenario.name);
+            kinds.insert(kind.to_owned());
+        }
+    }
+    assert_eq!(kinds.len(), 10, "each kind is seen: {kinds:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod lines;
+mod lookups;
 mod node;
 pub mod operations;
 mod replay;
@@ -14,13 +15,15 @@ use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use rust_decimal::Decimal;
 
 use crate::config::Settings;
 use crate::domain::instant::Instant;
+use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote};
 
+use self::lookups::Lookups;
 use self::operations::{Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicState};
 
 /// The commands, on real Kafka and Redis.
@@ -32,6 +35,15 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         .enable_all()
         .build()?
         .block_on(work)
+}
+
+/// A command is asked now, whatever a rehearsal's clock shows.
+fn now() -> Instant {
+    Instant::from_utc(chrono::Utc::now())
+}
+
+fn problem(problem: Problem) -> anyhow::Error {
+    anyhow!("{problem}")
 }
 
 impl Operations for App {
@@ -68,23 +80,43 @@ impl Operations for App {
         wait(rules::show(settings, &run::cluster(settings)?, shop_id))
     }
 
-    fn order(&self, _settings: &Settings, _shop: &str, _order: &str) -> anyhow::Result<Option<Order>> {
-        bail!("not yet")
+    fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
+        wait(async {
+            let cluster = run::cluster(settings)?;
+            let rules = rules::read(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster).await?;
+            let found = lookups
+                .order(&rules.book().load(), shop_id, order_id, now())
+                .await;
+            found.map_err(problem)
+        })
     }
 
-    fn member(&self, _settings: &Settings, _shop: &str, _member: &str) -> anyhow::Result<Option<Member>> {
-        bail!("not yet")
+    fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
+        wait(async {
+            let lookups = Lookups::open(settings, &run::cluster(settings)?).await?;
+            lookups.member(shop_id, member_id, now()).await.map_err(problem)
+        })
     }
 
     fn quote(
         &self,
-        _settings: &Settings,
-        _shop_id: &str,
-        _member_id: &str,
-        _subtotal: Decimal,
-        _tier: Option<&str>,
+        settings: &Settings,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
     ) -> anyhow::Result<Quote> {
-        bail!("not yet")
+        wait(async {
+            let cluster = run::cluster(settings)?;
+            let rules = rules::read(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster).await?;
+            let book = rules.book().load_full();
+            lookups
+                .quote(&book, (shop_id, member_id), subtotal, tier, now())
+                .await
+                .map_err(problem)
+        })
     }
 
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {

@@ -21,6 +21,8 @@ use crate::metrics::{
 };
 use crate::stages::rule_table::RuleTable;
 
+use super::lookups::Lookups;
+
 /// One stage of this process, from outside.
 pub struct RunningStage {
     pub kind: StageKind,
@@ -37,6 +39,7 @@ pub struct Node {
     pub stages: Vec<RunningStage>,
     pub table: Arc<TableReader>,
     pub rules: Arc<RuleTable>,
+    pub lookups: Lookups,
     pub metrics: Exposition,
 }
 
@@ -67,6 +70,10 @@ impl Node {
             stages,
             next_due: next_due.map(shown),
         })
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::from_millis(self.clock.now())
     }
 
     /// Why this instance is not ready, a sentence for each reason.
@@ -204,21 +211,29 @@ impl Backend for Node {
             .map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
     }
 
-    async fn order(&self, _shop_id: &str, _order_id: &str) -> Result<Order, Problem> {
-        Err(Problem::Unavailable("not yet".into()))
+    async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
+        let found = self
+            .lookups
+            .order(&self.rules.book().load_full(), shop_id, order_id, self.instant())
+            .await?;
+        found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
     }
 
-    async fn member(&self, _shop_id: &str, _member_id: &str) -> Result<Member, Problem> {
-        Err(Problem::Unavailable("not yet".into()))
+    async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
+        let found = self.lookups.member(shop_id, member_id, self.instant()).await?;
+        found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
     }
 
     async fn quote(
         &self,
-        _shop: &str,
-        _member: &str,
-        _subtotal: Decimal,
-        _tier: Option<&str>,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
     ) -> Result<Quote, Problem> {
-        Err(Problem::Unavailable("not yet".into()))
+        let book = self.rules.book().load_full();
+        self.lookups
+            .quote(&book, (shop_id, member_id), subtotal, tier, self.instant())
+            .await
     }
 }

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{Admin, Cluster, KafkaLog, Stage as KafkaStage, TableReader, end_process};
-use crate::adapters::redis::{RedisStore, Settings as RedisSettings};
-use crate::config::{self, ClockKind, Settings, Stage as StageKind};
+use crate::adapters::redis::RedisStore;
+use crate::config::{ClockKind, Settings, Stage as StageKind};
 use crate::engine::board::Board;
 use crate::engine::error::LogError;
 use crate::engine::lane::Shared;
@@ -28,6 +28,7 @@ use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 
+use super::lookups::{Lookups, placing, store_settings};
 use super::node::{Node, RunningStage};
 use super::topics::TOMBSTONE_RETENTION_MS;
 
@@ -71,11 +72,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         stopped,
     };
     let stages = builder.start(&mut tasks).await?;
+    let lookups = Lookups::open(&settings, &cluster).await?;
     let node = Arc::new(Node {
         clock,
         stages,
         table,
         rules,
+        lookups,
         metrics,
     });
     let token = settings
@@ -229,11 +232,7 @@ impl Builder<'_> {
 
     fn plan(&self, kind: StageKind) -> Plan<'_> {
         let names = &self.settings.topics;
-        let from_outside = match names.partitioner {
-            config::Partitioner::Murmur2 => Partitioner::Murmur2,
-            config::Partitioner::Crc32 => Partitioner::Crc32,
-            config::Partitioner::Any => Partitioner::Any,
-        };
+        let from_outside = placing(names.partitioner);
         let (input, changelog, partitioner) = match kind {
             StageKind::Orders => (&names.order_events, Some(&names.orders_changelog), from_outside),
             StageKind::Commands => (&names.point_commands, None, from_outside),
@@ -280,20 +279,10 @@ impl Builder<'_> {
             },
             end_process(),
         )?;
-        let store = RedisStore::connect(RedisSettings {
-            urls: self
-                .settings
-                .redis
-                .urls
-                .iter()
-                .map(|url| url.expose().to_string())
-                .collect(),
-            application: self.settings.application_id.clone(),
-            stage: plan.kind.as_str().to_string(),
-            identity: format!("{identity}/{}", plan.changelog.unwrap_or(plan.input)),
-        })
-        .await
-        .with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))?;
+        let log_name = plan.changelog.unwrap_or(plan.input);
+        let store = RedisStore::connect(store_settings(self.settings, plan.kind, identity, log_name))
+            .await
+            .with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))?;
         Ok(RunningStage {
             kind: plan.kind,
             board,

@@ -246,9 +246,11 @@ fn reads_rules(kind: &EntryKind) -> bool {
     match kind {
         EntryKind::Issue(_) | EntryKind::RedeemByOrder(_) | EntryKind::GrantedToAll(_) => true,
         EntryKind::Command(command) => !matches!(command, Command::Invalid { .. }),
-        EntryKind::Reverse(_) | EntryKind::Return(_) | EntryKind::OrderCancelled | EntryKind::GrantAll(_) => {
-            false
-        }
+        EntryKind::Reverse(_)
+        | EntryKind::Return(_)
+        | EntryKind::Expect(_)
+        | EntryKind::OrderCancelled
+        | EntryKind::GrantAll(_) => false,
     }
 }
 

@@ -109,6 +109,7 @@ impl KindV1 {
                 numerator: back.numerator.to_string(),
                 denominator: back.denominator.to_string(),
             }),
+            EntryKind::Expect(points) => KindV1::Expect(*points),
             EntryKind::OrderCancelled => KindV1::OrderCancelled(Nothing {}),
             EntryKind::Command(command) => Self::written_command(command),
             EntryKind::GrantAll(grant) => KindV1::GrantAll(GrantAllV1 {
@@ -206,6 +207,7 @@ impl KindV1 {
                 numerator: amount("numerator", &back.numerator)?,
                 denominator: amount("denominator", &back.denominator)?,
             }),
+            KindV1::Expect(points) => EntryKind::Expect(points),
             KindV1::OrderCancelled(_) => EntryKind::OrderCancelled,
             KindV1::GrantAll(all) => {
                 let grant = all.grant.ok_or(EntryError::Field("grant"))?.read()?;

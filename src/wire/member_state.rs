@@ -52,6 +52,14 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
         cancelled_orders: member.cancelled_orders.iter().cloned().collect(),
         commands: member.commands.iter().map(SeenV1::from).collect(),
         open_from: member.open_from.0,
+        expected: member
+            .expected
+            .iter()
+            .map(|(order, points)| ExpectedV1 {
+                order: order.clone(),
+                points: *points,
+            })
+            .collect(),
     };
     state.encode_to_vec()
 }
@@ -82,6 +90,11 @@ pub fn decode_member(bytes: &[u8]) -> Result<Member, StateError> {
             .taken_back
             .into_iter()
             .map(|taken| (taken.order, taken.points))
+            .collect(),
+        expected: state
+            .expected
+            .into_iter()
+            .map(|expected| (expected.order, expected.points))
             .collect(),
         open_from: Instant(state.open_from),
         ..Member::default()
@@ -175,6 +188,16 @@ struct MemberV1 {
     commands: Vec<SeenV1>,
     #[prost(sint64, tag = "14")]
     open_from: i64,
+    #[prost(message, repeated, tag = "15")]
+    expected: Vec<ExpectedV1>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ExpectedV1 {
+    #[prost(string, tag = "1")]
+    order: String,
+    #[prost(int64, tag = "2")]
+    points: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -57,10 +57,11 @@ fn member() -> impl Strategy<Value = Member> {
         btree_map(".*", any::<i64>(), 0..3),
         btree_set(".*", 0..3),
         btree_map(any::<u128>(), instant(), 0..3),
+        btree_map(".*", any::<i64>(), 0..3),
     );
     (facts, vec(lot(), 0..4), memory).prop_map(|(facts, lots, memory)| {
         let (known_since, registered, birthday, sequence, debt, open_from) = facts;
-        let (redemptions, taken_back, cancelled_orders, commands) = memory;
+        let (redemptions, taken_back, cancelled_orders, commands, expected) = memory;
         Member {
             known_since,
             registered,
@@ -72,6 +73,7 @@ fn member() -> impl Strategy<Value = Member> {
             taken_back,
             cancelled_orders,
             commands,
+            expected,
             open_from,
         }
     })

@@ -1,6 +1,6 @@
 //! Every branch of the scripts, on a real server.
 
-use accrual::adapters::redis::{RedisStore, Settings};
+use accrual::adapters::redis::{Peeked, RedisStore, Settings};
 use accrual::engine::error::StoreError;
 use accrual::engine::ports::{Ask, Change, Due, Found, Marker, Scan, Step, Store, Timers, Write};
 use bytes::Bytes;
@@ -111,6 +111,37 @@ async fn prepare(store: &RedisStore, epoch: i64, batch: u64) {
         )
         .await
         .expect("an empty rebuild");
+}
+
+#[tokio::test]
+async fn a_peek_asks_for_no_marker() {
+    let application = fresh("accrual");
+    let store = open(&servers::redis().url, &application, "cluster/topic").await;
+    assert_eq!(store.peek(P, b"a").await.expect("an answer"), None);
+    store.claim(P, 5).await.expect("a claim");
+    assert_eq!(
+        store.peek(P, b"a").await.expect("an answer"),
+        None,
+        "not restored"
+    );
+    prepare(&store, 6, 10).await;
+    let write = vec![put("a", b"\0\xff", None, false)];
+    store.replicate(P, step(6, 10, 11), write).await.expect("written");
+    let found = |value: Option<&'static [u8]>| {
+        let value = value.map(Bytes::from_static);
+        Some(Peeked { value, stamp: 1_011 })
+    };
+    assert_eq!(
+        store.peek(P, b"a").await.expect("an answer"),
+        found(Some(b"\0\xff"))
+    );
+    assert_eq!(store.peek(P, b"b").await.expect("an answer"), found(None));
+    let other = open(&servers::redis().url, &application, "cluster/other").await;
+    assert_eq!(
+        other.peek(P, b"a").await.expect("an answer"),
+        None,
+        "of another log"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod faults;
+mod lookups;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod http;
 pub mod outputs;
 pub mod scenario;
+pub mod schemas;
 pub mod servers;
 pub mod stream;
 pub mod topics;

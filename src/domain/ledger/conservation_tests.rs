@@ -39,6 +39,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         }),
         Just(registered(Some((5, 20)))),
         Just(EntryKind::OrderCancelled),
+        (0i64..50).prop_map(EntryKind::Expect),
     ];
     let gap = prop_oneof![Just(0), 0i64..86_400_000, 0i64..2_000_000_000];
     let late = prop_oneof![4 => Just(0), 1 => 0i64..2_000_000_000];

@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use super::member::Member;
 use super::*;
-use crate::domain::entry::{Command, EntryKind, ImportExpiry};
+use crate::domain::entry::{Command, Entry, EntryKind, ImportExpiry};
 use crate::domain::rules::model::WhenShort;
 
 fn plain() -> RuleBook {
@@ -390,4 +390,41 @@ fn a_view_tells_what_may_be_used() {
         (15, 5, 2, 2)
     );
     assert_eq!(member.view(at("2024-05-02 09:59")).usable, 15);
+}
+
+#[test]
+fn what_is_expected_is_pending_until_it_is_issued() {
+    let mut member = Member::default();
+    let book = plain();
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+    };
+    for (order, kind, pending, balance) in [
+        ("A", EntryKind::Expect(10), 10, 0),
+        ("B", EntryKind::Expect(5), 15, 0),
+        ("A", EntryKind::Expect(8), 13, 0),
+        ("A", issue(0, 8, None), 5, 8),
+        ("B", EntryKind::Expect(0), 0, 8),
+    ] {
+        let entry = Entry {
+            shop_id: "acme".into(),
+            member_id: "m-1".into(),
+            at: at("2024-05-01 10:00"),
+            effective_at: at("2024-05-01 10:00"),
+            cause_id: "e1".into(),
+            cause_source: String::new(),
+            order_id: Some(order.into()),
+            rule_version: None,
+            traceparent: None,
+            kind,
+        };
+        member.apply(&entry, &terms);
+        assert_eq!(
+            (member.pending(), member.balance()),
+            (pending, balance),
+            "{order}"
+        );
+    }
 }

@@ -72,7 +72,7 @@ fn candidates<'a>(
     [by_trigger, completed.and_then(|told| candidate(told, None))]
 }
 
-fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
+pub(super) fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
     let channel = facts
         .snapshot
         .as_ref()
@@ -80,7 +80,7 @@ fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
     *issuance.by_channel.get(channel).unwrap_or(&issuance.terms)
 }
 
-fn trigger(facts: &Facts, on: Trigger) -> Option<&Told> {
+pub(super) fn trigger(facts: &Facts, on: Trigger) -> Option<&Told> {
     let delivery = facts
         .snapshot
         .as_ref()

@@ -7,7 +7,9 @@ pub mod base;
 pub mod binding;
 pub mod due;
 pub mod earning;
+pub mod explain;
 pub mod facts;
+mod promise;
 pub mod reversal;
 pub mod settlement;
 
@@ -45,6 +47,8 @@ pub struct Order {
     pub due_at: Option<Instant>,
     /// Points expected at a due time that lay ahead when this was computed.
     pub expected: Option<i64>,
+    /// What the ledger was last told to expect.
+    pub promised: Option<Promised>,
     /// Arrival of the last event.
     pub last_event: Option<Instant>,
 }
@@ -58,6 +62,13 @@ pub struct Bound {
     pub created_at: Instant,
     /// Who redeemed points by the snapshot.
     pub redeemer: Option<String>,
+}
+
+/// Points that a member's look-up shows as pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promised {
+    pub member_id: String,
+    pub points: i64,
 }
 
 /// What became of an order's points.
@@ -212,6 +223,7 @@ impl Order {
         if news.cancelled {
             self.tell_cancelled(key, event, now, &mut out);
         }
+        self.promise(key, &mut out);
         Ok(out)
     }
 
@@ -229,6 +241,7 @@ impl Order {
             while self.is_open() && self.due_at.is_some_and(|at| at <= now) {
                 self.settle(key, bound, book, now, &mut out);
             }
+            self.promise(key, &mut out);
         }
         Ok(out)
     }
@@ -238,6 +251,7 @@ impl Order {
         let mut out = Decisions::default();
         if let Some(bound) = self.rules(key, book)?.filter(|_| self.is_open()) {
             self.look_ahead(key, bound, book, None, &mut out);
+            self.promise(key, &mut out);
         }
         Ok(out)
     }

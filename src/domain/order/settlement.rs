@@ -170,7 +170,12 @@ impl Order {
     }
 
     /// A deferred order is due when the shop opens, any other by its facts.
-    fn due<'a>(&'a self, key: OrderKey<'_>, bound: &'a Published, book: &'a RuleBook) -> Option<Due<'a>> {
+    pub(super) fn due<'a>(
+        &'a self,
+        key: OrderKey<'_>,
+        bound: &'a Published,
+        book: &'a RuleBook,
+    ) -> Option<Due<'a>> {
         let by_facts = due::due(&self.facts, key.shop_id, bound, book);
         let Progress::Deferred { since } = self.progress else {
             return by_facts;

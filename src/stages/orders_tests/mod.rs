@@ -9,6 +9,7 @@ use crate::wire::{ledger_entry, rule_document};
 
 mod binding;
 mod earning;
+mod explain;
 mod reversal;
 mod set_of_facts;
 
@@ -37,6 +38,8 @@ struct Shop {
     offset: Offset,
     now: Millis,
     told: Vec<String>,
+    /// What the ledger was told to expect, apart: it says nothing to the outside.
+    promised: Vec<(String, i64)>,
 }
 
 impl Shop {
@@ -62,6 +65,7 @@ impl Shop {
             offset: 0,
             now: 0,
             told: Vec::new(),
+            promised: Vec::new(),
         }
     }
 
@@ -151,7 +155,12 @@ impl Shop {
             self.told.push(refusal.to_string());
         }
         self.state = state.map(|state| self.orders.save(&self.key, &state).bytes.to_vec());
-        self.told.extend(effects.records.iter().map(show));
+        for record in &effects.records {
+            match expectation(record) {
+                Some(promised) => self.promised.push(promised),
+                None => self.told.push(show(record)),
+            }
+        }
     }
 }
 
@@ -182,6 +191,17 @@ fn expand(data: &str) -> String {
         rest = &rest[end..];
     }
     out + rest
+}
+
+fn expectation(record: &OutRecord) -> Option<(String, i64)> {
+    if &*record.topic != "entries" {
+        return None;
+    }
+    let entry = ledger_entry::decode(record.value.as_ref()?).unwrap();
+    match entry.kind {
+        EntryKind::Expect(points) => Some((entry.member_id, points)),
+        _ => None,
+    }
 }
 
 fn show(record: &OutRecord) -> String {

@@ -26,7 +26,7 @@ pub(crate) struct EntryV1 {
     pub rule_version: Option<u32>,
     #[prost(string, optional, tag = "10")]
     pub traceparent: Option<String>,
-    #[prost(oneof = "KindV1", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31")]
+    #[prost(oneof = "KindV1", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32")]
     pub kind: Option<KindV1>,
 }
 
@@ -56,6 +56,9 @@ pub(crate) enum KindV1 {
     Invalid(InvalidV1),
     #[prost(message, tag = "31")]
     GrantAll(GrantAllV1),
+    /// Points; 0: none any more.
+    #[prost(int64, tag = "32")]
+    Expect(i64),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

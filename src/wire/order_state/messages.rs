@@ -36,6 +36,10 @@ pub struct OrderV1 {
     pub expected: Option<i64>,
     #[prost(sint64, optional, tag = "16")]
     pub last_event: Option<i64>,
+    #[prost(string, optional, tag = "17")]
+    pub promised_to: Option<String>,
+    #[prost(int64, tag = "18")]
+    pub promised: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

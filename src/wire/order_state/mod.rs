@@ -10,7 +10,7 @@ use prost::bytes::{BufMut, Bytes, BytesMut};
 
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::{Cancelled, Facts, Refund, Snapshot, Told};
-use crate::domain::order::{Bound, Order, Progress, Reason};
+use crate::domain::order::{Bound, Order, Progress, Promised, Reason};
 use messages::{BoundV1, CancelledV1, IssuedV1, OrderV1, RefundV1, SnapshotV1, ToldV1};
 
 /// First byte of every state in this format.
@@ -91,6 +91,8 @@ impl From<&Order> for OrderV1 {
             due_at: order.due_at.map(|at| at.0),
             expected: order.expected,
             last_event: order.last_event.map(|at| at.0),
+            promised_to: order.promised.as_ref().map(|promised| promised.member_id.clone()),
+            promised: order.promised.as_ref().map_or(0, |promised| promised.points),
             ..OrderV1::default()
         };
         match &order.progress {
@@ -157,6 +159,10 @@ impl TryFrom<OrderV1> for Order {
             progress,
             due_at: read.due_at.map(Instant),
             expected: read.expected,
+            promised: read.promised_to.map(|member_id| Promised {
+                member_id,
+                points: read.promised,
+            }),
             last_event: read.last_event.map(Instant),
         })
     }

@@ -165,18 +165,21 @@ fn order() -> impl Strategy<Value = Order> {
             redeemer,
         },
     );
+    let promised = (".{1,8}", any::<i64>()).prop_map(|(member_id, points)| Promised { member_id, points });
     let times = (
         option::of(instant()),
         option::of(any::<i64>()),
         option::of(instant()),
+        option::of(promised),
     );
     (facts(), option::of(bound), progress(), times).prop_map(
-        |(facts, bound, progress, (due_at, expected, last_event))| Order {
+        |(facts, bound, progress, (due_at, expected, last_event, promised))| Order {
             facts,
             bound,
             progress,
             due_at,
             expected,
+            promised,
             last_event,
         },
     )
