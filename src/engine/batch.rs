@@ -10,6 +10,7 @@ use super::changelog::{self, Meta};
 use super::dead_letter;
 use super::desk::{Desk, Fault};
 use super::error::Refusal;
+use super::mutation::{self, Mutation};
 use super::partition::Owned;
 use super::ports::{Answer, Ask, Change, Due, Key, Millis, Offset, OutRecord, Record, Scan, Write};
 use super::processor::{Decoded, Processor};
@@ -176,6 +177,7 @@ pub fn decide<P: Processor>(
             continue;
         }
         let scanned = scans.get(key).map_or(&[][..], Vec::as_slice);
+        desk.late = mutation::on(Mutation::E8TimerNow).then_some(batch.now);
         desk.timer(key, *due, scanned)
             .map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
     }
@@ -199,7 +201,9 @@ pub fn decide<P: Processor>(
                 .map_err(|refusal| Broken::Record(record.offset, refusal))?,
         };
         if let Some(refusal) = refused {
-            dead.push((refusal.code, dead_letter::of_record(spec, record, &refusal)));
+            if !mutation::on(Mutation::E9NoDeadLetter) {
+                dead.push((refusal.code, dead_letter::of_record(spec, record, &refusal)));
+            }
         }
     }
     let position = batch

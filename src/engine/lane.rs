@@ -10,6 +10,7 @@ use metrics::{counter, histogram};
 
 use super::batch::{self, Batch, Broken, Decision};
 use super::error::{LogError, Stopped, StoreError};
+use super::mutation::{self, Mutation};
 use super::partition::Owned;
 use super::ports::{
     Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step,
@@ -201,6 +202,13 @@ where
                 end,
             };
         }
+        if mutation::on(Mutation::E2StoreFirst) {
+            for prepared in &open {
+                let decision = prepared.decision.as_ref().expect("only decided batches are open");
+                let batch = prepared.owned.marker.batch + 1;
+                let _ = self.replicate(&prepared.owned, decision, batch, &cancel).await;
+            }
+        }
         let transaction = self.transaction(&mut open, membership);
         let begun = std::time::Instant::now();
         match producer.commit(transaction).await {
@@ -224,7 +232,7 @@ where
                 let keep = matches!(
                     error,
                     LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. }
-                );
+                ) || mutation::on(Mutation::E14KeepProducer);
                 fates.extend(open.into_iter().map(|prepared| undone(prepared, &error)));
                 self.whole(lane, keep.then_some(producer), fates, error)
             }
@@ -301,6 +309,7 @@ where
                 });
             }
             if batch.reads_table()
+                && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
                 return Err((Fate::Ready(owned, batch.records), End::Backoff(error.to_string())));
@@ -376,7 +385,9 @@ where
 
     fn poison(&self, owned: &mut Owned<P::State>, broken: Broken) {
         // What was half decided is forgotten; the store still has what was true before.
-        owned.cache.clear();
+        if !mutation::on(Mutation::E9KeepHalfDecided) {
+            owned.cache.clear();
+        }
         match broken {
             Broken::Record(offset, refusal) => {
                 tracing::error!(stage = self.spec.name, partition = owned.id, offset, %refusal, "dead letter");
@@ -435,6 +446,9 @@ where
                 .expect("only decided batches are committed");
             records.append(&mut decision.records);
             assert!(decision.position >= 0, "E1: an absolute offset");
+            if mutation::on(Mutation::E1TimersWithoutOffset) && prepared.batch.records.is_empty() {
+                continue;
+            }
             offsets.push((prepared.owned.id, decision.position));
         }
         Transaction {
@@ -604,6 +618,7 @@ fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
             }
             owned.records_max = (records.len() / 2).max(1);
         }
+        LogError::Ambiguous(_) if mutation::on(Mutation::E14AmbiguousIsAbort) => {}
         other => return Fate::Retake(owned.id, other.to_string()),
     }
     // The slots went with the decision: the next batch reads them again.

@@ -6,6 +6,7 @@ use super::board::{Phase, Shown};
 use super::cache::Cache;
 use super::error::Refusal;
 use super::gate::Gate;
+use super::mutation::{self, Mutation};
 use super::ports::{Key, Marker, Millis, Offset, Partition, Timers};
 use super::processor::Nudge;
 
@@ -53,7 +54,11 @@ impl<S> Owned<S> {
 
     /// Timers before this may fire at `now`; `None`: none is due.
     pub fn fires_before(&self, now: Millis) -> Option<Millis> {
-        let before = self.gate.open_until().min(now);
+        let before = if mutation::on(Mutation::E13NoGate) {
+            now
+        } else {
+            self.gate.open_until().min(now)
+        };
         self.timers.next.filter(|next| *next < before).map(|_| before)
     }
 

@@ -125,7 +125,10 @@ pub trait Input: Send + 'static {
     /// The next thing that happened. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Result<InputEvent<Self::Membership>, LogError>> + Send;
 
-    /// Delivers records of an assigned partition from `offset` on. Nothing is delivered before.
+    /// Delivers records of an assigned partition from `offset` on, paused or not before.
+    /// Nothing is delivered before the first start; what was read under an earlier one is not
+    /// delivered any more once this returns: it would hide what lies between. Must not wait for
+    /// a revocation that the engine has yet to let go of: refuses as `Fenced` instead.
     fn start(
         &mut self,
         partition: Partition,
@@ -169,8 +172,9 @@ pub struct Released(#[allow(dead_code)] pub Option<tokio::sync::oneshot::Sender<
 pub trait Producer: Send + 'static {
     type Membership;
 
-    /// Runs one whole transaction. `Ok` means committed. After `LogError::Abort` nothing of it
-    /// has happened and the producer is usable; after every other error it is not.
+    /// Runs one whole transaction. `Ok` means committed. After `LogError::Abort`, `Retry` and
+    /// `Refused` nothing of it has happened and the producer is usable; after every other error
+    /// it is not. An outcome that is not known is `Ambiguous`, never `Retry`.
     fn commit(
         &mut self,
         transaction: Transaction<Self::Membership>,

@@ -17,6 +17,7 @@ use super::board::Board;
 use super::error::LogError;
 use super::inbox::Inbox;
 use super::lane::{Cycle, End, Fate, Shared, Work};
+use super::mutation::{self, Mutation};
 use super::partition::{Owned, Sweep};
 use super::ports::{
     Clock, Input, InputEvent, Log, Millis, Offset, Partition, Record, Released, Store, Table,
@@ -375,7 +376,8 @@ where
                 let Some(seat) = self.seats.get_mut(&partition) else {
                     return Ok(());
                 };
-                // Deliveries go on under the old start until the new one: they are dropped.
+                // What still comes under the old start is dropped, and no more is fetched.
+                input.pause(partition, true);
                 seat.inbox = Inbox::default();
                 seat.place = Place::Waiting {
                     rechecks: RETAKE_BACKOFF_MS / RECHECK_MS,
@@ -387,6 +389,8 @@ where
                 self.board()
                     .stop_partition(stopped.partition, stopped.to_string());
                 if let Some(seat) = self.seats.get_mut(&stopped.partition) {
+                    input.pause(stopped.partition, true);
+                    seat.inbox = Inbox::default();
                     seat.place = Place::Stopped;
                 }
             }
@@ -502,7 +506,11 @@ where
             let Place::Here(owned) = std::mem::replace(&mut seat.place, Place::Away) else {
                 unreachable!("only resting partitions were listed")
             };
-            let records = seat.inbox.take(share.min(owned.records_max), bytes);
+            let mut records_max = share.min(owned.records_max);
+            if mutation::on(Mutation::E10UnboundedBatch) {
+                records_max = usize::MAX;
+            }
+            let records = seat.inbox.take(records_max, bytes);
             works.push(Work {
                 owned: *owned,
                 records,
@@ -534,6 +542,9 @@ where
     /// Pauses partitions that have enough waiting, resumes those that have room (E10).
     fn regulate(&mut self, input: &mut L::Input) {
         let limits = self.shared.spec.limits;
+        if mutation::on(Mutation::E10NeverPause) {
+            return;
+        }
         for (partition, seat) in &mut self.seats {
             if let Some(paused) = seat
                 .inbox

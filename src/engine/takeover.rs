@@ -11,6 +11,7 @@ use super::cache::Cache;
 use super::changelog::{self, Entry, Meta};
 use super::error::{LogError, Stopped, StoreError};
 use super::gate::Gate;
+use super::mutation::{self, Mutation};
 use super::partition::Owned;
 use super::ports::{
     Bounds, Change, Clock, Found, Key, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record,
@@ -91,6 +92,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 offset: None,
             });
         }
+        if mutation::on(Mutation::E1ClaimWithoutOffset) {
+            offsets.clear();
+        }
         let committed = producer
             .commit(Transaction {
                 records,
@@ -110,6 +114,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
 
     fn claim_record(&self, partition: Partition, nonce: &str, input: Offset) -> Option<OutRecord> {
         let topic = self.spec.changelog.as_ref()?;
+        if mutation::on(Mutation::E5NoClaim) {
+            return None;
+        }
         Some(changelog::claim_record(topic, partition, nonce, input))
     }
 
@@ -130,7 +137,10 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         }
         let epoch = self.own_claim(&claim).await?;
         let last = self.last_meta(partition, epoch).await?;
-        let input = last.map_or(claim.committed.unwrap_or(claim.bounds.start), |meta| meta.input);
+        let mut input = last.map_or(claim.committed.unwrap_or(claim.bounds.start), |meta| meta.input);
+        if mutation::on(Mutation::E5GroupOffset) {
+            input = claim.committed.unwrap_or(claim.bounds.start);
+        }
         self.check_committed(&claim, last)?;
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
@@ -176,6 +186,10 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     /// Reads on until the own claim is seen, so that every earlier transaction is resolved.
     async fn own_claim(&self, claim: &Claimed) -> Result<Offset, Failure> {
         let mut from = claim.offset.unwrap_or(0);
+        if mutation::on(Mutation::E5NoClaim) || mutation::on(Mutation::E5NoWaitForClaim) {
+            let end = self.chunk(claim.partition, from).await?.end;
+            return Ok(claim.offset.unwrap_or(end));
+        }
         for _ in 0..CLAIM_MAX_LOOKS {
             self.check_cancelled()?;
             let chunk = self.chunk(claim.partition, from).await?;
@@ -232,6 +246,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 }
             }
             if chunk.next <= from {
+                if mutation::on(Mutation::E5NoWaitForClaim) {
+                    break;
+                }
                 return Err(Failure::Again(
                     "the changelog ends before the own claim".to_string(),
                 ));
@@ -259,7 +276,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 batch,
                 changelog,
                 stamp,
-            } if batch < target && stamp >= oldest => {
+            } if batch < target && (stamp >= oldest || mutation::on(Mutation::E7IgnoreAge)) => {
                 self.copy(partition, epoch, Some(batch), target, changelog).await
             }
             _ => self.copy(partition, epoch, None, target, 0).await,
@@ -296,8 +313,13 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 .restoring(partition, (from - start) as u64, (epoch - start) as u64);
             let chunk = self.chunk(partition, from).await?;
             for record in chunk.records.iter().filter(|record| record.offset < epoch) {
-                if let Some(Entry::State(key, value)) = self.entry(partition, record)? {
-                    writes.insert(key.clone(), restored(partition, key, value)?);
+                match self.entry(partition, record)? {
+                    Some(Entry::State(key, value)) => {
+                        let write = restored(partition, key.clone(), value)?;
+                        writes.insert(key, write);
+                    }
+                    Some(Entry::Claim(_)) if mutation::on(Mutation::E2OwnEpochOnly) => writes.clear(),
+                    _ => {}
                 }
                 if writes.len() >= self.spec.limits.store_chunk_max_keys {
                     self.put(partition, since.is_none(), step, &mut writes).await?;
@@ -305,6 +327,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 }
             }
             if chunk.next <= from {
+                if mutation::on(Mutation::E5NoWaitForClaim) {
+                    break;
+                }
                 return Err(Failure::Again(
                     "the changelog ends before the own claim".to_string(),
                 ));
@@ -318,7 +343,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 .store_call(|| self.store.replicate(partition, step, writes.clone()))
                 .await;
         }
-        if !writes.is_empty() {
+        // At least one part, so that no swap is ever good without a shadow of its own.
+        if !writes.is_empty() || step.part == 0 {
             self.put(partition, true, Step { last: false, ..step }, &mut writes)
                 .await?;
             step.part += 1;

@@ -65,7 +65,7 @@ impl Knobs {
             partitions: r.between(1, 3) as i32,
             lanes: r.between(1, 2) as u32,
             keys: r.between(1, 8) as usize,
-            events: r.between(4, 50) as usize,
+            events: *r.pick(&[5, 15, 30, 50, 50, 200]),
             faulty_ms,
             latency_max: *r.pick(&[0, 1, 3, 10, 30]),
             slow: p(r, 0.2),

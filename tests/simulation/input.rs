@@ -26,6 +26,9 @@ enum Phase {
     Closed,
 }
 
+/// Deliveries that wait for the engine; then the broker is not asked.
+const QUEUE_MAX: usize = 4;
+
 struct Flow {
     position: Offset,
     paused: bool,
@@ -43,12 +46,11 @@ struct Inner {
     waker: Option<Waker>,
 }
 
-pub type Client = Arc<Mutex<Inner_>>;
-type Inner_ = Inner;
+type Client = Arc<Mutex<Inner>>;
 
 pub struct SimInput {
     sim: Sim,
-    pub client: Client,
+    client: Client,
     group: usize,
 }
 
@@ -101,7 +103,7 @@ impl Member {
                 return;
             }
             self.beat(world, &mut inner);
-            if inner.phase == Phase::Stable {
+            if inner.phase == Phase::Stable && inner.queue.len() < QUEUE_MAX {
                 self.fetch(world, &mut inner);
             }
             if !inner.queue.is_empty()
@@ -210,6 +212,9 @@ impl Member {
                     )
                 });
                 inner.queue.push_back(InputEvent::Records(records));
+                if self.group == 0 {
+                    world.watch_inbox(partition, next);
+                }
             }
             if next >= end && flow.ended_at != Some(next) {
                 flow.ended_at = Some(next);

@@ -208,9 +208,9 @@ fn calm(world: &mut World, input: Input) {
         });
     }
     let pokes = input.clone();
-    world.after(2_000, move |world| poke(world, &pokes));
+    world.after(4_000, move |world| poke(world, &pokes));
     let until = world.now + CALM_MAX_MS;
-    world.after(2_500, move |world| look(world, input, until, None));
+    world.after(4_500, move |world| look(world, input, until, None));
 }
 
 /// A record for every partition: an owner that is idle does not know what became of its store.

@@ -60,7 +60,11 @@ const HISTORY_MAX: usize = 30;
 impl Keys {
     fn write(&mut self, writes: &[Write]) {
         let keys: BTreeSet<&Key> = writes.iter().map(|write| &write.key).collect();
-        assert_eq!(keys.len(), writes.len(), "a real store would not let the later write win");
+        assert_eq!(
+            keys.len(),
+            writes.len(),
+            "a real store would not let the later write win"
+        );
         for write in writes {
             match &write.value {
                 Some(value) => drop(self.states.insert(write.key.clone(), value.clone())),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use accrual::engine::changelog::{self, Entry as Change};
 use accrual::engine::dead_letter;
-use accrual::engine::ports::{Offset, OutRecord, Partition, Record};
+use accrual::engine::ports::{Offset, Partition, Record};
 
 use super::log::{Place, State};
 use super::model::Model;
@@ -174,8 +174,6 @@ impl World {
         }
         Ok(())
     }
-
-    pub fn watch_size(&mut self, _records: &[OutRecord], _offsets: &[(Partition, Offset)]) {}
 
     /// Delivered, and not yet decided: bounded, or memory is not.
     pub fn watch_inbox(&mut self, partition: Partition, delivered: Offset) {
