@@ -1,6 +1,6 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down servers fmt lint
+.PHONY: help demo test bench up down servers fmt lint
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -10,6 +10,13 @@ demo: ## a little shop's story, replayed without any server
 
 test: test-servers ## every test, those against real servers included
 	cargo test
+
+bench: test-servers ## the main job at full load
+	cargo bench
+
+bench: test-servers ## a million order events through accrual, Kafka and Redis on this machine
+	cargo build --release
+	cargo bench --profile dev --bench throughput
 
 up: servers ## one Kafka and one Redis for playing (KAFKA_PORT, REDIS_PORT)
 	@deploy/local/up.sh

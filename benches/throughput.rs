@@ -1,7 +1,9 @@
 //! The main job at full load: order events through `accrual run`, all three stages, on a real
 //! Kafka and a real Redis of this machine, until the last point is issued.
 //!
-//! `cargo bench --bench throughput -- [--orders 200000] [--partitions 12]`
+//! `make bench`, or after `cargo build --release`:
+//! `cargo bench --profile dev --bench throughput -- [--orders 200000] [--partitions 12]`
+//! (only the load is made by the development build; accrual itself is the release build).
 //!
 //! The events stand on the topic before accrual starts. Time runs from the start of the process
 //! to the Kafka timestamp of the last issued point, joining the group included; the rate is also
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer, DefaultProducerContext};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use support::servers::{self, Jvm, free_port};
 
 const EVENTS_PER_ORDER: usize = 5;
@@ -50,19 +52,38 @@ fn main() {
         ("ACCRUAL_HTTP__LISTEN", format!("127.0.0.1:{port}")),
         ("ACCRUAL_TOPICS__PARTITIONS", partitions.to_string()),
         ("ACCRUAL_INSTANCE_ID", "bench".to_string()),
-        ("ACCRUAL_LOG", std::env::var("ACCRUAL_LOG").unwrap_or_else(|_| "warn".into())),
+        (
+            "ACCRUAL_LOG",
+            std::env::var("ACCRUAL_LOG").unwrap_or_else(|_| "warn".into()),
+        ),
     ]);
     accrual(&environment, &["topics", "create"]);
     let rules = servers::new_dir("bench").join("rules.yaml");
     std::fs::write(&rules, RULES).expect("rules written");
-    accrual(&environment, &["rules", "publish", rules.to_str().expect("a path"), "--time", "2024-01-01T00:00:00+08:00"]);
+    accrual(
+        &environment,
+        &[
+            "rules",
+            "publish",
+            rules.to_str().expect("a path"),
+            "--time",
+            "2024-01-01T00:00:00+08:00",
+        ],
+    );
 
     let (bytes, took) = preload(&kafka.client(), orders);
     let events = orders * EVENTS_PER_ORDER;
-    println!("{events} events, {} bytes each, produced at {:.0}/s", bytes / events, events as f64 / took.as_secs_f64());
+    println!(
+        "{events} events, {} bytes each, produced at {:.0}/s",
+        bytes / events,
+        events as f64 / took.as_secs_f64()
+    );
 
     let issued = Issued::new(&kafka.client());
-    let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as i64;
+    let begun = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock")
+        .as_millis() as i64;
     let mut child = spawn(&environment);
     let (first, last) = issued.wait_for(orders, &mut child);
     let cpu = cpu_seconds(child.id());
@@ -72,25 +93,50 @@ fn main() {
     let status = child.wait().expect("ended");
     let whole = (last - begun) as f64 / 1000.0;
     let flowing = (last - first) as f64 / 1000.0;
-    println!("start to last issued point   {whole:8.2} s   {:9.0} events/s", events as f64 / whole);
-    println!("first to last issued point   {flowing:8.2} s   {:9.0} events/s", events as f64 / flowing);
+    println!(
+        "start to last issued point   {whole:8.2} s   {:9.0} events/s",
+        events as f64 / whole
+    );
+    println!(
+        "first to last issued point   {flowing:8.2} s   {:9.0} events/s",
+        events as f64 / flowing
+    );
     println!("accrual: {cpu:.1} CPU seconds, {memory} MiB resident; ended with {status}");
+}
+
+/// The release build, wherever cargo puts it.
+fn binary() -> std::path::PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+    let binary = target.join("release/accrual");
+    assert!(
+        binary.exists(),
+        "{} is missing: cargo build --release",
+        binary.display()
+    );
+    binary
 }
 
 fn argument(name: &str, default: usize) -> usize {
     let arguments: Vec<String> = std::env::args().collect();
     let at = arguments.iter().position(|argument| argument == name);
-    at.and_then(|at| arguments.get(at + 1)).map_or(default, |value| value.parse().expect("a number"))
+    at.and_then(|at| arguments.get(at + 1))
+        .map_or(default, |value| value.parse().expect("a number"))
 }
 
 fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
-    let status = Command::new(env!("CARGO_BIN_EXE_accrual")).args(arguments).envs(environment).status();
+    let status = Command::new(binary()).args(arguments).envs(environment).status();
     assert!(status.expect("accrual starts").success(), "accrual {arguments:?}");
 }
 
 fn spawn(environment: &BTreeMap<&str, String>) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_accrual"));
-    command.arg("run").envs(environment).stdin(Stdio::null()).spawn().expect("accrual starts")
+    let mut command = Command::new(binary());
+    command
+        .arg("run")
+        .envs(environment)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("accrual starts")
 }
 
 /// Writes five events for each order, many orders under way at once.
@@ -125,7 +171,13 @@ fn preload(client: &ClientConfig, orders: usize) -> (usize, Duration) {
 fn event(order: usize, step: usize) -> (String, String) {
     let id = format!("A-{order:09}");
     let day = order / 20_000 % 28 + 1;
-    let time = format!("2026-02-{day:02}T{:02}:{:02}:{:02}.{:03}+08:00", 8 + step, order / 60 % 60, order % 60, order % 1000);
+    let time = format!(
+        "2026-02-{day:02}T{:02}:{:02}:{:02}.{:03}+08:00",
+        8 + step,
+        order / 60 % 60,
+        order % 60,
+        order % 1000
+    );
     let kind = ["created", "paid", "shipped", "delivered", "completed"][step];
     let mut value = String::with_capacity(800);
     write!(
@@ -169,7 +221,10 @@ impl Issued {
         let (mut seen, mut first, mut last) = (0, i64::MAX, 0);
         let mut shown = Instant::now();
         while seen < lots {
-            assert!(Instant::now() < deadline, "{seen} of {lots} lots after {TIMEOUT:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{seen} of {lots} lots after {TIMEOUT:?}"
+            );
             if let Some(status) = child.try_wait().expect("a child") {
                 panic!("accrual ended with {status} after {seen} of {lots} lots");
             }
@@ -177,7 +232,9 @@ impl Issued {
                 shown = Instant::now();
                 eprintln!("{seen} of {lots} lots issued");
             }
-            let Some(message) = self.0.poll(Duration::from_millis(100)) else { continue };
+            let Some(message) = self.0.poll(Duration::from_millis(100)) else {
+                continue;
+            };
             let Ok(message) = message else { continue };
             let at = message.timestamp().to_millis().expect("a timestamp");
             (first, last, seen) = (first.min(at), last.max(at), seen + 1);
@@ -188,7 +245,12 @@ impl Issued {
 
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .expect("fields")
+        .split_whitespace()
+        .collect();
     let ticks: f64 = fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime");
     // SAFETY: sysconf has no preconditions.
     ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
@@ -196,6 +258,13 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn resident_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("resident size");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("resident size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .expect("a number")
+        / 1024
 }

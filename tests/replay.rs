@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use support::accrual::replay;
 use support::scenario::{Scenario, is_like};
+use support::schemas::{assert_valid, schemas, validators};
 
 /// Folders that are known not to come out right, each with the reason. One that does is an error too.
 const EXCEPTIONS: &[(&str, &str)] = &[];
@@ -17,7 +18,10 @@ fn outputs(scenario: &Scenario) -> String {
 }
 
 fn parsed(lines: &str) -> Vec<Value> {
-    lines.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect()
 }
 
 #[test]
@@ -31,7 +35,9 @@ fn every_scenario_comes_out_as_expected() {
         let exception = EXCEPTIONS.iter().find(|(name, _)| *name == scenario.name);
         match (complaints.is_empty(), exception) {
             (true, None) | (false, Some(_)) => {}
-            (true, Some(_)) => failures.push(format!("{} is an exception but comes out right", scenario.name)),
+            (true, Some(_)) => {
+                failures.push(format!("{} is an exception but comes out right", scenario.name))
+            }
             (false, None) => failures.push(format!(
                 "{} ({}):\n  {}\n  printed:\n{lines}",
                 scenario.name,
@@ -44,7 +50,13 @@ fn every_scenario_comes_out_as_expected() {
     for (name, _) in EXCEPTIONS.iter().filter(|(name, _)| !names.contains(name)) {
         failures.push(format!("{name} is an exception but no folder"));
     }
-    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), scenarios.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        scenarios.len(),
+        failures.join("\n\n")
+    );
 }
 
 #[test]
@@ -53,6 +65,21 @@ fn the_same_input_gives_the_same_bytes() {
         let (first, second) = (outputs(&scenario), outputs(&scenario));
         assert!(first == second, "{}:\n{first}\n{second}", scenario.name);
     }
+}
+
+#[test]
+fn every_output_keeps_to_its_schema() {
+    let validators = validators(&schemas());
+    let mut kinds = BTreeSet::new();
+    for scenario in Scenario::all() {
+        for event in parsed(&outputs(&scenario)) {
+            let kind = event["type"].as_str().expect("a type");
+            let file = format!("outputs/{kind}.json");
+            assert_valid(&validators, &file, &event["data"], &scenario.name);
+            kinds.insert(kind.to_owned());
+        }
+    }
+    assert_eq!(kinds.len(), 10, "each kind is seen: {kinds:?}");
 }
 
 #[test]
@@ -65,8 +92,19 @@ fn every_output_has_an_envelope_and_an_id_of_its_own() {
             for field in ["id", "source", "type", "time"] {
                 assert!(event[field].is_string(), "{name}: no {field} in {event}");
             }
-            for field in ["shop_id", "member_id", "order_id", "rule_version", "reason", "effective_at", "cause_id"] {
-                assert!(event["data"].get(field).is_some(), "{name}: no data.{field} in {event}");
+            for field in [
+                "shop_id",
+                "member_id",
+                "order_id",
+                "rule_version",
+                "reason",
+                "effective_at",
+                "cause_id",
+            ] {
+                assert!(
+                    event["data"].get(field).is_some(),
+                    "{name}: no data.{field} in {event}"
+                );
             }
             assert_eq!(event["time"], event["data"]["effective_at"], "{name}: {event}");
             let id = (event["source"].to_string(), event["id"].to_string());
@@ -87,8 +125,16 @@ fn likeness_is_what_the_folders_mean_by_it() {
         (json!({"a": null}), json!({}), true),
         (json!({"a": null}), json!({"a": null}), true),
         (json!({"a": null}), json!({"a": 0}), false),
-        (json!({"t": "2024-01-02T12:00:00+08:00"}), json!({"t": "2024-01-02T04:00:00Z"}), true),
-        (json!({"t": "2024-01-02T12:00:00+08:00"}), json!({"t": "2024-01-02T12:00:00Z"}), false),
+        (
+            json!({"t": "2024-01-02T12:00:00+08:00"}),
+            json!({"t": "2024-01-02T04:00:00Z"}),
+            true,
+        ),
+        (
+            json!({"t": "2024-01-02T12:00:00+08:00"}),
+            json!({"t": "2024-01-02T12:00:00Z"}),
+            false,
+        ),
         (json!({"d": {"a": 1}}), json!({"d": {"a": 1, "b": 1}}), true),
         (json!([1, 2]), json!([1, 2, 3]), false),
     ];

@@ -1,3 +1,139 @@
 //! How everything is put together, and how each command is done.
 
+mod dead_letters;
+mod lines;
+mod lookups;
+mod node;
 pub mod operations;
+mod replay;
+mod rule_files;
+mod rules;
+mod run;
+mod topics;
+
+use std::future::Future;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use rust_decimal::Decimal;
+
+use crate::config::Settings;
+use crate::domain::instant::Instant;
+use crate::http::backend::Problem;
+use crate::http::views::{Member, Order, Quote};
+
+use self::lookups::Lookups;
+use self::operations::{Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicState};
+
+/// The commands, on real Kafka and Redis.
+pub struct App;
+
+/// A command does one thing: one thread is enough for it.
+fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+/// A command is asked now, whatever a rehearsal's clock shows.
+fn now() -> Instant {
+    Instant::from_utc(chrono::Utc::now())
+}
+
+fn problem(problem: Problem) -> anyhow::Error {
+    anyhow!("{problem}")
+}
+
+impl Operations for App {
+    fn replay(&self, request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64> {
+        replay::replay(request, out, err)
+    }
+
+    fn run(&self, settings: Settings) -> anyhow::Result<()> {
+        run::run(settings)
+    }
+
+    fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
+        wait(topics::create(settings, &run::cluster(settings)?))
+    }
+
+    fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
+        wait(topics::check(settings, &run::cluster(settings)?))
+    }
+
+    fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+        rules::check(files)
+    }
+
+    fn publish_rules(
+        &self,
+        settings: &Settings,
+        files: &[PathBuf],
+        time: Option<Instant>,
+    ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+        wait(rules::publish(settings, &run::cluster(settings)?, files, time))
+    }
+
+    fn show_rules(&self, settings: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
+        wait(rules::show(settings, &run::cluster(settings)?, shop_id))
+    }
+
+    fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
+        wait(async {
+            let cluster = run::cluster(settings)?;
+            let rules = rules::read(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster).await?;
+            let found = lookups
+                .order(&rules.book().load(), shop_id, order_id, now())
+                .await;
+            found.map_err(problem)
+        })
+    }
+
+    fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
+        wait(async {
+            let lookups = Lookups::open(settings, &run::cluster(settings)?).await?;
+            lookups.member(shop_id, member_id, now()).await.map_err(problem)
+        })
+    }
+
+    fn quote(
+        &self,
+        settings: &Settings,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
+    ) -> anyhow::Result<Quote> {
+        wait(async {
+            let cluster = run::cluster(settings)?;
+            let rules = rules::read(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster).await?;
+            let book = rules.book().load_full();
+            lookups
+                .quote(&book, (shop_id, member_id), subtotal, tier, now())
+                .await
+                .map_err(problem)
+        })
+    }
+
+    fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
+        wait(dead_letters::list(settings, &run::cluster(settings)?, letters))
+    }
+
+    fn redrive(
+        &self,
+        settings: &Settings,
+        letters: &Letters,
+        value: Option<Vec<u8>>,
+    ) -> anyhow::Result<usize> {
+        wait(dead_letters::redrive(
+            settings,
+            &run::cluster(settings)?,
+            letters,
+            value,
+        ))
+    }
+}

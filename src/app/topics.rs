@@ -33,7 +33,10 @@ pub async fn create(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Ve
             Created::Now => TopicFound::Created,
             Created::Before => found(&admin, &wanted.spec).await?,
         };
-        states.push(TopicState { name: spec.name, found });
+        states.push(TopicState {
+            name: spec.name,
+            found,
+        });
     }
     Ok(states)
 }
@@ -44,7 +47,10 @@ pub async fn check(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec
     let mut states = Vec::new();
     for Wanted { spec, .. } in wanted(settings) {
         let found = found(&admin, &spec).await?;
-        states.push(TopicState { name: spec.name, found });
+        states.push(TopicState {
+            name: spec.name,
+            found,
+        });
     }
     Ok(states)
 }
@@ -70,11 +76,16 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
             replication: topics.replication_factor,
             config: BTreeMap::from([("cleanup.policy".to_string(), policy.to_string())]),
         },
-        initial: initial.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+        initial: initial
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect(),
     };
     let input = [("max.message.bytes", INPUT_MAX_BYTES.to_string())];
-    let letters =
-        [("max.message.bytes", DEAD_LETTER_MAX_BYTES.to_string()), ("retention.ms", "-1".to_string())];
+    let letters = [
+        ("max.message.bytes", DEAD_LETTER_MAX_BYTES.to_string()),
+        ("retention.ms", "-1".to_string()),
+    ];
     let entries = [("retention.ms", ENTRIES_RETENTION_MS.to_string())];
     let changelog = [("delete.retention.ms", TOMBSTONE_RETENTION_MS.to_string())];
     vec![

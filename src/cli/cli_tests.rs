@@ -92,6 +92,9 @@ impl Operations for Fake {
             ]
             .map(|(fact, at)| (fact.to_owned(), at.to_owned()))
             .into(),
+            told_by: [("paid", "e2"), ("created", "e1")]
+                .map(|(fact, id)| (fact.to_owned(), id.to_owned()))
+                .into(),
             due_at: None,
             outcome: "withheld".to_owned(),
             reason: Some("guest".to_owned()),
@@ -126,7 +129,7 @@ impl Operations for Fake {
     ) -> anyhow::Result<Quote> {
         Ok(Quote {
             points: 100,
-            amount: subtotal.to_string(),
+            amount: Some(subtotal.to_string()),
             currency: Some("TWD".to_owned()),
             limit: tier.unwrap_or("balance").to_owned(),
             as_of: "2022-03-04T00:00:00Z".to_owned(),
@@ -223,7 +226,8 @@ fn commands_answer_with_status_and_text() {
             "explain order acme A-1",
             0,
             "Order A-1 of shop acme, by a guest, as of 2022-03-04T00:00:00Z\n  bound to rule version 3\n  \
-             created at 2022-03-02T00:00:00Z\n  paid at 2022-03-03T00:00:00Z\n  earns on 100.00 TWD\n  \
+             created at 2022-03-02T00:00:00Z, told by event e1\n  \
+             paid at 2022-03-03T00:00:00Z, told by event e2\n  earns on 100.00 TWD\n  \
              withheld (guest)\n  the rule requires a login\n",
             "",
         ),

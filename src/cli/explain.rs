@@ -90,7 +90,13 @@ fn order(order: &Order) -> String {
     });
     let mut facts: Vec<_> = order.facts.iter().collect();
     facts.sort_by_key(|(_, at)| at.as_str());
-    lines.extend(facts.iter().map(|(fact, at)| format!("  {fact} at {at}")));
+    lines.extend(facts.iter().map(|(fact, at)| {
+        let event = order.told_by.get(*fact);
+        let by = event
+            .map(|id| format!(", told by event {id}"))
+            .unwrap_or_default();
+        format!("  {fact} at {at}{by}")
+    }));
     if let Some(base) = &order.base_amount {
         lines.push(format!(
             "  earns on {base} {}",

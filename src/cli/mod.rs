@@ -7,7 +7,9 @@ pub mod logging;
 
 mod quote;
 mod replay;
+mod replay_compare;
 mod rules;
+mod rules_diff;
 mod run;
 mod topics;
 

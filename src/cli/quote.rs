@@ -43,11 +43,15 @@ pub fn execute(
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&quote)?)?;
     } else {
-        let currency = quote.currency.as_deref().unwrap_or_default();
+        let worth = match (&quote.amount, &quote.currency) {
+            (Some(amount), Some(currency)) => format!(", worth {amount} {currency}"),
+            (Some(amount), None) => format!(", worth {amount}"),
+            (None, _) => String::new(),
+        };
         writeln!(
             out,
-            "{} points, worth {} {currency} (decided by {}), as of {}",
-            quote.points, quote.amount, quote.limit, quote.as_of
+            "{} points{worth} (decided by {}), as of {}",
+            quote.points, quote.limit, quote.as_of
         )?;
     }
     Ok(DONE)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
+use super::replay_compare::{self, Tallies};
 use super::{DONE, MALFORMED, Usage, instant};
 use crate::app::operations::{Operations, Replay};
 use crate::domain::instant::Instant;
@@ -22,6 +23,7 @@ use crate::domain::instant::Instant;
 #[command(after_help = "Examples:
   accrual replay --rules rules.yaml --events events.jsonl
   accrual replay --rules rules.yaml --events orders.jsonl --events commands.jsonl --until 2023-01-01T00:00:00+08:00
+  accrual replay --rules new.yaml --compare old.yaml --events events.jsonl
   zcat events.jsonl.gz | accrual replay --rules rules.yaml --events -")]
 pub struct Arguments {
     /// Rule versions in force from the start, YAML or JSON
@@ -33,6 +35,12 @@ pub struct Arguments {
     /// Fire the timers that remain at the end only up to this time
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Instant>,
+    /// Print what --rules would change against these, by member and in all, instead of the events
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    compare: Vec<PathBuf>,
+    /// Print the comparison as lines of JSON
+    #[arg(long, requires = "compare")]
+    json: bool,
 }
 
 pub fn execute(
@@ -41,20 +49,41 @@ pub fn execute(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let files = arguments.rules.iter().chain(&arguments.events);
-    if files.filter(|file| file.as_os_str() == "-").count() > 1 {
+    let rules = arguments.rules.iter().chain(&arguments.compare);
+    let stdins =
+        |files: &mut dyn Iterator<Item = &PathBuf>| files.filter(|file| file.as_os_str() == "-").count();
+    if stdins(&mut rules.chain(&arguments.events)) > 1 {
         bail!(Usage("stdin (`-`) can be read only once"));
     }
-    let replay = Replay {
-        rules: arguments.rules.clone(),
-        events: arguments.events.clone(),
-        until: arguments.until,
+    if !arguments.compare.is_empty() && stdins(&mut arguments.events.iter()) > 0 {
+        bail!(Usage(
+            "a comparison reads the events twice: they cannot come from stdin (`-`)"
+        ));
+    }
+    let malformed = if arguments.compare.is_empty() {
+        operations.replay(&arguments.by(&arguments.rules), out, err)?
+    } else {
+        let (mut old, mut new) = (Tallies::default(), Tallies::default());
+        let malformed = operations.replay(&arguments.by(&arguments.rules), &mut new, err)?;
+        // Lines that are malformed have been told.
+        operations.replay(&arguments.by(&arguments.compare), &mut old, &mut std::io::sink())?;
+        replay_compare::write(&old, &new, arguments.json, out)?;
+        malformed
     };
-    let malformed = operations.replay(&replay, out, err)?;
     if malformed == 0 {
         return Ok(DONE);
     }
     let noun = if malformed == 1 { "line was" } else { "lines were" };
     writeln!(err, "{malformed} {noun} malformed")?;
     Ok(MALFORMED)
+}
+
+impl Arguments {
+    fn by(&self, rules: &[PathBuf]) -> Replay {
+        Replay {
+            rules: rules.to_vec(),
+            events: self.events.clone(),
+            until: self.until,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{ConfigArgument, DONE, FAILED, instant};
+use super::{ConfigArgument, DONE, FAILED, instant, rules_diff};
 use crate::app::operations::{Operations, RuleFault, RuleSummary};
 use crate::domain::instant::Instant;
 
@@ -13,6 +13,7 @@ use crate::domain::instant::Instant;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   accrual rules check shops/*.yaml
+  accrual rules diff acme-v2.yaml acme-v3.yaml
   accrual rules publish shops/acme.yaml
   accrual rules publish shops/acme.yaml --time 2022-03-01T00:00:00+08:00
   accrual rules show acme")]
@@ -22,6 +23,13 @@ pub enum Command {
         /// YAML or JSON, several documents allowed
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Print the fields in which the newest documents of two files differ
+    Diff {
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
     },
     /// Publish the next version of a shop's rules, or several in order
     Publish {
@@ -49,6 +57,7 @@ pub fn execute(
 ) -> anyhow::Result<u8> {
     let (found, verb) = match command {
         Command::Check { files } => (operations.check_rules(files)?, "is good"),
+        Command::Diff { old, new } => return rules_diff::execute(old, new, out),
         Command::Publish { files, time, config } => {
             let settings = config.settings()?;
             (operations.publish_rules(&settings, files, *time)?, "is published")

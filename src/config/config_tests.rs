@@ -307,3 +307,22 @@ fn debug_shows_no_secret() {
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(shown.contains("bob"), "{shown}");
 }
+
+#[test]
+fn the_sample_shows_the_defaults() {
+    let sample = include_str!("../../deploy/accrual.toml");
+    let shown: String = sample
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .filter(|line| {
+            !line.starts_with("instance_id") && !line.starts_with('"') && !line.starts_with("repl")
+        })
+        .collect();
+    assert_eq!(
+        resolve(&shown, &[]).unwrap(),
+        Settings::resolve(None, [], HOST).unwrap()
+    );
+}

@@ -35,7 +35,7 @@ mod tests {
     fn stays_what_it_was() {
         assert_eq!(
             hex(digest(&["issued", "acme", "A-1", "0"])),
-            hex(digest(&["issued", "acme", "A-1", "0"]))
+            "1f6ffba8f3fb40e84003a6f46a671d5a"
         );
         assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
         assert_ne!(digest(&["a", ""]), digest(&["a"]));

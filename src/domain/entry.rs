@@ -36,6 +36,9 @@ pub enum EntryKind {
     RedeemByOrder(RedeemByOrder),
     /// Give back redeemed points of an order, in total `numerator / denominator` of them.
     Return(Return),
+    /// Points that the order is expected to bring the member at a due time that lies ahead; 0:
+    /// none any more. For look-ups alone.
+    Expect(i64),
     /// The order was cancelled: redeeming for it is invalid from here on.
     OrderCancelled,
     Command(Command),

@@ -1,6 +1,9 @@
 //! A point in time. Microseconds, because a snapshot without a revision is ordered by them.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+
+/// From the first day of year 1.
+const DAYS_TO_1970: i64 = 719_163;
 
 /// Microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +39,88 @@ impl Instant {
 
     /// Reads RFC 3339. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|t| Self::from_utc(t.with_timezone(&Utc)))
+        Self::parse_plain(text.as_bytes()).or_else(|| {
+            let time = DateTime::parse_from_rfc3339(text).ok()?;
+            Some(Self::from_utc(time.with_timezone(&Utc)))
+        })
+    }
+
+    /// The form that nearly every event has, whole seconds with `Z` or `+HH:MM`, read without
+    /// the general parser: each order event brings two to five times.
+    fn parse_plain(text: &[u8]) -> Option<Self> {
+        let number = |range: std::ops::Range<usize>| {
+            text.get(range)?.iter().try_fold(0i64, |number, digit| {
+                digit
+                    .is_ascii_digit()
+                    .then(|| number * 10 + i64::from(digit - b'0'))
+            })
+        };
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if text.len() < 20 || marks.iter().any(|(at, mark)| text[*at] != *mark) {
+            return None;
+        }
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        let offset = match (text.len(), text[19]) {
+            (20, b'Z') => 0,
+            (25, sign @ (b'+' | b'-')) if text[22] == b':' => {
+                let (hours, minutes) = (number(20..22)?, number(23..25)?);
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                (hours * 60 + minutes) * if sign == b'-' { -60 } else { 60 }
+            }
+            _ => return None,
+        };
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+        let days = i64::from(date.num_days_from_ce()) - DAYS_TO_1970;
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+        Some(Instant(seconds * 1_000_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_reads_what_the_long_way_reads() {
+        let texts = [
+            "2022-03-02T10:00:00+08:00",
+            "2022-03-02T10:00:00Z",
+            "0000-01-01T00:00:00-23:59",
+            "9999-12-31T23:59:59+00:00",
+            "2024-02-29T00:00:00-03:30",
+            "2023-02-29T00:00:00Z",
+            "2022-13-02T10:00:00Z",
+            "2022-03-02T24:00:00Z",
+            "2022-03-02T10:60:00Z",
+            "2022-03-02T10:00:60Z",
+            "2022-03-02T10:00:00+24:00",
+            "2022-03-02T10:00:00+08:60",
+            "2022-03-02T10:00:00+0800",
+            "2022-03-02 10:00:00Z",
+            "2022-03-02t10:00:00z",
+            "2022-03-02T10:00:00.123456789Z",
+            "2022-03-02T10:00:00",
+            "2022-03-02T10:00:0٣Z",
+            "",
+        ];
+        for text in texts {
+            let long = DateTime::parse_from_rfc3339(text).ok();
+            let long = long.map(|time| Instant::from_utc(time.with_timezone(&Utc)));
+            assert_eq!(Instant::parse(text), long, "{text}");
+            assert!(
+                Instant::parse_plain(text.as_bytes()).is_none_or(|short| Some(short) == long),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            Instant::parse("2022-03-02T02:00:00Z"),
+            Some(Instant(1_646_186_400_000_000))
+        );
     }
 }

@@ -200,10 +200,10 @@ pub fn decide<P: Processor>(
             (Ok(decoded), None) => take_event(&mut desk, decoded, record, arrival)
                 .map_err(|refusal| Broken::Record(record.offset, refusal))?,
         };
-        if let Some(refusal) = refused {
-            if !mutation::on(Mutation::E9NoDeadLetter) {
-                dead.push((refusal.code, dead_letter::of_record(spec, record, &refusal)));
-            }
+        if let Some(refusal) = refused
+            && !mutation::on(Mutation::E9NoDeadLetter)
+        {
+            dead.push((refusal.code, dead_letter::of_record(spec, record, &refusal)));
         }
     }
     let position = batch

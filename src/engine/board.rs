@@ -34,11 +34,15 @@ pub struct Shown {
     pub position: Offset,
     /// Input before this time is decided and timers before it have fired.
     pub done: Millis,
+    /// Arrival of the last record decided.
+    pub clock: Millis,
     /// Timers pending and the earliest of them.
     pub pending: u64,
     pub next_wake: Option<Millis>,
     /// Keys are being looked at again because the global table changed.
     pub sweeping: bool,
+    /// Version of the global table that every key has looked at, or is in the sweep for.
+    pub table_seen: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -163,14 +167,15 @@ impl Board {
 
 impl Shown {
     fn nothing() -> Self {
-        let phase = Phase::Running;
         Self {
-            phase,
+            phase: Phase::Running,
             position: 0,
             done: Millis::MIN,
+            clock: Millis::MIN,
             pending: 0,
             next_wake: None,
             sweeping: false,
+            table_seen: 0,
         }
     }
 }

@@ -73,7 +73,9 @@ impl<'a, P: Processor> Embedded<'a, P> {
     /// Lets keys look again at what the global table says now.
     pub fn nudge(&mut self, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
         let mut records = Vec::new();
-        for nudge in self.processor.nudges(self.table) {
+        let mut nudges = self.processor.nudges(self.table);
+        nudges.sort_by_key(|nudge| nudge.offset);
+        for nudge in nudges {
             for key in self.behind(&nudge.prefix, None, usize::MAX) {
                 let before = self.desk.wake(&key);
                 let result = self.desk.nudge(&key, now);

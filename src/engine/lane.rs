@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use super::batch::{self, Batch, Broken, Decision};
 use super::error::{LogError, Stopped, StoreError};
 use super::mutation::{self, Mutation};
+use super::observe;
 use super::partition::Owned;
 use super::ports::{
     Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step,
@@ -42,7 +43,7 @@ pub struct Work<S> {
 /// What became of a partition.
 pub enum Fate<S> {
     /// Ready for its next batch; records that were not decided come back.
-    Ready(Owned<S>, Vec<Record>),
+    Ready(Box<Owned<S>>, Vec<Record>),
     /// Its store or transaction is in doubt: take it over afresh.
     Retake(Partition, String),
     Stopped(Stopped),
@@ -134,7 +135,7 @@ where
         let mut fates = Vec::new();
         for (partition, result) in partitions.into_iter().zip(restored) {
             fates.push(match result {
-                Ok(owned) => Fate::Ready(owned, Vec::new()),
+                Ok(owned) => Fate::Ready(Box::new(owned), Vec::new()),
                 Err(Failure::Stopped(stopped)) => Fate::Stopped(stopped),
                 Err(Failure::Log(LogError::Fatal(reason))) => {
                     end = End::Fatal(reason.clone());
@@ -170,7 +171,7 @@ where
             Err(error) => {
                 let fates = works
                     .into_iter()
-                    .map(|w| Fate::Ready(w.owned, w.records))
+                    .map(|w| Fate::Ready(Box::new(w.owned), w.records))
                     .collect();
                 return self.whole(lane, None, fates, error);
             }
@@ -180,7 +181,7 @@ where
         for result in decided {
             match result {
                 Ok(prepared) if prepared.decision.is_none() => {
-                    fates.push(Fate::Ready(prepared.owned, prepared.batch.records));
+                    fates.push(Fate::Ready(Box::new(prepared.owned), prepared.batch.records));
                 }
                 Ok(prepared) => open.push(prepared),
                 Err((fate, backoff)) => {
@@ -205,11 +206,10 @@ where
             }
         }
         let transaction = self.transaction(&mut open, membership);
-        let begun = std::time::Instant::now();
+        let begun = observe::begin();
         match producer.commit(transaction).await {
             Ok(committed) => {
-                metrics::histogram!("accrual_transaction_duration_seconds", "stage" => self.spec.name)
-                    .record(begun.elapsed().as_secs_f64());
+                observe::committed(self.spec.name, begun);
                 let hints: HashMap<Partition, Offset> = committed.changelog.into_iter().collect();
                 let applied = open.into_iter().map(|prepared| {
                     let hint = hints.get(&prepared.owned.id).copied();
@@ -224,6 +224,7 @@ where
                 }
             }
             Err(error) => {
+                observe::failed(self.spec.name, &error);
                 let keep = matches!(
                     error,
                     LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. }
@@ -307,7 +308,7 @@ where
                 && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
-                return Err((Fate::Ready(owned, batch.records), End::Backoff(error.to_string())));
+                return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(error.to_string())));
             }
             match self.decide_once(&mut owned, &batch, cancel).await {
                 Ok(Ok(decision)) => {
@@ -327,7 +328,7 @@ where
                     });
                 }
                 Err(Unread::Backoff(reason)) => {
-                    return Err((Fate::Ready(owned, batch.records), End::Backoff(reason)));
+                    return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(reason)));
                 }
                 Err(Unread::Retake(reason)) => {
                     return Err((Fate::Retake(owned.id, reason.clone()), End::Backoff(reason)));
@@ -411,8 +412,12 @@ where
         }
         let mut backoff = self.spec.limits.backoff_min_ms;
         loop {
+            let begun = observe::begin();
             match self.store.read(partition, marker, ask.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    observe::read(self.spec.name, begun);
+                    return Ok(answer);
+                }
                 Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                     return Err(Unread::Backoff(reason));
                 }
@@ -422,7 +427,7 @@ where
                     backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                 }
                 Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                Err(error) => return Err(Unread::Retake(error.to_string())),
+                Err(error) => return Err(self.lost(&error)),
             }
         }
     }
@@ -484,7 +489,7 @@ where
                 Err(Unread::NothingToDo) => unreachable!("a replication always has something to do"),
             }
         }
-        self.count(&decision, decided.records.len());
+        observe::applied(self.spec.name, &decision, decided.records.len(), self.clock.now());
         owned.marker.batch = batch;
         owned.position = decision.position;
         owned.clock = decision.clock;
@@ -503,7 +508,15 @@ where
         if let Some((after, more)) = decision.swept {
             finish_sweep(&mut owned, after, more);
         }
-        Fate::Ready(owned, Vec::new())
+        Fate::Ready(Box::new(owned), Vec::new())
+    }
+
+    /// The store is not where we left it, or a newer owner was there.
+    fn lost(&self, error: &StoreError) -> Unread {
+        if matches!(error, StoreError::Lost { .. }) {
+            observe::lost(self.spec.name);
+        }
+        Unread::Retake(error.to_string())
     }
 
     async fn replicate(
@@ -529,8 +542,12 @@ where
             };
             let mut backoff = self.spec.limits.backoff_min_ms;
             timers = loop {
+                let begun = observe::begin();
                 match self.store.replicate(owned.id, step, writes.to_vec()).await {
-                    Ok(timers) => break timers,
+                    Ok(timers) => {
+                        observe::replicated(self.spec.name, begun);
+                        break timers;
+                    }
                     Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                         return Err(Unread::Retake(reason));
                     }
@@ -545,27 +562,11 @@ where
                         backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                     }
                     Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                    Err(error) => return Err(Unread::Retake(error.to_string())),
+                    Err(error) => return Err(self.lost(&error)),
                 }
             };
         }
         Ok(timers)
-    }
-
-    fn count(&self, decision: &Decision<P::State>, records: usize) {
-        let stage = self.spec.name;
-        metrics::counter!("accrual_events_read_total", "stage" => stage).increment(records as u64);
-        for (name, label, n) in &decision.counts {
-            metrics::counter!(*name, "reason" => *label).increment(*n);
-        }
-        for code in &decision.dead_letters {
-            metrics::counter!("accrual_dead_letters_total", "stage" => stage, "reason" => *code).increment(1);
-        }
-        let now = self.clock.now();
-        for due in &decision.timers_fired {
-            metrics::histogram!("accrual_timer_lateness_seconds", "stage" => stage)
-                .record((now - due).max(0) as f64 / 1000.0);
-        }
     }
 }
 
@@ -613,7 +614,7 @@ fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
     }
     // The slots went with the decision: the next batch reads them again.
     owned.cache.clear();
-    Fate::Ready(owned, records)
+    Fate::Ready(Box::new(owned), records)
 }
 
 fn retake<S>(partitions: &[Partition], reason: &str) -> Vec<Fate<S>> {

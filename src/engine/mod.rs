@@ -12,6 +12,7 @@ pub mod gate;
 pub mod inbox;
 pub mod lane;
 pub mod mutation;
+pub mod observe;
 pub mod partition;
 pub mod partitioner;
 pub mod ports;

@@ -74,9 +74,11 @@ impl<S> Owned<S> {
             phase: Phase::Running,
             position: self.position,
             done: self.done(),
+            clock: self.clock,
             pending: self.timers.pending,
             next_wake: self.timers.next,
             sweeping: self.sweep.is_some(),
+            table_seen: 0,
         }
     }
 }

@@ -86,6 +86,11 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<ChangelogChunk, LogError>> + Send;
 
+    /// Frees what reading a changelog partition holds: its restore is over.
+    fn close_changelog(&self, _partition: Partition) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Start and read_committed end (last stable offset) of an input partition, asked afresh.
     fn input_bounds(&self, partition: Partition) -> impl Future<Output = Result<Bounds, LogError>> + Send;
 
@@ -282,7 +287,8 @@ pub trait Store: Send + Sync + 'static {
         ask: Ask,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
 
-    /// Applies one part of a committed batch.
+    /// Applies one part of a committed batch. No key stands in it twice: a store may write
+    /// values, timers and index one after the other.
     fn replicate(
         &self,
         partition: Partition,
@@ -297,7 +303,7 @@ pub trait Store: Send + Sync + 'static {
         epoch: Offset,
     ) -> impl Future<Output = Result<Found, StoreError>> + Send;
 
-    /// Writes a part of a rebuild into shadow keys. `step.from` is not looked at (E7).
+    /// Writes a part of a rebuild into shadow keys, no key twice. `step.from` is not looked at (E7).
     fn rebuild(
         &self,
         partition: Partition,

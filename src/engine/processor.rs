@@ -45,7 +45,7 @@ pub trait Processor: Send + Sync + 'static {
     }
 
     /// Which key prefixes a global table's records behind `after` ask to be looked at again,
-    /// each with the offset of the record that asks.
+    /// each with the offset of the record that asks; in any order.
     fn nudges(&self, _after: Offset) -> Vec<Nudge> {
         Vec::new()
     }

@@ -19,7 +19,9 @@ use super::inbox::Inbox;
 use super::lane::{Cycle, End, Fate, Shared, Work};
 use super::mutation::{self, Mutation};
 use super::partition::{Owned, Sweep};
-use super::ports::{Clock, Input, InputEvent, Log, Millis, Offset, Partition, Record, Released, Store, Table};
+use super::ports::{
+    Clock, Input, InputEvent, Log, Millis, Offset, Partition, Record, Released, Store, Table,
+};
 use super::processor::Processor;
 
 /// How often a closed gate or a failed partition is looked at again.
@@ -133,7 +135,7 @@ where
                 Ok(Exit::Drained) => return Ok(()),
                 Ok(Exit::Rejoin(reason)) => {
                     tracing::warn!(stage = self.name(), reason, "fenced; joining the group again");
-                    metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "fenced")
+                    metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "fenced")
                         .increment(1);
                     self.shared.clock.pause(REJOIN_BACKOFF_MS).await;
                 }
@@ -228,7 +230,7 @@ where
     /// Membership and owned set are swapped together (E6).
     fn assigned(&mut self, partitions: Vec<Partition>, membership: L::Membership) {
         tracing::info!(stage = self.name(), ?partitions, "assigned");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "assigned")
+        metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "assigned")
             .increment(1);
         // The group has not waited for what was revoked: it is let go of now, and what its
         // cycles still come to belongs to an earlier term.
@@ -254,7 +256,7 @@ where
 
     fn revoked(&mut self, partitions: Vec<Partition>, done: Released) {
         tracing::info!(stage = self.name(), ?partitions, "revoked");
-        metrics::counter!("accrual_rebalances_total", "stage" => self.name(), "reason" => "revoked")
+        metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "revoked")
             .increment(1);
         for lane in self.lanes.values() {
             lane.cancel.store(true, Ordering::Relaxed);
@@ -362,7 +364,7 @@ where
                 }
                 seat.inbox.put_back(undecided);
                 owned.gate.reached(seat.read_to(owned.position));
-                seat.place = Place::Here(Box::new(owned));
+                seat.place = Place::Here(owned);
             }
             Fate::Retake(partition, reason) => {
                 tracing::warn!(
@@ -474,10 +476,15 @@ where
                 if owned.table < 0 && owned.marker.batch == 0 {
                     // A partition without a past has nothing to look at again.
                     let all = self.shared.processor.nudges(-1);
-                    owned.table = all.last().map_or(-1, |nudge| nudge.offset);
+                    owned.table = all.iter().map(|nudge| nudge.offset).max().unwrap_or(-1);
                 }
                 // Looked at again until nothing asks any more.
-                let next = self.shared.processor.nudges(owned.table).into_iter().next();
+                let next = self
+                    .shared
+                    .processor
+                    .nudges(owned.table)
+                    .into_iter()
+                    .min_by_key(|nudge| nudge.offset);
                 owned.sweep = next.map(|nudge| Sweep { nudge, after: None });
                 if owned.sweep.is_none() {
                     seat.table_seen = table;
@@ -552,7 +559,7 @@ where
         for (partition, seat) in &self.seats {
             if let Place::Here(owned) = &seat.place {
                 let mut shown = owned.shown();
-                shown.sweeping |= seat.table_seen != self.shared.table.version();
+                shown.table_seen = seat.table_seen;
                 shown.position = seat.read_to(shown.position);
                 self.board().show_if_changed(*partition, shown);
             }
@@ -590,7 +597,11 @@ where
     /// Whether something waits for what rings no bell: it is looked at again in real time.
     fn waits(&self) -> bool {
         let resting = self.lanes.values().any(|lane| lane.rest_rechecks > 0);
-        resting || self.seats.values().any(|seat| matches!(seat.place, Place::Waiting { .. }))
+        resting
+            || self
+                .seats
+                .values()
+                .any(|seat| matches!(seat.place, Place::Waiting { .. }))
     }
 
     fn rechecked(&mut self) {

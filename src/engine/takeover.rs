@@ -3,6 +3,7 @@
 //! Order: stable committed offset, claim, changelog read until the claim is seen, epoch into
 //! the store, then the batches that the store lacks. Only then is anything consumed or fired.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,10 +12,11 @@ use super::changelog::{self, Entry, Meta};
 use super::error::{LogError, Stopped, StoreError};
 use super::gate::Gate;
 use super::mutation::{self, Mutation};
+use super::observe;
 use super::partition::Owned;
 use super::ports::{
-    Bounds, Change, Clock, Found, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record, Step,
-    Store, Timers, Transaction, Write,
+    Bounds, Change, Clock, Found, Key, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record,
+    Step, Store, Timers, Transaction, Write,
 };
 use super::spec::StageSpec;
 use super::stored;
@@ -144,6 +146,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
         let timers = self.heal(partition, epoch, target).await?;
+        self.log.close_changelog(partition).await;
         Ok(self.owned(
             partition,
             Marker { epoch, batch: target },
@@ -302,16 +305,21 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             stamp,
         };
         let mut from = start;
-        let mut writes = Vec::new();
+        // The changelog names a key as often as it changed; a part of a step, once.
+        let mut writes = BTreeMap::new();
         while from < epoch {
             self.check_cancelled()?;
-            self.spec
-                .board
-                .restoring(partition, (from - start) as u64, (epoch - start) as u64);
+            let (read, to_read) = ((from - start) as u64, (epoch - start) as u64);
+            self.spec.board.restoring(partition, read, to_read);
             let chunk = self.chunk(partition, from).await?;
+            let left = (epoch - chunk.next).max(0) as u64;
+            observe::restored(self.spec.name, partition, chunk.records.len() as u64, left);
+            tracing::info!(stage = self.spec.name, partition, read, to_read, "restoring");
             for record in chunk.records.iter().filter(|record| record.offset < epoch) {
                 match self.entry(partition, record)? {
-                    Some(Entry::State(key, value)) => writes.push(restored(partition, key, value)?),
+                    Some(Entry::State(key, value)) => {
+                        writes.insert(key.clone(), restored(partition, key, value)?);
+                    }
                     Some(Entry::Claim(_)) if mutation::on(Mutation::E2OwnEpochOnly) => writes.clear(),
                     _ => {}
                 }
@@ -332,7 +340,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         }
         step.last = true;
         if since.is_some() {
-            let writes = std::mem::take(&mut writes);
+            let writes: Vec<Write> = writes.into_values().collect();
             return self
                 .store_call(|| self.store.replicate(partition, step, writes.clone()))
                 .await;
@@ -351,9 +359,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         partition: Partition,
         rebuild: bool,
         step: Step,
-        writes: &mut Vec<Write>,
+        writes: &mut BTreeMap<Key, Write>,
     ) -> Result<(), Failure> {
-        let writes = std::mem::take(writes);
+        let writes: Vec<Write> = std::mem::take(writes).into_values().collect();
         if rebuild {
             return self
                 .store_call(|| self.store.rebuild(partition, step, writes.clone()))
@@ -448,11 +456,7 @@ fn stopped(partition: Partition, invariant: &'static str, reason: String) -> Fai
 }
 
 /// A state of the changelog as the store is to hold it, whatever it held before.
-fn restored(
-    partition: Partition,
-    key: super::ports::Key,
-    value: Option<bytes::Bytes>,
-) -> Result<Write, Failure> {
+fn restored(partition: Partition, key: Key, value: Option<bytes::Bytes>) -> Result<Write, Failure> {
     let Some(value) = value else {
         return Ok(Write {
             key,

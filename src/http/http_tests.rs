@@ -74,7 +74,7 @@ impl Backend for Fake {
     async fn quote(&self, _: &str, _: &str, subtotal: Decimal, tier: Option<&str>) -> Result<Quote, Problem> {
         Ok(Quote {
             points: 5,
-            amount: subtotal.to_string(),
+            amount: Some(subtotal.to_string()),
             currency: None,
             limit: tier.unwrap_or("balance").to_owned(),
             as_of: rfc3339(0),

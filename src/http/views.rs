@@ -63,8 +63,10 @@ pub struct Order {
     pub member_id: Option<String>,
     /// The version it is bound to.
     pub rule_version: Option<u32>,
-    /// When each fact happened: `created`, `paid`, `shipped`, …
+    /// When each fact happened: `created`, `paid`, `shipped`, …, `refunded <id>`.
     pub facts: BTreeMap<String, String>,
+    /// Id of the event that told each of them.
+    pub told_by: BTreeMap<String, String>,
     pub due_at: Option<String>,
     /// `unbound`, `open`, `pending`, `deferred`, `issued`, `withheld`.
     pub outcome: String,
@@ -91,11 +93,10 @@ pub struct QuoteRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quote {
     pub points: i64,
-    /// What they are worth, in the rule's currency.
-    pub amount: String,
+    /// What they are worth; null where the rule gives points no value.
+    pub amount: Option<String>,
     pub currency: Option<String>,
-    /// What decided: `balance`, `max_percent`, `min_order`, `per`, `min_payable`, `subtotal`,
-    /// `disabled` or `no_redemption`.
+    /// What decided: `balance`, `max_percent`, `min_order`, `per`, `min_payable` or `disabled`.
     pub limit: String,
     pub as_of: String,
 }

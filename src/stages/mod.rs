@@ -1,3 +1,7 @@
 //! The stair between the engine and the domain: how bytes become decisions.
 
+pub mod commands;
+pub mod ledger;
+pub mod orders;
+pub mod rule_table;
 pub mod topics;

@@ -8,27 +8,13 @@ use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::outcome::{Body, Movement, Outcome};
 use crate::engine::ports::{Header, Partition};
 use crate::engine::processor::Effects;
+use crate::metrics::{
+    LOTS_EXPIRED_TOTAL, LOTS_ISSUED_TOTAL, NOTICES_TOTAL, ORDERS_PENDING_TOTAL, ORDERS_WITHHELD_TOTAL,
+    POINTS_DEDUCTED_TOTAL, POINTS_EXPIRED_TOTAL, POINTS_ISSUED_TOTAL, POINTS_REDEEMED_TOTAL,
+    POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL,
+};
 use crate::wire::ledger_entry;
 use crate::wire::output::{self, TopicKind};
-
-/// Lots and points issued, by reason.
-pub const LOTS_ISSUED_TOTAL: &str = "accrual_lots_issued_total";
-pub const POINTS_ISSUED_TOTAL: &str = "accrual_points_issued_total";
-pub const LOTS_EXPIRED_TOTAL: &str = "accrual_lots_expired_total";
-pub const POINTS_EXPIRED_TOTAL: &str = "accrual_points_expired_total";
-pub const ORDERS_PENDING_TOTAL: &str = "accrual_orders_pending_total";
-/// Orders that ended without points or with fewer, by reason.
-pub const ORDERS_WITHHELD_TOTAL: &str = "accrual_orders_withheld_total";
-/// Points taken back, by reason.
-pub const POINTS_REVOKED_TOTAL: &str = "accrual_points_revoked_total";
-pub const POINTS_REDEEMED_TOTAL: &str = "accrual_points_redeemed_total";
-pub const POINTS_RETURNED_TOTAL: &str = "accrual_points_returned_total";
-pub const POINTS_DEDUCTED_TOTAL: &str = "accrual_points_deducted_total";
-pub const NOTICES_TOTAL: &str = "accrual_notices_total";
-/// Refused commands and reversals, by reason.
-pub const REJECTED_TOTAL: &str = "accrual_rejected_total";
-/// Commands dropped because their `source` and `id` were seen before.
-pub const COMMANDS_DUPLICATE_TOTAL: &str = "accrual_commands_duplicate_total";
 
 /// Names of the topics that the stages write to.
 #[derive(Clone, Debug, PartialEq, Eq)]

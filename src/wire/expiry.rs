@@ -5,7 +5,7 @@ use chrono::{NaiveTime, Timelike};
 use crate::domain::rules::model::{Expiry, ExpirySpan};
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct ExpiryV1 {
+pub(crate) struct ExpiryV1 {
     /// 1 never, 2 days, 3 months, 4 yearly.
     #[prost(uint32, tag = "1")]
     span: u32,
@@ -35,7 +35,7 @@ impl From<&Expiry> for ExpiryV1 {
 
 impl ExpiryV1 {
     /// `None` for what was never written.
-    pub(super) fn read(self) -> Option<Expiry> {
+    pub(crate) fn read(self) -> Option<Expiry> {
         let span = match self.span {
             1 => ExpirySpan::Never,
             2 => ExpirySpan::AfterDays(self.count),

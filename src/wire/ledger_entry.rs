@@ -1,4 +1,6 @@
-//! Entries between the stages, on `accrual-ledger-entries`. Tags are never reused.
+//! Entries between the stages, on `accrual-ledger-entries`.
+
+mod messages;
 
 use std::str::FromStr;
 
@@ -7,6 +9,10 @@ use chrono::NaiveDate;
 use prost::Message;
 use rust_decimal::Decimal;
 
+use self::messages::{
+    DeductV1, EntryV1, GrantAllV1, GrantV1, ImportV1, InvalidV1, IssueV1, KindV1, Nothing, RedeemByOrderV1,
+    RedeemV1, RegisteredV1, ReturnV1, ReverseV1,
+};
 use super::expiry::ExpiryV1;
 use crate::domain::entry::{
     Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Issue, RedeemByOrder, Return, Reverse,
@@ -51,195 +57,6 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
         traceparent: read.traceparent,
         kind: kind.read()?,
     })
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct EntryV1 {
-    #[prost(uint32, tag = "1")]
-    version: u32,
-    #[prost(string, tag = "2")]
-    shop_id: String,
-    #[prost(string, tag = "3")]
-    member_id: String,
-    #[prost(sint64, tag = "4")]
-    at: i64,
-    #[prost(sint64, tag = "5")]
-    effective_at: i64,
-    #[prost(string, tag = "6")]
-    cause_id: String,
-    #[prost(string, tag = "7")]
-    cause_source: String,
-    #[prost(string, optional, tag = "8")]
-    order_id: Option<String>,
-    #[prost(uint32, optional, tag = "9")]
-    rule_version: Option<u32>,
-    #[prost(string, optional, tag = "10")]
-    traceparent: Option<String>,
-    #[prost(oneof = "KindV1", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31")]
-    kind: Option<KindV1>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum KindV1 {
-    #[prost(message, tag = "20")]
-    Issue(IssueV1),
-    #[prost(message, tag = "21")]
-    Reverse(ReverseV1),
-    #[prost(message, tag = "22")]
-    RedeemByOrder(RedeemByOrderV1),
-    #[prost(message, tag = "23")]
-    Return(ReturnV1),
-    #[prost(message, tag = "24")]
-    OrderCancelled(Nothing),
-    #[prost(message, tag = "25")]
-    Grant(GrantV1),
-    #[prost(message, tag = "26")]
-    Deduct(DeductV1),
-    #[prost(message, tag = "27")]
-    Redeem(RedeemV1),
-    #[prost(message, tag = "28")]
-    Import(ImportV1),
-    #[prost(message, tag = "29")]
-    Registered(RegisteredV1),
-    #[prost(message, tag = "30")]
-    Invalid(InvalidV1),
-    #[prost(message, tag = "31")]
-    GrantAll(GrantAllV1),
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Nothing {}
-
-#[derive(Clone, PartialEq, Message)]
-struct IssueV1 {
-    #[prost(bool, tag = "1")]
-    edited: bool,
-    #[prost(uint32, tag = "2")]
-    part: u32,
-    #[prost(int64, tag = "3")]
-    points: i64,
-    #[prost(string, tag = "4")]
-    base_amount: String,
-    #[prost(string, tag = "5")]
-    currency: String,
-    #[prost(sint64, optional, tag = "6")]
-    expires_at: Option<i64>,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct ReverseV1 {
-    /// 1 cancelled, 2 refunded, 3 edited.
-    #[prost(uint32, tag = "1")]
-    reason: u32,
-    #[prost(int64, tag = "2")]
-    issued: i64,
-    #[prost(int64, tag = "3")]
-    kept: i64,
-    /// 1 refuse, 2 clamp, 3 negative.
-    #[prost(uint32, tag = "4")]
-    when_short: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RedeemByOrderV1 {
-    #[prost(int64, tag = "1")]
-    points: i64,
-    #[prost(string, tag = "2")]
-    subtotal: String,
-    #[prost(string, optional, tag = "3")]
-    tier: Option<String>,
-    #[prost(bool, tag = "4")]
-    cancelled: bool,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ReturnV1 {
-    #[prost(uint32, tag = "1")]
-    reason: u32,
-    #[prost(string, tag = "2")]
-    numerator: String,
-    #[prost(string, tag = "3")]
-    denominator: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct GrantV1 {
-    #[prost(int64, tag = "1")]
-    points: i64,
-    #[prost(string, optional, tag = "2")]
-    note: Option<String>,
-    #[prost(message, optional, tag = "3")]
-    expiry: Option<ExpiryV1>,
-    /// Turned round, so that the usual case takes no bytes.
-    #[prost(bool, tag = "4")]
-    silent: bool,
-    #[prost(string, optional, tag = "5")]
-    actor: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct DeductV1 {
-    #[prost(int64, tag = "1")]
-    points: i64,
-    #[prost(string, optional, tag = "2")]
-    lot_id: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    note: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    actor: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RedeemV1 {
-    #[prost(int64, tag = "1")]
-    points: i64,
-    #[prost(string, optional, tag = "2")]
-    subtotal: Option<String>,
-    #[prost(string, optional, tag = "3")]
-    tier: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    note: Option<String>,
-    #[prost(string, optional, tag = "5")]
-    actor: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ImportV1 {
-    #[prost(int64, tag = "1")]
-    points: i64,
-    #[prost(sint64, optional, tag = "2")]
-    expires_at: Option<i64>,
-    /// `YYYY-MM-DD`.
-    #[prost(string, optional, tag = "3")]
-    expires_on: Option<String>,
-    #[prost(string, optional, tag = "4")]
-    actor: Option<String>,
-    #[prost(string, optional, tag = "5")]
-    note: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct RegisteredV1 {
-    /// Month × 100 + day; 0: not told.
-    #[prost(uint32, tag = "1")]
-    birthday: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct InvalidV1 {
-    #[prost(string, tag = "1")]
-    detail: String,
-    #[prost(string, optional, tag = "2")]
-    actor: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GrantAllV1 {
-    #[prost(message, optional, tag = "1")]
-    grant: Option<GrantV1>,
-    /// One member's share.
-    #[prost(bool, tag = "2")]
-    share: bool,
 }
 
 impl From<&Entry> for EntryV1 {
@@ -292,6 +109,7 @@ impl KindV1 {
                 numerator: back.numerator.to_string(),
                 denominator: back.denominator.to_string(),
             }),
+            EntryKind::Expect(points) => KindV1::Expect(*points),
             EntryKind::OrderCancelled => KindV1::OrderCancelled(Nothing {}),
             EntryKind::Command(command) => Self::written_command(command),
             EntryKind::GrantAll(grant) => KindV1::GrantAll(GrantAllV1 {
@@ -389,6 +207,7 @@ impl KindV1 {
                 numerator: amount("numerator", &back.numerator)?,
                 denominator: amount("denominator", &back.denominator)?,
             }),
+            KindV1::Expect(points) => EntryKind::Expect(points),
             KindV1::OrderCancelled(_) => EntryKind::OrderCancelled,
             KindV1::GrantAll(all) => {
                 let grant = all.grant.ok_or(EntryError::Field("grant"))?.read()?;
@@ -470,7 +289,7 @@ impl From<&Grant> for GrantV1 {
 }
 
 impl GrantV1 {
-    pub(super) fn read(self) -> Result<Grant, EntryError> {
+    fn read(self) -> Result<Grant, EntryError> {
         Ok(Grant {
             points: self.points,
             note: self.note,

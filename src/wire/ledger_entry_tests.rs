@@ -141,6 +141,7 @@ fn kind() -> impl Strategy<Value = EntryKind> {
             })
         }),
         Just(EntryKind::OrderCancelled),
+        (0i64..1_000_000).prop_map(EntryKind::Expect),
         command().prop_map(EntryKind::Command),
         grant().prop_map(EntryKind::GrantAll),
         grant().prop_map(EntryKind::GrantedToAll),

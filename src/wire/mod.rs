@@ -1,6 +1,13 @@
 //! Bytes to domain and back, one file a persisted or published format.
 
+pub mod command;
+pub mod envelope;
 mod expiry;
 pub mod ledger_entry;
 pub mod member_state;
+pub mod order_event;
+pub mod order_state;
 pub mod output;
+pub mod rule_document;
+mod scalar;
+mod text;

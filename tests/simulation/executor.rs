@@ -43,7 +43,11 @@ const STEPS_MAX: u64 = 3_000_000;
 
 impl<'a> Executor<'a> {
     pub fn new(sim: Sim, start: &'a dyn Fn(&Sim, usize) -> Vec<Task>) -> Self {
-        Self { sim, running: Vec::new(), start }
+        Self {
+            sim,
+            running: Vec::new(),
+            start,
+        }
     }
 
     /// Runs until the world says that it is done, or something failed.
@@ -55,12 +59,18 @@ impl<'a> Executor<'a> {
                     return step;
                 }
                 let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && !world.frozen(r.machine);
-                (0..self.running.len()).filter(|i| can(&self.running[*i])).collect()
+                (0..self.running.len())
+                    .filter(|i| can(&self.running[*i]))
+                    .collect()
             };
             let event = {
                 let mut world = self.sim.lock();
                 let stall = world.knobs.stall;
-                if ready.is_empty() || world.chance(stall) { world.next_event() } else { None }
+                if ready.is_empty() || world.chance(stall) {
+                    world.next_event()
+                } else {
+                    None
+                }
             };
             match event {
                 Some(event) => event(&mut self.sim.lock()),
@@ -77,7 +87,9 @@ impl<'a> Executor<'a> {
         }
         for running in &self.running {
             let woken = running.woken.0.load(Ordering::Relaxed);
-            self.sim.lock().note(|| format!("m{} stage {}: woken {woken}", running.machine, running.stage));
+            self.sim
+                .lock()
+                .note(|| format!("m{} stage {}: woken {woken}", running.machine, running.stage));
         }
         self.sim.lock().fail("liveness: too many steps");
         STEPS_MAX
@@ -90,7 +102,9 @@ impl<'a> Executor<'a> {
         if let Poll::Ready(result) = running.task.as_mut().poll(&mut Context::from_waker(&waker)) {
             let (machine, stage) = (running.machine, running.stage);
             self.running.swap_remove(index);
-            self.sim.lock().fail(format!("stage {stage} of m{machine} ended: {result:?}"));
+            self.sim
+                .lock()
+                .fail(format!("stage {stage} of m{machine} ended: {result:?}"));
         }
     }
 
@@ -123,7 +137,12 @@ impl<'a> Executor<'a> {
         }
         for (stage, task) in (self.start)(&self.sim, machine).into_iter().enumerate() {
             let woken = Arc::new(Woken(AtomicBool::new(true)));
-            self.running.push(Running { machine, stage, task, woken });
+            self.running.push(Running {
+                machine,
+                stage,
+                task,
+                woken,
+            });
         }
     }
 }

@@ -109,5 +109,9 @@ impl Knobs {
 
 /// Off in half of the runs, else anything up to `most`.
 fn p(r: &mut Rng, most: f64) -> f64 {
-    if r.chance(0.5) { 0.0 } else { most * r.between(1, 100) as f64 / 100.0 }
+    if r.chance(0.5) {
+        0.0
+    } else {
+        most * r.between(1, 100) as f64 / 100.0
+    }
 }

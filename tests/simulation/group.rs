@@ -56,7 +56,10 @@ pub enum Beat {
 
 impl Groups {
     pub fn create(&mut self, partitions: i32) {
-        self.all.push(Group { partitions, ..Group::default() });
+        self.all.push(Group {
+            partitions,
+            ..Group::default()
+        });
     }
 
     pub fn accepts(&self, membership: Membership) -> bool {
@@ -66,7 +69,11 @@ impl Groups {
     }
 
     pub fn pend(&mut self, group: usize, tx: u64, offsets: &[(Partition, Offset)]) {
-        self.all[group].pending.entry(tx).or_default().extend_from_slice(offsets);
+        self.all[group]
+            .pending
+            .entry(tx)
+            .or_default()
+            .extend_from_slice(offsets);
     }
 
     pub fn resolve(&mut self, group: usize, tx: u64, committed: bool) {
@@ -103,22 +110,41 @@ impl World {
         });
         let state = &mut all.all[group];
         let deadline = now + session;
-        let former = state.members.iter().find(|(m, member)| member.machine == machine && **m != id);
+        let former = state
+            .members
+            .iter()
+            .find(|(m, member)| member.machine == machine && **m != id);
         if let Some(former) = former.map(|(m, _)| *m).filter(|_| statics && known.is_none()) {
             // The former self is fenced. A stable group goes on under the same generation.
             let old = state.members.remove(&former).expect("found above");
             let joined = state.rebalancing.is_some();
-            state.members.insert(id, Member { deadline, joined, ..old });
+            state.members.insert(
+                id,
+                Member {
+                    deadline,
+                    joined,
+                    ..old
+                },
+            );
             self.note(|| format!("group {group}: member {id} takes the place of {former}"));
             return id;
         }
-        let member = Member { machine, deadline, joined: true, owned: Vec::new() };
+        let member = Member {
+            machine,
+            deadline,
+            joined: true,
+            owned: Vec::new(),
+        };
         let joined = state.members.get(&id).is_some_and(|member| member.joined);
         state.members.insert(id, member);
         if !joined {
             self.rebalance(group);
         }
-        self.groups.all[group].members.get_mut(&id).expect("just joined").joined = true;
+        self.groups.all[group]
+            .members
+            .get_mut(&id)
+            .expect("just joined")
+            .joined = true;
         self.note(|| format!("group {group}: member {id} of machine {machine} joins"));
         id
     }
@@ -128,7 +154,10 @@ impl World {
         let state = &mut self.groups.all[group];
         if state.rebalancing.is_none() {
             state.rebalancing = Some(deadline);
-            state.members.values_mut().for_each(|member| member.joined = false);
+            state
+                .members
+                .values_mut()
+                .for_each(|member| member.joined = false);
         }
     }
 
@@ -143,9 +172,15 @@ impl World {
         let deadline = self.now + self.knobs.session_ms;
         let state = &mut self.groups.all[group];
         let rebalancing = state.rebalancing.is_some();
-        let Some(known) = state.members.get_mut(&member) else { return Beat::Unknown };
+        let Some(known) = state.members.get_mut(&member) else {
+            return Beat::Unknown;
+        };
         known.deadline = deadline;
-        if rebalancing { Beat::Rebalancing } else { Beat::Stable(state.generation, known.owned.clone()) }
+        if rebalancing {
+            Beat::Rebalancing
+        } else {
+            Beat::Stable(state.generation, known.owned.clone())
+        }
     }
 
     /// The coordinator looks after its groups.
@@ -180,9 +215,18 @@ impl World {
         state.members.values_mut().for_each(|member| member.owned.clear());
         for partition in 0..state.partitions {
             let member = *self.rng.pick(&members);
-            state.members.get_mut(&member).expect("listed").owned.push(partition);
+            state
+                .members
+                .get_mut(&member)
+                .expect("listed")
+                .owned
+                .push(partition);
         }
-        let shown: Vec<_> = state.members.iter().map(|(m, member)| (*m, member.owned.clone())).collect();
+        let shown: Vec<_> = state
+            .members
+            .iter()
+            .map(|(m, member)| (*m, member.owned.clone()))
+            .collect();
         let generation = state.generation;
         self.note(|| format!("group {group}: generation {generation}: {shown:?}"));
     }
@@ -195,7 +239,11 @@ impl World {
         }
         let (partition, offset) = *self.rng.pick(&state.past);
         let state = &mut self.groups.all[group];
-        if state.offsets.get(&partition).is_some_and(|present| *present > offset) {
+        if state
+            .offsets
+            .get(&partition)
+            .is_some_and(|present| *present > offset)
+        {
             state.offsets.insert(partition, offset);
             self.note(|| format!("group {group}: offset of {partition} set back to {offset}"));
         }

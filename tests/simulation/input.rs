@@ -75,12 +75,21 @@ impl SimInput {
             waker: None,
         };
         let client = Arc::new(Mutex::new(inner));
-        let member = Member { client: client.clone(), caller, group, topic };
+        let member = Member {
+            client: client.clone(),
+            caller,
+            group,
+            topic,
+        };
         let mut world = sim.lock();
         let delay = world.latency();
         world.after(delay, move |world| member.tick(world));
         drop(world);
-        Self { sim: sim.clone(), client, group }
+        Self {
+            sim: sim.clone(),
+            client,
+            group,
+        }
     }
 }
 
@@ -122,9 +131,21 @@ impl Member {
                 inner.generation = generation;
                 inner.owned = owned.clone();
                 let member = inner.member.expect("it beat");
-                let membership = Membership { group: self.group, member, generation };
-                world.note(|| format!("m{} group {}: assigned {owned:?}", self.caller.machine, self.group));
-                inner.queue.push_back(InputEvent::Assigned { partitions: owned, membership });
+                let membership = Membership {
+                    group: self.group,
+                    member,
+                    generation,
+                };
+                world.note(|| {
+                    format!(
+                        "m{} group {}: assigned {owned:?}",
+                        self.caller.machine, self.group
+                    )
+                });
+                inner.queue.push_back(InputEvent::Assigned {
+                    partitions: owned,
+                    membership,
+                });
             }
             (Phase::Joining, Beat::Rebalancing) => {}
             (Phase::Stable, Beat::Stable(generation, _)) if generation == inner.generation => {}
@@ -141,7 +162,12 @@ impl Member {
                 let receiver = inner.revoked.as_mut().expect("it is revoking");
                 let released = receiver.try_recv() != Err(oneshot::error::TryRecvError::Empty);
                 if released || world.now >= until {
-                    world.note(|| format!("m{} group {}: let go ({released})", self.caller.machine, self.group));
+                    world.note(|| {
+                        format!(
+                            "m{} group {}: let go ({released})",
+                            self.caller.machine, self.group
+                        )
+                    });
                     inner.revoked = None;
                     inner.phase = Phase::Joining;
                     inner.member = Some(world.join_group(self.group, self.caller.machine, inner.member));
@@ -158,8 +184,16 @@ impl Member {
         inner.flows.clear();
         inner.revoked = Some(receiver);
         let partitions = std::mem::take(&mut inner.owned);
-        world.note(|| format!("m{} group {}: revoked {partitions:?}", self.caller.machine, self.group));
-        inner.queue.push_back(InputEvent::Revoked { partitions, done: Released(Some(sender)) });
+        world.note(|| {
+            format!(
+                "m{} group {}: revoked {partitions:?}",
+                self.caller.machine, self.group
+            )
+        });
+        inner.queue.push_back(InputEvent::Revoked {
+            partitions,
+            done: Released(Some(sender)),
+        });
     }
 
     fn fetch(&self, world: &mut World, inner: &mut Inner) {
@@ -171,7 +205,12 @@ impl Member {
             flow.position = next;
             if !records.is_empty() {
                 let offsets: Vec<_> = records.iter().map(|r| r.offset).collect();
-                world.note(|| format!("m{} {}/{partition}: delivers {offsets:?}", self.caller.machine, self.topic));
+                world.note(|| {
+                    format!(
+                        "m{} {}/{partition}: delivers {offsets:?}",
+                        self.caller.machine, self.topic
+                    )
+                });
                 inner.queue.push_back(InputEvent::Records(records));
                 if self.group == 0 {
                     world.watch_inbox(partition, next);
@@ -179,7 +218,10 @@ impl Member {
             }
             if next >= end && flow.ended_at != Some(next) {
                 flow.ended_at = Some(next);
-                inner.queue.push_back(InputEvent::End { partition, offset: next });
+                inner.queue.push_back(InputEvent::End {
+                    partition,
+                    offset: next,
+                });
             }
         }
     }
@@ -225,7 +267,14 @@ impl Input for SimInput {
             InputEvent::End { partition: ended, .. } => *ended != partition,
             _ => true,
         });
-        inner.flows.insert(partition, Flow { position: offset, paused: false, ended_at: None });
+        inner.flows.insert(
+            partition,
+            Flow {
+                position: offset,
+                paused: false,
+                ended_at: None,
+            },
+        );
         Ok(())
     }
 

@@ -82,7 +82,10 @@ impl Topics {
     }
 
     pub fn id(&self, name: &str) -> usize {
-        self.names.iter().position(|n| n == name).unwrap_or_else(|| panic!("no topic {name}"))
+        self.names
+            .iter()
+            .position(|n| n == name)
+            .unwrap_or_else(|| panic!("no topic {name}"))
     }
 
     pub fn name(&self, id: usize) -> &str {
@@ -103,7 +106,11 @@ impl Topics {
 
     fn producer(&mut self, id: &str, epoch: u32) -> Result<&mut Producer, Refused> {
         let producer = self.producers.get_mut(id).expect("initialised before");
-        if producer.epoch != epoch { Err(Refused::Fenced) } else { Ok(producer) }
+        if producer.epoch != epoch {
+            Err(Refused::Fenced)
+        } else {
+            Ok(producer)
+        }
     }
 }
 
@@ -111,7 +118,11 @@ impl Log {
     pub fn append(&mut self, time: Millis, entry: Entry) -> Offset {
         let offset = self.next;
         self.next += 1;
-        self.entries.push(Entry { offset, time, ..entry });
+        self.entries.push(Entry {
+            offset,
+            time,
+            ..entry
+        });
         offset
     }
 
@@ -121,7 +132,10 @@ impl Log {
     }
 
     pub fn bounds(&self) -> Bounds {
-        Bounds { start: 0, end: self.stable() }
+        Bounds {
+            start: 0,
+            end: self.stable(),
+        }
     }
 
     /// What a read_committed reader gets, and where it goes on.
@@ -129,7 +143,10 @@ impl Log {
         let stable = self.stable();
         let mut records = Vec::new();
         let begin = self.entries.partition_point(|entry| entry.offset < from);
-        for entry in self.entries[begin..].iter().take_while(|entry| entry.offset < stable) {
+        for entry in self.entries[begin..]
+            .iter()
+            .take_while(|entry| entry.offset < stable)
+        {
             if records.len() >= limit {
                 return (records, entry.offset);
             }
@@ -141,7 +158,9 @@ impl Log {
     }
 
     fn resolve(&mut self, tx: u64, state: State, time: Millis) {
-        let Some(first) = self.open.remove(&tx) else { return };
+        let Some(first) = self.open.remove(&tx) else {
+            return;
+        };
         let begin = self.entries.partition_point(|entry| entry.offset < first);
         for entry in self.entries[begin..].iter_mut().filter(|entry| entry.tx == tx) {
             entry.state = state;
@@ -153,7 +172,11 @@ impl Log {
     fn compact(&mut self, until: Offset, tombstones_before: Millis) {
         let until = until.min(self.stable());
         let mut last: BTreeMap<Bytes, Offset> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|e| e.offset < until && e.state == State::Committed) {
+        for entry in self
+            .entries
+            .iter()
+            .filter(|e| e.offset < until && e.state == State::Committed)
+        {
             last.insert(entry.key.clone().unwrap_or_default(), entry.offset);
         }
         self.entries.retain(|entry| {
@@ -167,11 +190,27 @@ impl Log {
 impl Entry {
     pub fn data(key: Option<Bytes>, value: Option<Bytes>, headers: Vec<Header>, tx: u64) -> Self {
         let state = if tx == 0 { State::Committed } else { State::Open };
-        Self { offset: 0, time: 0, key, value, headers, tx, state }
+        Self {
+            offset: 0,
+            time: 0,
+            key,
+            value,
+            headers,
+            tx,
+            state,
+        }
     }
 
     fn control(tx: u64) -> Self {
-        Self { offset: 0, time: 0, key: None, value: None, headers: Vec::new(), tx, state: State::Control }
+        Self {
+            offset: 0,
+            time: 0,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            tx,
+            state: State::Control,
+        }
     }
 
     pub fn record(&self, partition: Partition) -> Record {
@@ -221,7 +260,11 @@ impl World {
         if let Some(tx) = &producer.tx {
             return Ok(tx.id);
         }
-        producer.tx = Some(Tx { id: counter, places: BTreeSet::new(), groups: BTreeSet::new() });
+        producer.tx = Some(Tx {
+            id: counter,
+            places: BTreeSet::new(),
+            groups: BTreeSet::new(),
+        });
         let (id, delay) = (id.to_string(), self.knobs.transaction_ms);
         self.after(delay, move |world| world.time_out(&id, counter));
         Ok(counter)
@@ -236,7 +279,12 @@ impl World {
         }
     }
 
-    pub fn produce(&mut self, id: &str, epoch: u32, records: &[OutRecord]) -> Result<Vec<(Place, Offset)>, Refused> {
+    pub fn produce(
+        &mut self,
+        id: &str,
+        epoch: u32,
+        records: &[OutRecord],
+    ) -> Result<Vec<(Place, Offset)>, Refused> {
         let tx = self.begin(id, epoch)?;
         let mut written = Vec::new();
         for record in records {
@@ -247,7 +295,12 @@ impl World {
                 key.iter().map(|b| *b as i32).sum::<i32>() % partitions
             });
             let place = (topic, partition);
-            let entry = Entry::data(record.key.clone(), record.value.clone(), record.headers.clone(), tx);
+            let entry = Entry::data(
+                record.key.clone(),
+                record.value.clone(),
+                record.headers.clone(),
+                tx,
+            );
             let now = self.now;
             let log = self.topics.log_mut(place);
             let offset = log.append(now, entry);
@@ -311,7 +364,11 @@ impl World {
     }
 
     fn marked(&mut self, id: &str) {
-        self.topics.producers.get_mut(id).expect("it sent a marker").completing -= 1;
+        self.topics
+            .producers
+            .get_mut(id)
+            .expect("it sent a marker")
+            .completing -= 1;
     }
 
     pub fn compact(&mut self, place: Place) {

@@ -65,7 +65,11 @@ fn fold_key(model: &mut Model, records: &[&Written], table: &[i64], slack: i64) 
             ["put", id, delay, member] => {
                 count += 1;
                 let due = record.time + delay.parse::<i64>().expect("number");
-                waiting.push(Waiting { due, id: id.into(), member: member.into() });
+                waiting.push(Waiting {
+                    due,
+                    id: id.into(),
+                    member: member.into(),
+                });
                 let version = table.iter().filter(|time| **time < record.time).count();
                 model.echoes.insert(id.into(), version);
             }
@@ -73,14 +77,31 @@ fn fold_key(model: &mut Model, records: &[&Written], table: &[i64], slack: i64) 
                 count += 1;
                 if let Some(time) = table.get(level.parse::<usize>().expect("number")) {
                     let due = record.time.max(*time);
-                    model.must.insert(id.into(), Expected { due, count: None, member: member.into() });
+                    model.must.insert(
+                        id.into(),
+                        Expected {
+                            due,
+                            count: None,
+                            member: member.into(),
+                        },
+                    );
                 }
             }
             ["cancel", _] => {
                 count += 1;
                 // Whose clock says what decides, where the clocks differ that much.
-                for gone in waiting.drain(..).filter(|waiting| waiting.due <= record.time + slack && slack > 0) {
-                    model.may.insert(gone.id, Expected { due: gone.due, count: None, member: gone.member });
+                for gone in waiting
+                    .drain(..)
+                    .filter(|waiting| waiting.due <= record.time + slack && slack > 0)
+                {
+                    model.may.insert(
+                        gone.id,
+                        Expected {
+                            due: gone.due,
+                            count: None,
+                            member: gone.member,
+                        },
+                    );
                 }
             }
             ["panic", _] => drop(model.dead.insert(at, "panicked")),
@@ -99,7 +120,11 @@ fn fire(model: &mut Model, waiting: &mut Vec<Waiting>, count: &mut u64, certain:
     waiting.sort_by_key(|waiting| waiting.due);
     while waiting.first().is_some_and(|waiting| waiting.due < until) {
         let done = waiting.remove(0);
-        let expected = Expected { due: done.due, count: certain.then_some(*count), member: done.member };
+        let expected = Expected {
+            due: done.due,
+            count: certain.then_some(*count),
+            member: done.member,
+        };
         model.must.insert(done.id, expected);
         let more = waiting.first().is_some_and(|next| next.due == done.due);
         if waiting.is_empty() && !more && *count % 3 == 0 {

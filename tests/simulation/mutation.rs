@@ -52,39 +52,143 @@ pub fn set(switch: Option<Switch>) {
 }
 
 const fn e(name: &'static str, mutation: engine::Mutation, what: &'static str) -> Row {
-    Row { name, what, switch: Switch::Engine(mutation) }
+    Row {
+        name,
+        what,
+        switch: Switch::Engine(mutation),
+    }
 }
 
 const fn w(name: &'static str, mutation: Mutation, what: &'static str) -> Row {
-    Row { name, what, switch: Switch::World(mutation) }
+    Row {
+        name,
+        what,
+        switch: Switch::World(mutation),
+    }
 }
 
 pub const ROWS: &[Row] = &[
-    e("E1a", engine::Mutation::E1TimersWithoutOffset, "a batch of timers alone commits no input offset"),
-    e("E1b", engine::Mutation::E1ClaimWithoutOffset, "a claim commits no input offset"),
-    e("E2a", engine::Mutation::E2StoreFirst, "Redis gets the batch before it is committed"),
-    e("E2b", engine::Mutation::E2OwnEpochOnly, "a restore leaves out what older owners wrote"),
-    w("E3a", Mutation::E3ReadUnchecked, "states are read without looking at the marker"),
-    w("E3b", Mutation::E3ReplicateUnchecked, "a batch is applied whatever batch Redis is at"),
-    w("E3c", Mutation::E3PartialUnchecked, "a part is applied without the part before it"),
+    e(
+        "E1a",
+        engine::Mutation::E1TimersWithoutOffset,
+        "a batch of timers alone commits no input offset",
+    ),
+    e(
+        "E1b",
+        engine::Mutation::E1ClaimWithoutOffset,
+        "a claim commits no input offset",
+    ),
+    e(
+        "E2a",
+        engine::Mutation::E2StoreFirst,
+        "Redis gets the batch before it is committed",
+    ),
+    e(
+        "E2b",
+        engine::Mutation::E2OwnEpochOnly,
+        "a restore leaves out what older owners wrote",
+    ),
+    w(
+        "E3a",
+        Mutation::E3ReadUnchecked,
+        "states are read without looking at the marker",
+    ),
+    w(
+        "E3b",
+        Mutation::E3ReplicateUnchecked,
+        "a batch is applied whatever batch Redis is at",
+    ),
+    w(
+        "E3c",
+        Mutation::E3PartialUnchecked,
+        "a part is applied without the part before it",
+    ),
     w("E4", Mutation::E4PeekRemoves, "reading due timers removes them"),
-    e("E5a", engine::Mutation::E5NoWaitForClaim, "the changelog is not read up to the own claim"),
-    e("E5b", engine::Mutation::E5GroupOffset, "the input goes on from the group's offset, not the meta's"),
-    e("E5c", engine::Mutation::E5NoClaim, "the takeover writes no claim: the epoch is the end of the changelog"),
-    w("E5d", Mutation::E5UnstableOffset, "the committed offset is taken while a transaction on it is open"),
-    w("E6a", Mutation::E6FreshMembership, "membership is taken at the commit, not at the assignment"),
-    w("E6b", Mutation::E6UnfencedGeneration, "offsets are sent with generation -1"),
-    e("E7a", engine::Mutation::E7IgnoreAge, "a store older than the tombstones is healed, not rebuilt"),
-    w("E7b", Mutation::E7ShadowUnchecked, "a shadow is written and swapped without looking at its marker"),
-    e("E8", engine::Mutation::E8TimerNow, "a timer's turn gets the clock's time, not its due time"),
-    e("E9a", engine::Mutation::E9NoDeadLetter, "a record that cannot be decided is skipped in silence"),
-    e("E9b", engine::Mutation::E9KeepHalfDecided, "warm states touched by a panic are kept"),
-    e("E10a", engine::Mutation::E10UnboundedBatch, "a batch takes all that waits"),
-    e("E10b", engine::Mutation::E10NeverPause, "delivery is never paused"),
-    e("E11", engine::Mutation::E11NoCatchUp, "the global table is not read to its end before deciding"),
-    e("E13", engine::Mutation::E13NoGate, "a timer fires without knowing the input before it"),
-    e("E14a", engine::Mutation::E14AmbiguousIsAbort, "an unknown outcome is taken for an abort"),
-    e("E14b", engine::Mutation::E14KeepProducer, "the producer is kept after an unknown outcome"),
+    e(
+        "E5a",
+        engine::Mutation::E5NoWaitForClaim,
+        "the changelog is not read up to the own claim",
+    ),
+    e(
+        "E5b",
+        engine::Mutation::E5GroupOffset,
+        "the input goes on from the group's offset, not the meta's",
+    ),
+    e(
+        "E5c",
+        engine::Mutation::E5NoClaim,
+        "the takeover writes no claim: the epoch is the end of the changelog",
+    ),
+    w(
+        "E5d",
+        Mutation::E5UnstableOffset,
+        "the committed offset is taken while a transaction on it is open",
+    ),
+    w(
+        "E6a",
+        Mutation::E6FreshMembership,
+        "membership is taken at the commit, not at the assignment",
+    ),
+    w(
+        "E6b",
+        Mutation::E6UnfencedGeneration,
+        "offsets are sent with generation -1",
+    ),
+    e(
+        "E7a",
+        engine::Mutation::E7IgnoreAge,
+        "a store older than the tombstones is healed, not rebuilt",
+    ),
+    w(
+        "E7b",
+        Mutation::E7ShadowUnchecked,
+        "a shadow is written and swapped without looking at its marker",
+    ),
+    e(
+        "E8",
+        engine::Mutation::E8TimerNow,
+        "a timer's turn gets the clock's time, not its due time",
+    ),
+    e(
+        "E9a",
+        engine::Mutation::E9NoDeadLetter,
+        "a record that cannot be decided is skipped in silence",
+    ),
+    e(
+        "E9b",
+        engine::Mutation::E9KeepHalfDecided,
+        "warm states touched by a panic are kept",
+    ),
+    e(
+        "E10a",
+        engine::Mutation::E10UnboundedBatch,
+        "a batch takes all that waits",
+    ),
+    e(
+        "E10b",
+        engine::Mutation::E10NeverPause,
+        "delivery is never paused",
+    ),
+    e(
+        "E11",
+        engine::Mutation::E11NoCatchUp,
+        "the global table is not read to its end before deciding",
+    ),
+    e(
+        "E13",
+        engine::Mutation::E13NoGate,
+        "a timer fires without knowing the input before it",
+    ),
+    e(
+        "E14a",
+        engine::Mutation::E14AmbiguousIsAbort,
+        "an unknown outcome is taken for an abort",
+    ),
+    e(
+        "E14b",
+        engine::Mutation::E14KeepProducer,
+        "the producer is kept after an unknown outcome",
+    ),
 ];
 
 pub fn row(name: &str) -> Option<&'static Row> {

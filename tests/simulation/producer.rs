@@ -67,7 +67,11 @@ impl Chain {
             let (refused, lost) = (world.knobs.log_refused, world.knobs.log_lost);
             if step != Step::Abort && world.chance(refused) {
                 // It never arrived: the client knows and gives the transaction up.
-                return self.go(world, Step::Abort, Some(LogError::Abort(format!("{step:?} failed"))));
+                return self.go(
+                    world,
+                    Step::Abort,
+                    Some(LogError::Abort(format!("{step:?} failed"))),
+                );
             }
             if world.chance(lost * 0.3) {
                 let what = format!("{step:?} timed out");
@@ -76,7 +80,10 @@ impl Chain {
                     let late = world.rng.between(0, 800);
                     let slot = self.slot.clone();
                     world.after(late, move |world| {
-                        let mut chain = Chain { slot: Slot::default(), ..self };
+                        let mut chain = Chain {
+                            slot: Slot::default(),
+                            ..self
+                        };
                         let done = chain.perform(world, step);
                         world.note(|| format!("late {step:?} of {}: {done:?}", chain.id));
                     });
@@ -149,7 +156,9 @@ impl Chain {
                 world.note(|| format!("m{}: {} fenced", self.caller.machine, self.id));
                 self.slot.answer(Err(LogError::Fenced(self.id.clone())));
             }
-            (_, Err(refused)) => self.slot.answer(Err(LogError::Ambiguous(format!("{step:?}: {refused:?}")))),
+            (_, Err(refused)) => self
+                .slot
+                .answer(Err(LogError::Ambiguous(format!("{step:?}: {refused:?}")))),
         }
     }
 
@@ -162,7 +171,9 @@ impl Chain {
                 *highest = (*highest).max(*offset);
             }
         }
-        Committed { changelog: hints.into_iter().collect() }
+        Committed {
+            changelog: hints.into_iter().collect(),
+        }
     }
 }
 
@@ -175,7 +186,11 @@ impl Producer for SimProducer {
     type Membership = Membership;
 
     async fn commit(&mut self, transaction: Transaction<Membership>) -> Outcome {
-        let Transaction { records, offsets, mut membership } = transaction;
+        let Transaction {
+            records,
+            offsets,
+            mut membership,
+        } = transaction;
         if mutation::on(Mutation::E6UnfencedGeneration) {
             membership.generation = -1;
         }
@@ -194,8 +209,18 @@ impl Producer for SimProducer {
         self.sim
             .call(move |world, slot| {
                 let written = Vec::new();
-                let chain =
-                    Chain { id, epoch, caller, changelog, records, sent: 0, offsets, membership, written, slot };
+                let chain = Chain {
+                    id,
+                    epoch,
+                    caller,
+                    changelog,
+                    records,
+                    sent: 0,
+                    offsets,
+                    membership,
+                    written,
+                    slot,
+                };
                 chain.go(world, Step::Produce, None);
             })
             .await
@@ -223,7 +248,11 @@ fn look<T: Send + 'static>(
     slot: Slot<Result<T, LogError>>,
 ) {
     let retry = world.knobs.log_retry * 0.2;
-    let answer = if world.chance(retry) { Some(Err(LogError::Retry("no answer".into()))) } else { what(world).map(Ok) };
+    let answer = if world.chance(retry) {
+        Some(Err(LogError::Retry("no answer".into())))
+    } else {
+        what(world).map(Ok)
+    };
     match answer {
         Some(answer) => {
             let delay = world.latency();
@@ -250,29 +279,45 @@ impl Log for SimLog {
     async fn producer(&self, lane: u32) -> Result<SimProducer, LogError> {
         let id = format!("s{}-m{}-{lane}", self.stage, self.caller.machine);
         let asked = id.clone();
-        let init = self
-            .ask(move |world| Some(world.init_producer(&asked)))
-            .await;
+        let init = self.ask(move |world| Some(world.init_producer(&asked))).await;
         let epoch = init.map_err(|error| LogError::Ambiguous(error.to_string()))?;
         let asked = id.clone();
-        let complete = self.ask(move |world| (!world.completing(&asked)).then_some(())).await;
+        let complete = self
+            .ask(move |world| (!world.completing(&asked)).then_some(()))
+            .await;
         complete.map_err(|error| LogError::Ambiguous(error.to_string()))?;
-        Ok(SimProducer { sim: self.sim.clone(), id, epoch, caller: self.caller, changelog: self.changelog })
+        Ok(SimProducer {
+            sim: self.sim.clone(),
+            id,
+            epoch,
+            caller: self.caller,
+            changelog: self.changelog,
+        })
     }
 
-    async fn changelog(&self, partition: Partition, from: Offset, limit: usize) -> Result<ChangelogChunk, LogError> {
+    async fn changelog(
+        &self,
+        partition: Partition,
+        from: Offset,
+        limit: usize,
+    ) -> Result<ChangelogChunk, LogError> {
         let place = (self.changelog, partition);
         self.ask(move |world| {
             let log = world.topics.log(place);
             let (records, next) = log.read(partition, from, limit);
-            Some(ChangelogChunk { records, next, end: log.stable() })
+            Some(ChangelogChunk {
+                records,
+                next,
+                end: log.stable(),
+            })
         })
         .await
     }
 
     async fn input_bounds(&self, partition: Partition) -> Result<Bounds, LogError> {
         let place = (self.input, partition);
-        self.ask(move |world| Some(world.topics.log(place).bounds())).await
+        self.ask(move |world| Some(world.topics.log(place).bounds()))
+            .await
     }
 
     async fn committed(&self, partition: Partition) -> Result<Option<Offset>, LogError> {

@@ -55,7 +55,11 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         println!("seed {seed}: {failure}");
     }
     println!("{passed} passed, {} failed", failed.len());
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
@@ -125,7 +129,9 @@ fn same_seed_same_trace() -> Result<(), String> {
         let (first, second) = (scenario::run(seed, true).trace, scenario::run(seed, true).trace);
         if let Some(at) = (0..first.len().max(second.len())).find(|i| first.get(*i) != second.get(*i)) {
             let (a, b) = (first.get(at), second.get(at));
-            return Err(format!("seed {seed} is not deterministic; step {at}:\n{a:?}\n{b:?}"));
+            return Err(format!(
+                "seed {seed} is not deterministic; step {at}:\n{a:?}\n{b:?}"
+            ));
         }
     }
     Ok(())
@@ -135,7 +141,10 @@ fn same_seed_same_trace() -> Result<(), String> {
 fn many(options: &Options, first: bool) -> (u64, Vec<(u64, String)>) {
     let (next, passed) = (AtomicU64::new(options.from), AtomicU64::new(0));
     let (failed, enough, begun) = (Mutex::new(Vec::new()), AtomicBool::new(false), Instant::now());
-    let (until, deadline) = (options.from.saturating_add(options.seeds), Duration::from_secs(options.seconds));
+    let (until, deadline) = (
+        options.from.saturating_add(options.seeds),
+        Duration::from_secs(options.seconds),
+    );
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| {
@@ -174,7 +183,13 @@ fn table(options: &Options) -> ExitCode {
     println!("| guard | what is taken away | caught by seed no. | as |\n| --- | --- | --- | --- |");
     let mut uncaught = 0;
     for row in ROWS {
-        let (_, failed) = many(&Options { mutation: Some(row), ..*options }, true);
+        let (_, failed) = many(
+            &Options {
+                mutation: Some(row),
+                ..*options
+            },
+            true,
+        );
         let (count, how) = match failed.first() {
             Some((seed, how)) => ((seed - options.from + 1).to_string(), how.replace('|', "/")),
             None => {
@@ -184,5 +199,9 @@ fn table(options: &Options) -> ExitCode {
         };
         println!("| {} | {} | {count} | {how} |", row.name, row.what);
     }
-    if uncaught == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if uncaught == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -82,7 +82,11 @@ fn workload(world: &mut World, input: &Input) {
     let knobs = world.knobs.clone();
     let burst = world.rng.chance(0.2);
     for id in 0..knobs.events {
-        let at = if burst { world.rng.between(0, 50) } else { world.rng.between(0, knobs.faulty_ms) };
+        let at = if burst {
+            world.rng.between(0, 50)
+        } else {
+            world.rng.between(0, knobs.faulty_ms)
+        };
         let key = format!("k{}", world.rng.below(knobs.keys));
         let member = format!("m{}", world.rng.below(3));
         let delay = *world.rng.pick(&[0, 1, 20, 150, 600, 2_000]);
@@ -100,7 +104,14 @@ fn workload(world: &mut World, input: &Input) {
             let offset = world.append("in", partition, &key, value.clone());
             let time = world.now;
             world.note(|| format!("in/{partition} at {offset}: {key} {value}"));
-            input.lock().expect("input").push(Written { topic: "in", partition, offset, time, key, value });
+            input.lock().expect("input").push(Written {
+                topic: "in",
+                partition,
+                offset,
+                time,
+                key,
+                value,
+            });
         });
     }
     for _ in 0..world.rng.below(4) {
@@ -113,7 +124,9 @@ fn workload(world: &mut World, input: &Input) {
                 let delay = world.rng.between(0, 1_000);
                 let life = world.machines[machine].life;
                 world.after(delay, move |world| {
-                    world.step(Caller { machine, life }, move |world| world.read_table(machine, end));
+                    world.step(Caller { machine, life }, move |world| {
+                        world.read_table(machine, end)
+                    });
                 });
             }
         });
@@ -153,12 +166,20 @@ fn chaos(world: &mut World) {
         world.note(|| format!("time jumps by {jump}"));
     }
     if world.chance(knobs.compact) {
-        let topic = world.topics.id(if stage == 0 { "in-changelog" } else { "mid-changelog" });
+        let topic = world.topics.id(if stage == 0 {
+            "in-changelog"
+        } else {
+            "mid-changelog"
+        });
         let partitions = world.topics.partitions(topic) as usize;
         let partition = world.rng.below(partitions) as i32;
         world.compact((topic, partition));
     }
-    for (kind, p) in [("forgets", knobs.forget), ("empty", knobs.empty), ("old snapshot", knobs.snapshot)] {
+    for (kind, p) in [
+        ("forgets", knobs.forget),
+        ("empty", knobs.empty),
+        ("old snapshot", knobs.snapshot),
+    ] {
         if world.chance(p) {
             world.damage_redis(kind);
         }
@@ -200,7 +221,14 @@ fn poke(world: &mut World, input: &Input) {
             let (key, value) = ("poke".to_string(), "nonsense".to_string());
             let offset = world.append(topic, partition, &key, value.clone());
             let time = world.now;
-            input.lock().expect("input").push(Written { topic, partition, offset, time, key, value });
+            input.lock().expect("input").push(Written {
+                topic,
+                partition,
+                offset,
+                time,
+                key,
+                value,
+            });
         }
     }
 }
@@ -220,9 +248,17 @@ fn look(world: &mut World, input: Input, until: Millis, settled: Option<Millis>)
         return world.fail(what.clone());
     }
     if now > until {
-        return world.fail(format!("liveness: {} of {}", wrong.first().map_or("nothing", |w| w), wrong.len()));
+        return world.fail(format!(
+            "liveness: {} of {}",
+            wrong.first().map_or("nothing", |w| w),
+            wrong.len()
+        ));
     }
-    let settled = if wrong.is_empty() { settled.or(Some(now)) } else { None };
+    let settled = if wrong.is_empty() {
+        settled.or(Some(now))
+    } else {
+        None
+    };
     world.after(250, move |world| look(world, input, until, settled));
 }
 
@@ -246,9 +282,18 @@ fn limits(knobs: &Knobs) -> Limits {
 fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
     let (caller, knobs, ids) = {
         let world = sim.lock();
-        let ids: Vec<usize> =
-            ["in", "in-changelog", "mid", "mid-changelog"].iter().map(|name| world.topics.id(name)).collect();
-        (Caller { machine, life: world.machines[machine].life }, world.knobs.clone(), ids)
+        let ids: Vec<usize> = ["in", "in-changelog", "mid", "mid-changelog"]
+            .iter()
+            .map(|name| world.topics.id(name))
+            .collect();
+        (
+            Caller {
+                machine,
+                life: world.machines[machine].life,
+            },
+            world.knobs.clone(),
+            ids,
+        )
     };
     let boards = [Arc::new(Board::default()), Arc::new(Board::default())];
     let spec = |stage: usize| StageSpec {
@@ -263,9 +308,20 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         board: boards[stage].clone(),
         limits: limits(&knobs),
     };
-    let table = || SimTable { sim: sim.clone(), machine };
-    let orders = ToyOrders { table: table(), mid: "mid".into(), echo: "echo".into(), members_partitions: 2 };
-    let ledger = ToyLedger { out: "out".into(), partitions: 2 };
+    let table = || SimTable {
+        sim: sim.clone(),
+        machine,
+    };
+    let orders = ToyOrders {
+        table: table(),
+        mid: "mid".into(),
+        echo: "echo".into(),
+        members_partitions: 2,
+    };
+    let ledger = ToyLedger {
+        out: "out".into(),
+        partitions: 2,
+    };
     let log = |stage: usize| SimLog {
         sim: sim.clone(),
         caller,
@@ -273,8 +329,15 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         input: ids[stage * 2],
         changelog: ids[stage * 2 + 1],
     };
-    let store = |stage: usize| SimStore { sim: sim.clone(), caller, stage };
-    let clock = || SimClock { sim: sim.clone(), machine };
+    let store = |stage: usize| SimStore {
+        sim: sim.clone(),
+        caller,
+        stage,
+    };
+    let clock = || SimClock {
+        sim: sim.clone(),
+        machine,
+    };
     vec![
         Box::pin(
             Stage::new(Shared {

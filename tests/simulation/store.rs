@@ -59,6 +59,12 @@ const HISTORY_MAX: usize = 30;
 
 impl Keys {
     fn write(&mut self, writes: &[Write]) {
+        let keys: BTreeSet<&Key> = writes.iter().map(|write| &write.key).collect();
+        assert_eq!(
+            keys.len(),
+            writes.len(),
+            "a real store would not let the later write win"
+        );
         for write in writes {
             match &write.value {
                 Some(value) => drop(self.states.insert(write.key.clone(), value.clone())),
@@ -79,21 +85,39 @@ impl Keys {
     }
 
     fn timers(&self) -> Timers {
-        Timers { pending: self.timers.len() as u64, next: self.timers.first().map(|(wake, _)| *wake) }
+        Timers {
+            pending: self.timers.len() as u64,
+            next: self.timers.first().map(|(wake, _)| *wake),
+        }
     }
 
     fn answer(&self, ask: &Ask) -> Answer {
         let value = |key: &Key| self.states.get(key).cloned().unwrap_or_default();
         let due = ask.due.map_or(Vec::new(), |due| {
             let early = self.timers.iter().take_while(|(wake, _)| *wake < due.before);
-            early.take(due.limit).map(|(wake, key)| (key.clone(), *wake, value(key))).collect()
+            early
+                .take(due.limit)
+                .map(|(wake, key)| (key.clone(), *wake, value(key)))
+                .collect()
         });
         let scanned = ask.scan.as_ref().map_or(Vec::new(), |scan| {
-            let behind = |key: &&Key| key.starts_with(&scan.prefix) && scan.after.as_ref().is_none_or(|after| *key > after);
-            self.index.iter().filter(behind).take(scan.limit).map(|key| (key.clone(), value(key))).collect()
+            let behind = |key: &&Key| {
+                key.starts_with(&scan.prefix) && scan.after.as_ref().is_none_or(|after| *key > after)
+            };
+            self.index
+                .iter()
+                .filter(behind)
+                .take(scan.limit)
+                .map(|key| (key.clone(), value(key)))
+                .collect()
         });
         let values = ask.keys.iter().map(|key| self.states.get(key).cloned()).collect();
-        Answer { values, due, scanned, timers: self.timers() }
+        Answer {
+            values,
+            due,
+            scanned,
+            timers: self.timers(),
+        }
     }
 }
 
@@ -165,8 +189,18 @@ impl Shard {
         self.shadow_marker = None;
         self.shadow = Keys::default();
         let batch = self.meta.as_ref().and_then(|meta| meta.batch);
-        self.meta = Some(Meta { epoch, batch, partial: None });
-        Ok(batch.map_or(Found::Nothing, |(batch, changelog, stamp)| Found::At { batch, changelog, stamp }))
+        self.meta = Some(Meta {
+            epoch,
+            batch,
+            partial: None,
+        });
+        Ok(
+            batch.map_or(Found::Nothing, |(batch, changelog, stamp)| Found::At {
+                batch,
+                changelog,
+                stamp,
+            }),
+        )
     }
 
     fn rebuild(&mut self, step: Step, writes: &[Write]) -> Result<(), StoreError> {
@@ -292,7 +326,11 @@ impl SimStore {
         let (at, machine) = ((self.stage, partition), self.caller.machine);
         self.sim
             .call(move |world, slot| {
-                let (down, gone, late) = (world.knobs.store_down, world.knobs.store_lost, world.knobs.store_late);
+                let (down, gone, late) = (
+                    world.knobs.store_down,
+                    world.knobs.store_lost,
+                    world.knobs.store_late,
+                );
                 let mut delay = world.latency();
                 let unavailable = || StoreError::Unavailable("time-out".into());
                 let mut answers = true;
@@ -318,7 +356,10 @@ impl SimStore {
                         world.forget(at, back);
                     }
                     world.note(|| {
-                        let how = answer.as_ref().err().map_or("ok".to_string(), |error| error.to_string());
+                        let how = answer
+                            .as_ref()
+                            .err()
+                            .map_or("ok".to_string(), |error| error.to_string());
                         format!("redis {at:?} m{machine}: {name}: {how}")
                     });
                     if answers {
@@ -333,19 +374,30 @@ impl SimStore {
 
 impl Store for SimStore {
     async fn read(&self, partition: Partition, expected: Marker, ask: Ask) -> Result<Answer, StoreError> {
-        self.run("read", partition, move |shard| shard.read(expected, &ask)).await
+        self.run("read", partition, move |shard| shard.read(expected, &ask))
+            .await
     }
 
-    async fn replicate(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<Timers, StoreError> {
-        self.run("replicate", partition, move |shard| shard.replicate(step, &writes)).await
+    async fn replicate(
+        &self,
+        partition: Partition,
+        step: Step,
+        writes: Vec<Write>,
+    ) -> Result<Timers, StoreError> {
+        self.run("replicate", partition, move |shard| {
+            shard.replicate(step, &writes)
+        })
+        .await
     }
 
     async fn claim(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
-        self.run("claim", partition, move |shard| shard.claim(epoch)).await
+        self.run("claim", partition, move |shard| shard.claim(epoch))
+            .await
     }
 
     async fn rebuild(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<(), StoreError> {
-        self.run("rebuild", partition, move |shard| shard.rebuild(step, &writes)).await
+        self.run("rebuild", partition, move |shard| shard.rebuild(step, &writes))
+            .await
     }
 
     async fn swap(&self, partition: Partition, step: Step) -> Result<Timers, StoreError> {
@@ -353,6 +405,7 @@ impl Store for SimStore {
     }
 
     async fn timers(&self, partition: Partition, _now: Millis) -> Result<(Timers, u64), StoreError> {
-        self.run("timers", partition, |shard| Ok((shard.keys.timers(), 0))).await
+        self.run("timers", partition, |shard| Ok((shard.keys.timers(), 0)))
+            .await
     }
 }

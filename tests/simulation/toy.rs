@@ -73,8 +73,16 @@ pub struct ToyOrders {
 }
 
 pub enum OrderEvent {
-    Put { id: String, delay: Millis, member: String },
-    Hold { id: String, level: usize, member: String },
+    Put {
+        id: String,
+        delay: Millis,
+        member: String,
+    },
+    Hold {
+        id: String,
+        level: usize,
+        member: String,
+    },
     Cancel,
     Panic,
 }
@@ -103,38 +111,62 @@ impl Processor for ToyOrders {
     type State = OrderState;
 
     fn decode(&self, record: &Record) -> Result<Decoded<OrderEvent>, Refusal> {
-        let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default()).map_err(|_| refusal("utf-8"))?;
+        let text =
+            std::str::from_utf8(record.value.as_deref().unwrap_or_default()).map_err(|_| refusal("utf-8"))?;
         let words: Vec<&str> = text.split(' ').collect();
         let event = match words[..] {
-            ["put", id, delay, member] => {
-                OrderEvent::Put { id: id.into(), delay: delay.parse().expect("number"), member: member.into() }
-            }
-            ["hold", id, level, member] => {
-                OrderEvent::Hold { id: id.into(), level: level.parse().expect("number"), member: member.into() }
-            }
+            ["put", id, delay, member] => OrderEvent::Put {
+                id: id.into(),
+                delay: delay.parse().expect("number"),
+                member: member.into(),
+            },
+            ["hold", id, level, member] => OrderEvent::Hold {
+                id: id.into(),
+                level: level.parse().expect("number"),
+                member: member.into(),
+            },
             ["cancel", _] => OrderEvent::Cancel,
             ["panic", _] => OrderEvent::Panic,
             _ => return Err(refusal("unknown word")),
         };
         let reads_table = matches!(event, OrderEvent::Put { .. } | OrderEvent::Hold { .. });
         let key = record.key.clone().ok_or_else(|| refusal("no key"))?;
-        Ok(Decoded { key, event, placed_by: None, at: None, reads_table })
+        Ok(Decoded {
+            key,
+            event,
+            placed_by: None,
+            at: None,
+            reads_table,
+        })
     }
 
     fn load(&self, _key: &Key, stored: &[u8]) -> Result<OrderState, Refusal> {
         let text = std::str::from_utf8(stored).map_err(|_| refusal("state"))?;
         let mut parts = text.split('|');
-        let count = parts.next().and_then(|c| c.parse().ok()).ok_or_else(|| refusal("state"))?;
-        let mut state = OrderState { count, ..OrderState::default() };
+        let count = parts
+            .next()
+            .and_then(|c| c.parse().ok())
+            .ok_or_else(|| refusal("state"))?;
+        let mut state = OrderState {
+            count,
+            ..OrderState::default()
+        };
         for item in parts {
             match item.split(',').collect::<Vec<_>>()[..] {
                 ["p", due, id, member, held] => {
                     let due = due.parse().map_err(|_| refusal("due"))?;
-                    state.pending.push((due, id.into(), member.into(), held == "true"));
+                    state
+                        .pending
+                        .push((due, id.into(), member.into(), held == "true"));
                 }
                 ["h", since, id, member, level] => {
                     let level = level.parse().map_err(|_| refusal("level"))?;
-                    state.held.push((since.parse().map_err(|_| refusal("since"))?, id.into(), member.into(), level));
+                    state.held.push((
+                        since.parse().map_err(|_| refusal("since"))?,
+                        id.into(),
+                        member.into(),
+                        level,
+                    ));
                 }
                 _ => return Err(refusal("state")),
             }
@@ -151,7 +183,11 @@ impl Processor for ToyOrders {
             text += &format!("|h,{since},{id},{member},{level}");
         }
         let wake = state.pending.iter().map(|pending| pending.0).min();
-        Saved { bytes: text.into(), wake, indexed: !state.held.is_empty() }
+        Saved {
+            bytes: text.into(),
+            wake,
+            indexed: !state.held.is_empty(),
+        }
     }
 
     fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
@@ -160,13 +196,24 @@ impl Processor for ToyOrders {
         match turn.cause {
             Cause::Event { event, record } => self.event(state, event, record, effects),
             Cause::Timer { .. } => {
-                let due: Vec<Pending> = state.pending.iter().filter(|p| p.0 <= turn.now).cloned().collect();
+                let due: Vec<Pending> = state
+                    .pending
+                    .iter()
+                    .filter(|p| p.0 <= turn.now)
+                    .cloned()
+                    .collect();
                 state.pending.retain(|p| p.0 > turn.now);
                 for (_, id, member, _) in due {
                     let key = String::from_utf8_lossy(turn.key);
                     let value = format!("{key} {id} {} {}", turn.now, state.count);
                     let partition = place(&member, self.members_partitions);
-                    effects.send_to(&self.mid, Some(partition), Some(member.into()), value.into(), Vec::new());
+                    effects.send_to(
+                        &self.mid,
+                        Some(partition),
+                        Some(member.into()),
+                        value.into(),
+                        Vec::new(),
+                    );
                 }
             }
             Cause::Nudge => {}
@@ -183,7 +230,12 @@ impl Processor for ToyOrders {
 
     fn nudges(&self, after: Offset) -> Vec<Nudge> {
         let read = self.table.version() as Offset;
-        ((after + 1).max(0)..read).map(|offset| Nudge { offset, prefix: Bytes::new() }).collect()
+        ((after + 1).max(0)..read)
+            .map(|offset| Nudge {
+                offset,
+                prefix: Bytes::new(),
+            })
+            .collect()
     }
 }
 
@@ -193,11 +245,15 @@ impl ToyOrders {
         state.count += 1;
         match event {
             OrderEvent::Put { id, delay, member } => {
-                state.pending.push((at + delay, id.clone(), member.clone(), false));
+                state
+                    .pending
+                    .push((at + delay, id.clone(), member.clone(), false));
                 let value = format!("{id} {}", self.table.version());
                 effects.send_to(&self.echo, Some(0), record.key.clone(), value.into(), Vec::new());
             }
-            OrderEvent::Hold { id, level, member } => state.held.push((at, id.clone(), member.clone(), *level)),
+            OrderEvent::Hold { id, level, member } => {
+                state.held.push((at, id.clone(), member.clone(), *level))
+            }
             OrderEvent::Cancel => state.pending.retain(|pending| pending.3),
             OrderEvent::Panic => {
                 state.pending.clear();
@@ -212,7 +268,9 @@ impl ToyOrders {
         let known = &world.table[..world.machines[self.table.machine].table];
         let free = |held: &(Millis, String, String, usize)| held.3 < known.len();
         for (since, id, member, level) in state.held.iter().filter(|held| free(held)) {
-            state.pending.push((known[*level].max(*since), id.clone(), member.clone(), true));
+            state
+                .pending
+                .push((known[*level].max(*since), id.clone(), member.clone(), true));
         }
         state.held.retain(|held| !free(held));
     }
@@ -241,27 +299,49 @@ impl Processor for ToyLedger {
     fn decode(&self, record: &Record) -> Result<Decoded<(String, Millis)>, Refusal> {
         let text = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
         let words: Vec<&str> = text.split(' ').collect();
-        let [_, id, due, _] = words[..] else { return Err(refusal("entry")) };
+        let [_, id, due, _] = words[..] else {
+            return Err(refusal("entry"));
+        };
         let due: Millis = due.parse().map_err(|_| refusal("due"))?;
         let key = record.key.clone().ok_or_else(|| refusal("no key"))?;
-        Ok(Decoded { key, event: (id.to_string(), due), placed_by: None, at: Some(due), reads_table: false })
+        Ok(Decoded {
+            key,
+            event: (id.to_string(), due),
+            placed_by: None,
+            at: Some(due),
+            reads_table: false,
+        })
     }
 
     fn load(&self, _key: &Key, stored: &[u8]) -> Result<MemberState, Refusal> {
         let text = String::from_utf8_lossy(stored);
         let mut parts = text.split('|');
-        let sequence = parts.next().and_then(|s| s.parse().ok()).ok_or_else(|| refusal("state"))?;
+        let sequence = parts
+            .next()
+            .and_then(|s| s.parse().ok())
+            .ok_or_else(|| refusal("state"))?;
         let lot = |lot: &str| {
             let (due, id) = lot.split_once(',').expect("two words");
             (due.parse().expect("number"), id.to_string())
         };
-        Ok(MemberState { sequence, lots: parts.map(lot).collect() })
+        Ok(MemberState {
+            sequence,
+            lots: parts.map(lot).collect(),
+        })
     }
 
     fn save(&self, _key: &Key, state: &MemberState) -> Saved {
-        let lots: String = state.lots.iter().map(|(due, id)| format!("|{due},{id}")).collect();
+        let lots: String = state
+            .lots
+            .iter()
+            .map(|(due, id)| format!("|{due},{id}"))
+            .collect();
         let wake = state.lots.iter().map(|lot| lot.0).min();
-        Saved { bytes: format!("{}{lots}", state.sequence).into(), wake, indexed: true }
+        Saved {
+            bytes: format!("{}{lots}", state.sequence).into(),
+            wake,
+            indexed: true,
+        }
     }
 
     fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
@@ -271,7 +351,13 @@ impl Processor for ToyLedger {
         let mut send = |state: &mut MemberState, what: &str, id: &str, at: Millis| {
             state.sequence += 1;
             let value = format!("{member} {} {what} {id} {at}", state.sequence);
-            effects.send_to(&self.out, Some(partition), Some(turn.key.clone()), value.into(), Vec::new());
+            effects.send_to(
+                &self.out,
+                Some(partition),
+                Some(turn.key.clone()),
+                value.into(),
+                Vec::new(),
+            );
         };
         match turn.cause {
             Cause::Event { event: (id, due), .. } => {
@@ -279,7 +365,12 @@ impl Processor for ToyLedger {
                 state.lots.push((due + life(id), id.clone()));
             }
             Cause::Timer { .. } => {
-                let mut gone: Vec<_> = state.lots.iter().filter(|lot| lot.0 <= turn.now).cloned().collect();
+                let mut gone: Vec<_> = state
+                    .lots
+                    .iter()
+                    .filter(|lot| lot.0 <= turn.now)
+                    .cloned()
+                    .collect();
                 gone.sort();
                 state.lots.retain(|lot| lot.0 > turn.now);
                 for (_, id) in gone {

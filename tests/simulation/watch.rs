@@ -63,7 +63,11 @@ impl World {
 
     fn late_enough(&self, record: &Record, due: i64) -> Result<(), String> {
         let latest = record.timestamp.unwrap_or(0) + self.knobs.skew_max;
-        if latest > due { Ok(()) } else { Err(format!("early: due {due}, written by {latest}")) }
+        if latest > due {
+            Ok(())
+        } else {
+            Err(format!("early: due {due}, written by {latest}"))
+        }
     }
 
     fn saw_mid(&mut self, record: &Record) -> Result<(), String> {
@@ -82,7 +86,11 @@ impl World {
     fn saw_echo(&mut self, record: &Record) -> Result<(), String> {
         let text = text(record);
         let (id, version) = text.split_once(' ').expect("two words");
-        match self.watch.echoes.insert(id.to_string(), version.parse().expect("number")) {
+        match self
+            .watch
+            .echoes
+            .insert(id.to_string(), version.parse().expect("number"))
+        {
             Some(_) => Err(format!("twice: {text}")),
             None => Ok(()),
         }
@@ -91,9 +99,15 @@ impl World {
     fn saw_out(&mut self, record: &Record) -> Result<(), String> {
         let text = text(record);
         let words: Vec<&str> = text.split(' ').collect();
-        let [member, sequence, what, id, at] = words[..] else { panic!("out: {text}") };
+        let [member, sequence, what, id, at] = words[..] else {
+            panic!("out: {text}")
+        };
         let sequence: u64 = sequence.parse().expect("number");
-        let last = self.watch.sequences.insert(member.to_string(), sequence).unwrap_or(0);
+        let last = self
+            .watch
+            .sequences
+            .insert(member.to_string(), sequence)
+            .unwrap_or(0);
         if sequence != last + 1 {
             return Err(format!("sequence of {member}: {last}, then {text}"));
         }
@@ -108,7 +122,11 @@ impl World {
 
     fn saw_dead(&mut self, record: &Record) -> Result<(), String> {
         let header = |name: &str| {
-            let value = record.headers.iter().find(|(n, _)| &**n == name).and_then(|(_, value)| value.clone());
+            let value = record
+                .headers
+                .iter()
+                .find(|(n, _)| &**n == name)
+                .and_then(|(_, value)| value.clone());
             String::from_utf8_lossy(&value.unwrap_or_default()).into_owned()
         };
         let reason = header(dead_letter::REASON);
@@ -116,7 +134,11 @@ impl World {
         let (Ok(partition), Ok(offset)) = (at.0.parse(), at.1.parse()) else {
             return Err(format!("dead letter of {at:?}: {reason}"));
         };
-        match self.watch.dead.insert((header(dead_letter::TOPIC), partition, offset), reason) {
+        match self
+            .watch
+            .dead
+            .insert((header(dead_letter::TOPIC), partition, offset), reason)
+        {
             Some(_) => Err(format!("twice: dead letter of {at:?}")),
             None => Ok(()),
         }
@@ -132,7 +154,10 @@ impl World {
                 let before = *owner;
                 (owner.batch, owner.input) = (meta.batch, meta.input);
                 if Some(meta.epoch) != before.claim {
-                    return Err(format!("batch of {} after the claim {:?}", meta.epoch, before.claim));
+                    return Err(format!(
+                        "batch of {} after the claim {:?}",
+                        meta.epoch, before.claim
+                    ));
                 }
                 if meta.batch != before.batch + 1 || meta.previous != before.batch {
                     return Err(format!("batch {} follows {}", meta.batch, before.batch));
@@ -156,7 +181,10 @@ impl World {
         let decided = self.watch.owners.get(&place).map_or(0, |owner| owner.input);
         let most = self.knobs.inbox_max + self.knobs.batch_max + 30;
         if delivered - decided > most as i64 {
-            self.fail(format!("E10: {} records wait in partition {partition}", delivered - decided));
+            self.fail(format!(
+                "E10: {} records wait in partition {partition}",
+                delivered - decided
+            ));
         }
     }
 
@@ -169,7 +197,9 @@ impl World {
                 Some((due, count, member)) => {
                     let same = *due == expected.due && expected.count.is_none_or(|c| c == *count);
                     if !same || *member != expected.member {
-                        wrong.push(format!("wrong: {id} came as {due} {count} {member}, not {expected:?}"));
+                        wrong.push(format!(
+                            "wrong: {id} came as {due} {count} {member}, not {expected:?}"
+                        ));
                     }
                 }
             }
@@ -190,7 +220,9 @@ impl World {
         for (id, least) in &model.echoes {
             match watch.echoes.get(id) {
                 None => wrong.push(format!("missing: echo {id}")),
-                Some(version) if version < least => wrong.push(format!("wrong: {id} saw {version}, not {least}")),
+                Some(version) if version < least => {
+                    wrong.push(format!("wrong: {id} saw {version}, not {least}"))
+                }
                 _ => {}
             }
         }
@@ -224,7 +256,9 @@ impl World {
                     }
                 }
                 if self.stored(stage, partition).states != fold {
-                    wrong.push(format!("missing: redis {stage}/{partition} is not what the changelog says"));
+                    wrong.push(format!(
+                        "missing: redis {stage}/{partition} is not what the changelog says"
+                    ));
                 }
             }
         }

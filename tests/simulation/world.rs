@@ -113,7 +113,11 @@ impl World {
         self.at_keyed(time, event);
     }
 
-    fn at_keyed(&mut self, time: Millis, event: impl FnOnce(&mut World) + Send + 'static) -> (Millis, u64, u64) {
+    fn at_keyed(
+        &mut self,
+        time: Millis,
+        event: impl FnOnce(&mut World) + Send + 'static,
+    ) -> (Millis, u64, u64) {
         self.counter += 1;
         let key = (time, self.rng.next() >> 32, self.counter);
         self.events.insert(key, Box::new(event));
@@ -133,7 +137,11 @@ impl World {
     /// How long one way takes.
     pub fn latency(&mut self) -> Millis {
         let slow = self.knobs.slow;
-        if self.chance(slow) { self.rng.between(20, 400) } else { self.rng.between(0, self.knobs.latency_max) }
+        if self.chance(slow) {
+            self.rng.between(20, 400)
+        } else {
+            self.rng.between(0, self.knobs.latency_max)
+        }
     }
 
     pub fn lives(&self, caller: Caller) -> bool {
@@ -185,7 +193,11 @@ impl Sim {
         let slot: Slot<()> = Slot::default();
         let answer = slot.clone();
         let key = self.lock().at_keyed(at, move |_| answer.answer(()));
-        Timer { sim: self.clone(), key, slot }
+        Timer {
+            sim: self.clone(),
+            key,
+            slot,
+        }
     }
 }
 

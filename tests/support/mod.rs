@@ -2,8 +2,11 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod accrual;
+pub mod deployment;
 pub mod http;
 pub mod outputs;
 pub mod scenario;
+pub mod schemas;
 pub mod servers;
+pub mod stream;
 pub mod topics;

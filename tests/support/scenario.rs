@@ -38,7 +38,11 @@ impl Scenario {
     }
 
     pub fn load(dir: &Path) -> Scenario {
-        let name = dir.file_name().expect("a folder's name").to_string_lossy().into_owned();
+        let name = dir
+            .file_name()
+            .expect("a folder's name")
+            .to_string_lossy()
+            .into_owned();
         let text = fs::read_to_string(dir.join("expected.jsonl")).expect("expected.jsonl");
         let mut scenario = Scenario {
             title: String::new(),
@@ -99,10 +103,12 @@ impl Scenario {
 /// a wanted null is met by absence.
 pub fn is_like(wanted: &Value, got: &Value) -> bool {
     match (wanted, got) {
-        (Value::Object(wanted), Value::Object(got)) => wanted.iter().all(|(name, wanted)| match got.get(name) {
-            Some(got) => is_like(wanted, got),
-            None => wanted.is_null(),
-        }),
+        (Value::Object(wanted), Value::Object(got)) => {
+            wanted.iter().all(|(name, wanted)| match got.get(name) {
+                Some(got) => is_like(wanted, got),
+                None => wanted.is_null(),
+            })
+        }
         (Value::Array(wanted), Value::Array(got)) => {
             wanted.len() == got.len() && wanted.iter().zip(got).all(|(wanted, got)| is_like(wanted, got))
         }

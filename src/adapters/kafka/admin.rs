@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -16,6 +16,7 @@ use super::reader::QUERY_TIMEOUT_MS;
 use super::settings::Cluster;
 
 const OPERATION_TIMEOUT_MS: u64 = 30_000;
+const APPEARS_POLL_MS: u64 = 20;
 
 /// A topic as it ought to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,13 +126,33 @@ impl Admin {
             .await
             .map_err(|e| classify::reading(&what, &e))?;
         match results.into_iter().next() {
-            Some(Ok(_)) => Ok(Created::Now),
+            Some(Ok(_)) => {
+                self.appears(&spec.name).await?;
+                Ok(Created::Now)
+            }
             Some(Err((_, Code::TopicAlreadyExists))) => Ok(Created::Before),
             Some(Err((_, code @ (Code::InvalidReplicationFactor | Code::InvalidPartitions)))) => {
                 Err(LogError::Fatal(format!("{what}: {code}")))
             }
             Some(Err((_, code))) => Err(classify::reading_code(&what, code)),
             None => Err(LogError::Retry(format!("{what}: no answer"))),
+        }
+    }
+
+    /// Waits until a new topic is known: brokers hear of it a little after its creation.
+    async fn appears(&self, topic: &str) -> Result<(), LogError> {
+        let deadline = Instant::now() + Duration::from_millis(OPERATION_TIMEOUT_MS);
+        loop {
+            let name = topic.to_owned();
+            if self.ask(move |client| layout(client, &name)).await?.is_some() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(LogError::Retry(format!(
+                    "topic {topic} was created but does not appear"
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(APPEARS_POLL_MS)).await;
         }
     }
 

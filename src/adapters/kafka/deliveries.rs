@@ -39,6 +39,7 @@ impl Tag {
     }
 }
 
+const AFTER_FAILURE_MS: u64 = 500;
 const TRANSACTION_MASK: u32 = u32::MAX >> 1;
 
 #[derive(Default)]
@@ -84,20 +85,23 @@ impl Deliveries {
         self.lock().sent -= 1;
     }
 
-    /// Waits until every record is reported or one has failed. False when time ran out.
+    /// Waits until every record is reported; a little for the others once one has failed. False
+    /// when time ran out.
     pub(super) fn wait(&self, bound: Duration) -> bool {
-        let deadline = Instant::now() + bound;
+        let mut deadline = Instant::now() + bound;
         let mut state = self.lock();
-        while state.reported < state.sent && state.failed.is_empty() {
+        let mut failed = false;
+        while state.reported < state.sent {
+            if !failed && !state.failed.is_empty() {
+                // Those of one batch are refused together: which was to blame shows when all are known.
+                failed = true;
+                deadline = deadline.min(Instant::now() + Duration::from_millis(AFTER_FAILURE_MS));
+            }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return false;
             };
-            let (next, _) = self
-                .shared
-                .1
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = next;
+            let waited = self.shared.1.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         true
     }

@@ -5,6 +5,7 @@ mod classify;
 mod context;
 mod deliveries;
 mod input;
+mod outbox;
 mod poller;
 mod producer;
 mod publish;
@@ -56,16 +57,6 @@ impl KafkaLog {
         })
     }
 
-    /// Frees what reading a changelog partition holds, when its restore is over.
-    pub async fn close_changelog(&self, partition: Partition) {
-        let _ = self
-            .blocking(move |reader| {
-                reader.close(partition);
-                Ok(())
-            })
-            .await;
-    }
-
     async fn blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Reader) -> Result<T, LogError> + Send + 'static,
@@ -99,6 +90,15 @@ impl Log for KafkaLog {
         }
         self.blocking(move |reader| reader.read(partition, from, limit))
             .await
+    }
+
+    async fn close_changelog(&self, partition: Partition) {
+        let closed = self.blocking(move |reader| {
+            reader.close(partition);
+            Ok(())
+        });
+        // Nothing depends on it but memory.
+        let _ = closed.await;
     }
 
     async fn input_bounds(&self, partition: Partition) -> Result<Bounds, LogError> {

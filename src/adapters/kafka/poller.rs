@@ -1,8 +1,7 @@
 //! The thread that polls a consumer. It never waits for the engine for long: when the engine is
 //! behind, it first waits a little (pausing throws prefetched records away), then pauses.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::mem;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -12,7 +11,6 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::mpsc as channel;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use crate::engine::error::LogError;
@@ -20,12 +18,11 @@ use crate::engine::ports::{InputEvent, Offset, Partition, Record, Released};
 
 use super::classify;
 use super::context::Context;
-use super::input::{Delivered, Event, Membership, What};
+use super::input::{Delivered, Event, Membership};
+use super::outbox::Outbox;
 use super::queue::{self, Client, HeaderNames, Queue};
 use super::settings::Stage;
 
-const BATCH_MAX_RECORDS: usize = 1_000;
-const BATCH_MAX_BYTES: usize = 1024 * 1024;
 /// How long an idle poll waits; commands interrupt it.
 const IDLE_POLL_MS: i32 = 100;
 /// How long the engine may be behind before its partitions are paused.
@@ -89,18 +86,12 @@ struct Poller {
     queue: Arc<Queue>,
     client: Arc<Client>,
     tell: channel::UnboundedSender<Result<Event, LogError>>,
-    deliver: channel::Sender<Delivered>,
     commands: Receiver<Command>,
     names: HeaderNames,
     owned: Vec<Partition>,
     started: BTreeMap<Partition, Started>,
-    /// Number of the latest start served.
-    starts: u64,
-    batch: Vec<Record>,
-    batch_bytes: usize,
-    /// What the engine has not taken yet.
-    outbox: VecDeque<Delivered>,
-    behind_since: Option<Instant>,
+    outbox: Outbox,
+    /// Everything is paused until the engine has caught up.
     throttled: bool,
 }
 
@@ -125,16 +116,11 @@ impl Poller {
             queue,
             client,
             tell,
-            deliver,
             commands,
             names: HeaderNames::default(),
             owned: Vec::new(),
             started: BTreeMap::new(),
-            starts: 0,
-            batch: Vec::new(),
-            batch_bytes: 0,
-            outbox: VecDeque::new(),
-            behind_since: None,
+            outbox: Outbox::new(deliver),
             throttled: false,
         })
     }
@@ -147,7 +133,7 @@ impl Poller {
                 continue;
             };
             match self.queue.poll(wait_ms, &mut self.names) {
-                None => self.close_batch(),
+                None => self.outbox.close_batch(),
                 Some(queue::Event::Record(record)) => self.take(record),
                 Some(queue::Event::End { partition, offset }) => self.end(partition, offset),
                 Some(queue::Event::Assign(partitions)) => self.assign(partitions),
@@ -165,11 +151,11 @@ impl Poller {
 
     /// How long the next poll may wait; `None`: do not poll, the engine is a little behind.
     fn wait_ms(&self) -> Option<i32> {
-        match (self.outbox.is_empty(), self.throttled) {
-            (true, _) if self.batch.is_empty() => Some(IDLE_POLL_MS),
-            (true, _) => Some(0),
-            (false, true) => Some(BEHIND_POLL_MS),
-            (false, false) => None,
+        match (self.outbox.is_behind(), self.throttled) {
+            (false, _) if self.outbox.is_empty() => Some(IDLE_POLL_MS),
+            (false, _) => Some(0),
+            (true, true) => Some(BEHIND_POLL_MS),
+            (true, false) => None,
         }
     }
 
@@ -197,10 +183,9 @@ impl Poller {
                 number,
                 reply,
             } => {
-                // What was read so far was read before this start.
-                self.close_batch();
                 let result = self.start(partition, offset);
-                self.starts = number;
+                // What was read so far was read before this start.
+                self.outbox.started(number);
                 let _ = reply.send(result);
             }
             Command::Pause { partition, paused } => {
@@ -263,11 +248,7 @@ impl Poller {
             return;
         }
         started.next = record.offset + 1;
-        self.batch_bytes += record.value.as_ref().map_or(0, bytes::Bytes::len);
-        self.batch.push(record);
-        if self.batch.len() >= BATCH_MAX_RECORDS || self.batch_bytes >= BATCH_MAX_BYTES {
-            self.close_batch();
-        }
+        self.outbox.push(record);
     }
 
     fn end(&mut self, partition: Partition, offset: Offset) {
@@ -276,48 +257,19 @@ impl Poller {
             .get(&partition)
             .is_some_and(|started| offset >= started.next);
         if wanted {
-            self.close_batch();
-            self.outbox.push_back(Delivered {
-                started: self.starts,
-                what: What::End { partition, offset },
-            });
+            self.outbox.push_end(partition, offset);
         }
-    }
-
-    fn close_batch(&mut self) {
-        if !self.batch.is_empty() {
-            self.batch_bytes = 0;
-            self.outbox.push_back(Delivered {
-                started: self.starts,
-                what: What::Records(mem::take(&mut self.batch)),
-            });
-        }
-        self.hand_over();
     }
 
     /// Gives the engine what it has room for, and pauses when it stays behind.
     fn hand_over(&mut self) {
-        while let Some(next) = self.outbox.pop_front() {
-            match self.deliver.try_send(next) {
-                Ok(()) => self.behind_since = None,
-                Err(TrySendError::Full(next)) => {
-                    self.outbox.push_front(next);
-                    break;
-                }
-                // Nobody listens: the commands' channel says so too.
-                Err(TrySendError::Closed(_)) => self.outbox.clear(),
-            }
-        }
-        if self.outbox.is_empty() {
-            self.behind_since = None;
+        self.outbox.hand_over();
+        if !self.outbox.is_behind() {
             if self.throttled {
                 self.throttle(false);
             }
-        } else {
-            let since = *self.behind_since.get_or_insert_with(Instant::now);
-            if !self.throttled && since.elapsed() >= Duration::from_millis(PATIENCE_MS) {
-                self.throttle(true);
-            }
+        } else if !self.throttled && self.outbox.behind_for() >= Duration::from_millis(PATIENCE_MS) {
+            self.throttle(true);
         }
     }
 
@@ -422,10 +374,7 @@ impl Poller {
 
     fn forget_deliveries(&mut self) {
         self.started.clear();
-        self.batch.clear();
-        self.batch_bytes = 0;
         self.outbox.clear();
-        self.behind_since = None;
         self.throttled = false;
     }
 

@@ -2,7 +2,7 @@
 //! for the command line. One consumer; each partition has a queue of its own, which goes on where
 //! the last call ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,18 @@ const POLL_MS: i32 = 200;
 /// Blocking: to be called where blocking is allowed.
 pub(super) struct Reader {
     topic: Arc<str>,
-    client: Arc<Client>,
-    /// Everything that is not of a partition: log lines, broker errors.
-    events: Mutex<(Queue, HeaderNames)>,
+    config: ClientConfig,
+    /// Asks only. A broker answers one connection's requests in turn: behind a fetch that waits
+    /// for records every question would wait, too.
+    asking: Connection,
+    /// Opened when it is first needed.
+    reading: Mutex<Option<Arc<Reading>>>,
+}
+
+struct Reading {
+    connection: Connection,
+    /// What the consumer is assigned: librdkafka complains of an unassignment of anything else.
+    assigned: Mutex<BTreeSet<Partition>>,
     places: Mutex<BTreeMap<Partition, Arc<Mutex<Option<Place>>>>>,
 }
 
@@ -38,26 +47,53 @@ struct Place {
     next: Offset,
 }
 
-impl Reader {
-    pub(super) fn new(config: &ClientConfig, topic: Arc<str>) -> Result<Self, LogError> {
+/// A client, and what it says that is not of a partition: log lines, broker errors.
+struct Connection {
+    events: Mutex<(Queue, HeaderNames)>,
+    client: Arc<Client>,
+}
+
+impl Connection {
+    fn open(config: &ClientConfig) -> Result<Self, LogError> {
         let client: Client = config
             .create_with_context(Context)
             .map_err(|e| classify::reading("reader", &e))?;
         let client = Arc::new(client);
         let events = Queue::of_consumer(&client)?;
         Ok(Self {
-            topic,
-            client,
             events: Mutex::new((events, HeaderNames::default())),
-            places: Mutex::default(),
+            client,
+        })
+    }
+
+    fn drain_events(&self) {
+        let mut events = lock(&self.events);
+        let (queue, names) = &mut *events;
+        while let Some(event) = queue.poll(0, names) {
+            if let Event::Error { code, reason, .. } = event {
+                tracing::warn!(?code, "{reason}");
+            }
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(config: &ClientConfig, topic: Arc<str>) -> Result<Self, LogError> {
+        Ok(Self {
+            topic,
+            config: config.clone(),
+            asking: Connection::open(config)?,
+            reading: Mutex::default(),
         })
     }
 
     /// First offset kept and read_committed end: librdkafka asks at the client's isolation level,
     /// so the end is the last stable offset.
     pub(super) fn bounds(&self, topic: &str, partition: Partition) -> Result<Bounds, LogError> {
+        self.asking.drain_events();
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let (start, end) = self
+            .asking
             .client
             .fetch_watermarks(topic, partition, timeout)
             .map_err(|e| classify::reading(&format!("bounds of {topic}-{partition}"), &e))?;
@@ -68,9 +104,9 @@ impl Reader {
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
     pub(super) fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
         let what = || format!("committed offset of {topic}-{partition}");
-        let mut list = TopicPartitionList::new();
-        list.add_partition(topic, partition);
+        let list = list(topic, partition);
         let list = self
+            .asking
             .client
             .committed_offsets(list, Duration::from_millis(COMMITTED_TIMEOUT_MS))
             .map_err(|e| classify::reading(&what(), &e))?;
@@ -86,7 +122,7 @@ impl Reader {
     /// How many partitions a topic has.
     pub(super) fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
-        let metadata = self.client.fetch_metadata(Some(topic), timeout);
+        let metadata = self.asking.client.fetch_metadata(Some(topic), timeout);
         let metadata = metadata.map_err(|e| classify::reading(topic, &e))?;
         let count = metadata
             .topics()
@@ -112,37 +148,63 @@ impl Reader {
             next: from,
             end,
         };
-        self.drain_events();
         if from >= end || limit == 0 {
             return Ok(chunk);
         }
-        let slot = lock(&self.places).entry(partition).or_default().clone();
+        let reading = self.reading()?;
+        reading.connection.drain_events();
+        let slot = lock(&reading.places).entry(partition).or_default().clone();
         let mut slot = lock(&slot);
         let mut place = match slot.take() {
             Some(place) if place.next == from => place,
             // Its queue must be gone before the partition is assigned anew.
             other => {
                 drop(other);
-                self.open(partition, from)?
+                reading.open(&self.topic, partition, from)?
             }
         };
         // After an error the place is dropped: the next call seeks.
-        self.fill(partition, &mut place, limit, &mut chunk)?;
-        *slot = Some(place);
+        reading.fill(&self.topic, partition, &mut place, limit, &mut chunk)?;
+        if chunk.next < chunk.end {
+            *slot = Some(place);
+        } else {
+            // Read to its end it is let go, or it would go on fetching what is written there.
+            drop(place);
+            reading.release(&self.topic, partition);
+        }
         Ok(chunk)
     }
 
-    /// Frees what reading a partition holds.
+    /// Frees what a reading that was given up half-way holds.
     pub(super) fn close(&self, partition: Partition) {
-        let known = lock(&self.places).remove(&partition);
-        if known.is_some_and(|slot| lock(&slot).take().is_some()) {
-            // Not assigned any more: nothing left to free.
-            let _ = self.client.incremental_unassign(&self.list(partition));
+        let reading = lock(&self.reading).clone();
+        if let Some(reading) = reading {
+            let known = lock(&reading.places).remove(&partition);
+            if known.is_some_and(|slot| lock(&slot).take().is_some()) {
+                reading.release(&self.topic, partition);
+            }
         }
     }
 
+    fn reading(&self) -> Result<Arc<Reading>, LogError> {
+        let mut opened = lock(&self.reading);
+        if let Some(reading) = opened.as_ref() {
+            return Ok(reading.clone());
+        }
+        let reading = Arc::new(Reading {
+            connection: Connection::open(&self.config)?,
+            assigned: Mutex::default(),
+            places: Mutex::default(),
+        });
+        *opened = Some(reading.clone());
+        Ok(reading)
+    }
+}
+
+impl Reading {
     fn fill(
         &self,
+        topic: &str,
         partition: Partition,
         place: &mut Place,
         limit: usize,
@@ -164,18 +226,18 @@ impl Reader {
                     chunk.next = chunk.next.max(offset);
                 }
                 Some(Event::Error { code, reason, .. }) => {
-                    let what = format!("reading {}-{partition}: {reason}", self.topic);
+                    let what = format!("reading {}-{partition}: {reason}", topic);
                     match classify::reading_code(&what, code) {
                         LogError::Retry(_) => tracing::warn!(partition, ?code, "{what}"),
                         error => return Err(error),
                     }
                 }
-                _ => self.drain_events(),
+                _ => self.connection.drain_events(),
             }
             if heard.elapsed() > silence {
                 return Err(LogError::Retry(format!(
                     "nothing came of {}-{partition} at {} before {}",
-                    self.topic, chunk.next, chunk.end
+                    topic, chunk.next, chunk.end
                 )));
             }
         }
@@ -183,17 +245,18 @@ impl Reader {
         Ok(())
     }
 
-    fn open(&self, partition: Partition, from: Offset) -> Result<Place, LogError> {
-        let what = || format!("opening {}-{partition}", self.topic);
-        // Fails where it was not assigned, which is as good.
-        let _ = self.client.incremental_unassign(&self.list(partition));
-        let queue = Queue::of_partition(&self.client, &self.topic, partition)?;
+    fn open(&self, topic: &str, partition: Partition, from: Offset) -> Result<Place, LogError> {
+        let what = || format!("opening {}-{partition}", topic);
+        self.release(topic, partition);
+        let queue = Queue::of_partition(&self.connection.client, topic, partition)?;
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(from))
+        list.add_partition_offset(topic, partition, KafkaOffset::Offset(from))
             .map_err(|e| classify::reading(&what(), &e))?;
-        self.client
+        self.connection
+            .client
             .incremental_assign(&list)
             .map_err(|e| LogError::Retry(format!("{}: {e}", what())))?;
+        lock(&self.assigned).insert(partition);
         Ok(Place {
             queue,
             names: HeaderNames::default(),
@@ -201,21 +264,22 @@ impl Reader {
         })
     }
 
-    fn list(&self, partition: Partition) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, partition);
-        list
-    }
-
-    fn drain_events(&self) {
-        let mut events = lock(&self.events);
-        let (queue, names) = &mut *events;
-        while let Some(event) = queue.poll(0, names) {
-            if let Event::Error { code, reason, .. } = event {
-                tracing::warn!(topic = %self.topic, ?code, "{reason}");
-            }
+    fn release(&self, topic: &str, partition: Partition) {
+        if lock(&self.assigned).remove(&partition)
+            && let Err(e) = self
+                .connection
+                .client
+                .incremental_unassign(&list(topic, partition))
+        {
+            tracing::warn!(topic, partition, "unassigning: {e}");
         }
     }
+}
+
+fn list(topic: &str, partition: Partition) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    list
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -139,7 +139,11 @@ impl Table for TableReader {
     fn changed(&self, seen: u64) -> impl Future<Output = ()> + Send {
         let mut progress = self.progress.clone();
         async move {
-            if progress.wait_for(|progress| progress.applied != seen).await.is_err() {
+            if progress
+                .wait_for(|progress| progress.applied != seen)
+                .await
+                .is_err()
+            {
                 // The thread has ended: catching up says why.
                 std::future::pending::<()>().await;
             }

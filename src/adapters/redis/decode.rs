@@ -6,6 +6,8 @@ use redis::Value;
 use crate::engine::error::StoreError;
 use crate::engine::ports::{Answer, Found, Key, Millis, Timers};
 
+use super::Peeked;
+
 /// The fields behind the first word of an answer that was not a refusal.
 pub(super) struct Reply {
     word: Vec<u8>,
@@ -78,6 +80,18 @@ impl Reply {
             changelog: self.number()?,
             stamp: self.number()?,
         })
+    }
+
+    pub(super) fn peeked(mut self) -> Result<Option<Peeked>, StoreError> {
+        if self.word == b"nothing" {
+            return Ok(None);
+        }
+        let stamp = self.number()?;
+        let value = match self.next()? {
+            Value::Nil => None,
+            value => Some(bytes(Some(value))?.into()),
+        };
+        Ok(Some(Peeked { value, stamp }))
     }
 
     fn timers_here(&mut self) -> Result<Timers, StoreError> {

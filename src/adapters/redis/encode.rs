@@ -1,5 +1,7 @@
 //! A call of a script, its arguments packed once.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use redis::{Cmd, Script, ToRedisArgs};
 
@@ -37,6 +39,10 @@ impl<'a> Call<'a> {
     /// Six counts, then what they count, as `writes.lua` reads it. Lua hands whole runs on to one
     /// command each, which is what makes a write cheap.
     pub(super) fn writes(&mut self, writes: &[Write]) {
+        debug_assert!(
+            no_key_twice(writes),
+            "a later write of a key would not always win"
+        );
         let kept = || writes.iter().filter(|write| write.value.is_some());
         let removed = || writes.iter().filter(|write| write.value.is_none());
         let unwoken = || {
@@ -84,6 +90,11 @@ impl<'a> Call<'a> {
     }
 }
 
+fn no_key_twice(writes: &[Write]) -> bool {
+    let keys: BTreeSet<_> = writes.iter().map(|write| &write.key).collect();
+    keys.len() == writes.len()
+}
+
 /// The bounds of a scan as `ZRANGEBYLEX` takes them.
 pub(super) fn lex_bounds(scan: &Scan) -> (Vec<u8>, Vec<u8>) {
     let from = match &scan.after {
@@ -115,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_scan_covers_its_prefix_and_nothing_else() {
-        let rows: [(&[u8], Option<&[u8]>, &[u8], &[u8]); 5] = [
+        type Row = (&'static [u8], Option<&'static [u8]>, &'static [u8], &'static [u8]);
+        let rows: [Row; 5] = [
             (b"a\0", None, b"[a\0", b"(a\x01"),
             (b"a\0", Some(b"a\0k"), b"(a\0k", b"(a\x01"),
             (b"b", Some(b"a"), b"[b", b"(c"),

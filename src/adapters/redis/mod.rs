@@ -10,6 +10,7 @@ mod encode;
 
 use std::future::Future;
 
+use bytes::Bytes;
 use redis::Script;
 
 use crate::engine::error::StoreError;
@@ -48,6 +49,16 @@ struct Scripts {
     rebuild: Script,
     swap: Script,
     timers: Script,
+    peek: Script,
+}
+
+/// What a look-up found in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// The state's stored bytes; `None`: there is no such key.
+    pub value: Option<Bytes>,
+    /// Wall time at which the replica was last brought up to date.
+    pub stamp: Millis,
 }
 
 impl RedisStore {
@@ -66,6 +77,7 @@ impl RedisStore {
                 rebuild: Script::new(&format!("{writes}{}", include_str!("rebuild.lua"))),
                 swap: Script::new(include_str!("swap.lua")),
                 timers: Script::new(include_str!("timers.lua")),
+                peek: Script::new(include_str!("peek.lua")),
             },
         })
     }
@@ -73,6 +85,15 @@ impl RedisStore {
     /// The server answers (for readiness).
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.connection.ping().await
+    }
+
+    /// One state as it stands, without owning the partition. `None`: the partition has not been
+    /// restored here.
+    pub async fn peek(&self, partition: Partition, key: &[u8]) -> Result<Option<Peeked>, StoreError> {
+        let keys = self.keys(partition, &["meta", "state"]);
+        let mut call = Call::new(&self.scripts.peek, &keys);
+        call.bytes(self.identity.as_bytes()).bytes(key);
+        Reply::of(self.connection.run(call).await?)?.peeked()
     }
 
     /// One hash tag a partition: its keys are on one node of a cluster.

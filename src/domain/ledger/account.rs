@@ -234,7 +234,7 @@ fn trigger(kind: &EntryKind) -> &'static str {
         EntryKind::Reverse(reverse) => reason(reverse.reason),
         EntryKind::RedeemByOrder(_) => "snapshot",
         EntryKind::Return(back) => reason(back.reason),
-        EntryKind::OrderCancelled => "order",
+        EntryKind::OrderCancelled | EntryKind::Expect(_) => "order",
         EntryKind::Command(_) => "command",
         EntryKind::GrantAll(_) | EntryKind::GrantedToAll(_) => "broadcast",
     }

@@ -107,3 +107,7 @@ fn day_of(birthday: Birthday, on: BirthdayOn, year: i32) -> Option<NaiveDate> {
             .or_else(|| NaiveDate::from_ymd_opt(year, birthday.month, 28)),
     }
 }
+
+#[cfg(test)]
+#[path = "gifts_tests.rs"]
+mod tests;

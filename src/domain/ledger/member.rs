@@ -26,6 +26,8 @@ pub struct Member {
     /// Points taken back so far, by order id.
     pub taken_back: BTreeMap<String, i64>,
     pub cancelled_orders: BTreeSet<String>,
+    /// What orders with a due time are expected to bring, by order id.
+    pub expected: BTreeMap<String, i64>,
     /// Hash of `source` and `id` of each command with its arrival.
     pub commands: BTreeMap<u128, Instant>,
     /// Timers of this instant and later ones have not been handled yet.
@@ -70,6 +72,7 @@ impl Default for Member {
             redemptions: BTreeMap::new(),
             taken_back: BTreeMap::new(),
             cancelled_orders: BTreeSet::new(),
+            expected: BTreeMap::new(),
             commands: BTreeMap::new(),
             open_from: Instant::MIN,
         }
@@ -79,6 +82,10 @@ impl Default for Member {
 impl Member {
     /// Takes in an entry for this member. Timers before it come first.
     pub fn apply(&mut self, entry: &Entry, terms: &Terms) -> Decision {
+        if let EntryKind::Expect(points) = entry.kind {
+            self.expect(entry, points);
+            return Decision::default();
+        }
         let at = entry.at.max(self.open_from);
         let mut account = Account::new(self, &entry.shop_id, &entry.member_id, *terms);
         account.settle_before(at);
@@ -94,7 +101,10 @@ impl Member {
             account.member.commands.insert(id, at);
         }
         match &entry.kind {
-            EntryKind::Issue(issue) => account.issue(entry, issue, at),
+            EntryKind::Issue(issue) => {
+                account.member.expect(entry, 0);
+                account.issue(entry, issue, at);
+            }
             EntryKind::Reverse(reverse) => account.reverse(entry, reverse, at),
             EntryKind::RedeemByOrder(redeem) => account.redeem_by_order(entry, redeem, at),
             EntryKind::Return(back) => account.give_back(entry, back, at),
@@ -104,8 +114,8 @@ impl Member {
             }
             EntryKind::Command(command) => account.command(entry, command, at),
             EntryKind::GrantedToAll(grant) => account.granted_to_all(entry, grant, at),
-            // For the shop's broadcasts, not for a member.
-            EntryKind::GrantAll(_) => {}
+            // The one is for the shop's broadcasts, not for a member; the other was taken in above.
+            EntryKind::GrantAll(_) | EntryKind::Expect(_) => {}
         }
         Decision {
             outcomes: account.outcomes,
@@ -153,14 +163,34 @@ impl Member {
         self.lots.usable(at).saturating_sub(self.debt).max(0)
     }
 
+    /// What orders with a due time are expected to bring.
+    pub fn pending(&self) -> i64 {
+        self.expected
+            .values()
+            .fold(0, |sum: i64, points| sum.saturating_add(*points))
+    }
+
     /// Nothing is remembered but the ids of refused commands.
     pub fn is_unknown(&self) -> bool {
-        self.known_since.is_none() && self.cancelled_orders.is_empty() && self.redemptions.is_empty()
+        self.known_since.is_none()
+            && self.sequence == 0
+            && self.cancelled_orders.is_empty()
+            && self.expected.is_empty()
     }
 
     /// Nothing at all is remembered.
     pub fn is_blank(&self) -> bool {
         self.is_unknown() && self.commands.is_empty()
+    }
+
+    /// 0: nothing any more. It moves no balance and says nothing to the outside.
+    fn expect(&mut self, entry: &Entry, points: i64) {
+        let Some(order) = &entry.order_id else { return };
+        if points > 0 {
+            self.expected.insert(order.clone(), points);
+        } else {
+            self.expected.remove(order);
+        }
     }
 
     fn forget_commands(&mut self, at: Instant, terms: &Terms) {

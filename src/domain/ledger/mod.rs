@@ -19,7 +19,9 @@ pub mod view;
 #[cfg(test)]
 mod conservation_tests;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Outcome;

@@ -102,3 +102,7 @@ impl Account<'_> {
 fn after(at: Instant) -> Instant {
     Instant(at.0.saturating_add(1))
 }
+
+#[cfg(test)]
+#[path = "notices_tests.rs"]
+mod tests;

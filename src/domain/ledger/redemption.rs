@@ -273,3 +273,7 @@ impl Terms<'_> {
         quote(subtotal, tier, rules, member, at)
     }
 }
+
+#[cfg(test)]
+#[path = "redemption_tests.rs"]
+mod tests;

@@ -1,7 +1,6 @@
 //! Redeemed points given back.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::account::{Account, Head};
 use super::lots::Lot;
@@ -9,6 +8,7 @@ use super::reversal::reason;
 use crate::domain::digest::digest;
 use crate::domain::entry::{Entry, Return};
 use crate::domain::instant::Instant;
+use crate::domain::money::Ratio;
 use crate::domain::outcome::Body;
 
 impl Account<'_> {
@@ -70,13 +70,13 @@ fn due_back(redeemed: i64, back: &Return) -> i64 {
     if back.numerator >= back.denominator {
         return redeemed;
     }
-    let exact = Decimal::from(redeemed)
-        .checked_mul(back.numerator)
-        .and_then(|product| product.checked_div(back.denominator));
-    exact
-        .and_then(|points| points.floor().to_i64())
-        .unwrap_or(0)
-        .clamp(0, redeemed)
+    let part = ratio(back.numerator).over(ratio(back.denominator));
+    let points = Ratio::whole(redeemed).times(part).floor();
+    i64::try_from(points).map_or(0, |points| points.clamp(0, redeemed))
+}
+
+fn ratio(number: Decimal) -> Ratio {
+    Ratio::new(number.mantissa(), 10i128.pow(number.scale()))
 }
 
 /// The lots of the next `points` after the first `skip`.
@@ -95,4 +95,37 @@ fn part_of(taken: &[Lot], mut skip: i64, mut points: i64) -> Vec<Lot> {
         }
     }
     lots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entry::ReverseReason;
+
+    #[test]
+    fn what_is_due_back_is_exact() {
+        let check = |redeemed, numerator: i128, denominator: i128, expected| {
+            let whole = |number| Decimal::from_i128_with_scale(number, 0);
+            let (numerator, denominator) = (whole(numerator), whole(denominator));
+            let back = Return {
+                reason: ReverseReason::Refunded,
+                numerator,
+                denominator,
+            };
+            assert_eq!(
+                due_back(redeemed, &back),
+                expected,
+                "{redeemed} x {numerator} / {denominator}"
+            );
+        };
+        check(25, 1, 3, 8);
+        check(30, 1, 3, 10);
+        check(3, 333, 1_000, 0);
+        check(30, 0, 7, 0);
+        check(30, 8, 7, 30);
+        // As fine as amounts can be.
+        let third = 333_333_333_333_333_333_333_333_333;
+        check(3_000_000_000, third, 3 * third, 1_000_000_000);
+        check(3_000_000_000, third - 1, 3 * third, 999_999_999);
+    }
 }

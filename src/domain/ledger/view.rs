@@ -10,6 +10,8 @@ pub struct View {
     pub balance: i64,
     /// What may be used at that instant.
     pub usable: i64,
+    /// Points of orders that have a due time.
+    pub pending: i64,
     pub lots: Vec<ViewedLot>,
     pub sequence: u64,
 }
@@ -32,6 +34,7 @@ impl Member {
         View {
             balance: self.balance(),
             usable: self.usable(at),
+            pending: self.pending(),
             lots: lots.collect(),
             sequence: self.sequence,
         }

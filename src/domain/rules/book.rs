@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{RuleVersion, ShopStatus};
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+
+use super::model::{BirthdayOn, RuleVersion, ShopStatus};
 use crate::domain::instant::Instant;
 
 /// A published version: `published` is when it became known (`Instant::MIN`: from the start).
@@ -46,10 +49,11 @@ pub enum Publication {
 /// Everything `point-rules` says. A position is the offset of the record that said it.
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
-    shops: BTreeMap<String, Shop>,
+    /// Shared, so that a copy with one more version costs little.
+    shops: BTreeMap<Arc<str>, Arc<Shop>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Shop {
     /// By rank: the greatest `effective_from` last, of equals the higher version.
     versions: Vec<Published>,
@@ -57,6 +61,8 @@ struct Shop {
     statuses: Vec<StatusChange>,
     /// Where open orders were last asked to look again.
     asks_at: Option<i64>,
+    /// Where members' birthdays were last moved.
+    birthdays_at: Option<i64>,
 }
 
 impl RuleBook {
@@ -70,6 +76,14 @@ impl RuleBook {
         }
         if rules.issuance.apply_to_open_orders {
             shop.asks_at = Some(position);
+        }
+        if shop.versions.is_empty()
+            || shop
+                .versions
+                .iter()
+                .any(|v| birthday(&v.rules) != birthday(&rules))
+        {
+            shop.birthdays_at = birthday(&rules).map(|_| position).or(shop.birthdays_at);
         }
         let version = Published {
             rules: Arc::new(rules),
@@ -118,7 +132,7 @@ impl RuleBook {
     }
 
     pub fn shop_ids(&self) -> impl Iterator<Item = &str> {
-        self.shops.keys().map(String::as_str)
+        self.shops.keys().map(|id| &**id)
     }
 
     /// The versions that take the issuance part of open orders over from `bound`, in the order
@@ -169,7 +183,16 @@ impl RuleBook {
         let asked = self
             .shops
             .iter()
-            .filter_map(|(id, shop)| Some((id.as_str(), shop.asks_at?)));
+            .filter_map(|(id, shop)| Some((&**id, shop.asks_at?)));
+        asked.filter(move |(_, position)| *position > after)
+    }
+
+    /// The shops whose members' birthday gifts were moved behind `after`, with the position.
+    pub fn member_nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
+        let asked = self
+            .shops
+            .iter()
+            .filter_map(|(id, shop)| Some((&**id, shop.birthdays_at?)));
         asked.filter(move |(_, position)| *position > after)
     }
 
@@ -179,14 +202,17 @@ impl RuleBook {
     }
 
     fn shop_mut(&mut self, shop_id: &str) -> &mut Shop {
-        if !self.shops.contains_key(shop_id) {
-            let empty = Shop {
-                versions: Vec::new(),
-                statuses: Vec::new(),
-                asks_at: None,
-            };
-            self.shops.insert(shop_id.to_owned(), empty);
-        }
-        self.shops.get_mut(shop_id).expect("the shop was just put there")
+        Arc::make_mut(self.shops.entry(Arc::from(shop_id)).or_default())
     }
 }
+
+/// When birthday gifts come by a version; `None`: never. Versions that agree in this leave
+/// their members' timers as they are.
+fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
+    let gift = rules.gifts.birthday.filter(|_| rules.enabled)?;
+    Some((rules.timezone, gift.on, gift.at))
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

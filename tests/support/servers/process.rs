@@ -52,6 +52,12 @@ impl Process {
         status.expect("waited for")
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn terminate(&self) -> ExitStatus {
+        self.signal(libc::SIGTERM);
+        self.wait(STOP_TIMEOUT)
+    }
+
     pub fn signal(&self, signal: i32) {
         let child = self.child();
         let child = child
@@ -103,8 +109,7 @@ impl Control for Process {
 
     fn stop(&self) {
         if self.ended().is_none() {
-            self.signal(libc::SIGTERM);
-            self.wait(STOP_TIMEOUT);
+            self.terminate();
         }
         self.reap();
     }

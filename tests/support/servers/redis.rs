@@ -81,6 +81,14 @@ impl Redis {
         Ok(connection)
     }
 
+    /// Whether it answers a ping in time.
+    pub fn answers(&self) -> bool {
+        let pong = self
+            .connect()
+            .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+        pong.is_ok_and(|pong| pong == "PONG")
+    }
+
     /// Runs one command, its words given.
     pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = self.connect().unwrap_or_else(|why| panic!("{}: {why}", self.url));

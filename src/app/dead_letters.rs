@@ -1,0 +1,129 @@
+//! Looking at refused records, and sending them back.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+
+use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
+use crate::config::Settings;
+use crate::domain::instant::Instant;
+use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, STAGE, TIMESTAMP, TOPIC};
+use crate::engine::ports::{OutRecord, Record};
+
+use super::operations::{Letter, LetterId, Letters};
+
+const READ_MAX_RECORDS: usize = 500;
+/// Headers that a dead letter has beside the record's own.
+const OURS: [&str; 7] = [REASON, DETAIL, STAGE, TOPIC, PARTITION, OFFSET, TIMESTAMP];
+
+/// The letters asked for, by partition and offset.
+pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
+    let found = read(settings, cluster, letters).await?;
+    Ok(found.iter().map(letter).collect())
+}
+
+/// Sends records back to the partition they were read from, in their order.
+pub async fn redrive(
+    settings: &Settings,
+    cluster: &Cluster,
+    letters: &Letters,
+    value: Option<Vec<u8>>,
+) -> anyhow::Result<usize> {
+    let found = read(settings, cluster, letters).await?;
+    if value.is_some() && found.len() != 1 {
+        bail!(
+            "a repaired value is for one record, and {} were found",
+            found.len()
+        );
+    }
+    let publisher = Publisher::new(cluster, "accrual-redrive")?;
+    for record in &found {
+        let shown = letter(record);
+        if shown.topic.is_empty() {
+            let LetterId { partition, offset } = shown.id;
+            bail!(
+                "dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to"
+            );
+        }
+        // A repaired or retried record goes where its key belongs.
+        let out = OutRecord {
+            topic: Arc::from(shown.topic.as_str()),
+            partition: None,
+            key: record.key.clone(),
+            value: value.clone().map(Into::into).or_else(|| record.value.clone()),
+            headers: record
+                .headers
+                .iter()
+                .filter(|(name, _)| !OURS.contains(&&**name))
+                .cloned()
+                .collect(),
+        };
+        publisher
+            .publish(out)
+            .await
+            .with_context(|| format!("sending to {}", shown.topic))?;
+    }
+    Ok(found.len())
+}
+
+async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Record>> {
+    let group = format!("{}-dead-letters", settings.application_id);
+    let reader = TopicReader::new(
+        cluster,
+        "accrual-dead-letters",
+        &group,
+        &settings.topics.dead_letters,
+    )?;
+    let limit = letters.limit.unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    for partition in 0..reader.partitions().await? {
+        let mut from = 0;
+        while found.len() < limit {
+            let chunk = reader.read(partition, from, READ_MAX_RECORDS).await?;
+            found.extend(chunk.records.into_iter().filter(|record| wanted(record, letters)));
+            if chunk.next >= chunk.end || chunk.next <= from {
+                break;
+            }
+            from = chunk.next;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn wanted(record: &Record, letters: &Letters) -> bool {
+    let id = LetterId {
+        partition: record.partition,
+        offset: record.offset,
+    };
+    let named = letters.ids.is_empty() || letters.ids.contains(&id);
+    named
+        && letters
+            .code
+            .as_ref()
+            .is_none_or(|code| text(record, REASON) == *code)
+}
+
+fn letter(record: &Record) -> Letter {
+    let number = |name| text(record, name).parse().unwrap_or(-1);
+    Letter {
+        id: LetterId {
+            partition: record.partition,
+            offset: record.offset,
+        },
+        code: text(record, REASON),
+        detail: text(record, DETAIL),
+        topic: text(record, TOPIC),
+        partition: number(PARTITION) as i32,
+        offset: number(OFFSET),
+        at: Instant::from_millis(record.timestamp.unwrap_or_default()),
+        key: record.key.as_ref().map(|key| key.to_vec()),
+        value: record.value.as_ref().map(|value| value.to_vec()),
+    }
+}
+
+fn text(record: &Record, name: &str) -> String {
+    let found = record.headers.iter().rev().find(|(header, _)| &**header == name);
+    let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+    String::from_utf8_lossy(value).into_owned()
+}

@@ -1,0 +1,273 @@
+//! Where an order or a member stands, read from the replica in Redis by any instance.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use bytes::Bytes;
+use rust_decimal::Decimal;
+
+use crate::adapters::kafka::{Admin, Cluster};
+use crate::adapters::redis::{Peeked, RedisStore, Settings as RedisSettings};
+use crate::config::{self, Settings, Stage as StageKind};
+use crate::domain::instant::Instant;
+use crate::domain::ledger::Terms;
+use crate::domain::ledger::member::Member;
+use crate::domain::order::OrderKey;
+use crate::domain::order::explain::Explanation;
+use crate::domain::rules::book::RuleBook;
+use crate::engine::partitioner::Partitioner;
+use crate::engine::ports::{Millis, Partition};
+use crate::engine::stored;
+use crate::http::backend::Problem;
+use crate::http::views;
+use crate::stages::topics;
+use crate::wire::{member_state, order_state};
+
+/// The replicas of the two stages that keep state.
+pub struct Lookups {
+    orders: Replica,
+    ledger: Replica,
+    command_ids_days: u32,
+}
+
+/// A stage's replica, and where it keeps a key.
+struct Replica {
+    store: RedisStore,
+    placed: Partitioner,
+    partitions: Partition,
+}
+
+impl Lookups {
+    pub async fn open(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Self> {
+        let admin = Admin::new(cluster, "accrual-lookups")?;
+        let identity = admin.cluster_id().await?;
+        let names = &settings.topics;
+        let from_outside = placing(names.partitioner);
+        let open = async |kind: StageKind, input: &str, changelog: &str, placed| -> anyhow::Result<Replica> {
+            let found = admin.describe(input).await?;
+            let topic =
+                found.with_context(|| format!("topic {input} does not exist: `accrual topics create`"))?;
+            let store = RedisStore::connect(store_settings(settings, kind, &identity, changelog)).await;
+            let store = store.with_context(|| format!("redis.url: {:?}", settings.redis.urls))?;
+            Ok(Replica {
+                store,
+                placed,
+                partitions: topic.partitions,
+            })
+        };
+        Ok(Self {
+            orders: open(
+                StageKind::Orders,
+                &names.order_events,
+                &names.orders_changelog,
+                from_outside,
+            )
+            .await?,
+            // The stages themselves place what they hand to the ledger.
+            ledger: open(
+                StageKind::Ledger,
+                &names.ledger_entries,
+                &names.ledger_changelog,
+                Partitioner::Murmur2,
+            )
+            .await?,
+            command_ids_days: settings.retention.command_ids_days,
+        })
+    }
+
+    /// `None`: not known.
+    pub async fn order(
+        &self,
+        book: &RuleBook,
+        shop_id: &str,
+        order_id: &str,
+        now: Instant,
+    ) -> Result<Option<views::Order>, Problem> {
+        let key = topics::key(shop_id, order_id);
+        let found = self.orders.state(order_id.as_bytes(), &key).await?;
+        let Some(bytes) = found.bytes else { return Ok(None) };
+        let order = order_state::decode(&bytes).map_err(unreadable)?;
+        let told = order.explain(OrderKey { shop_id, order_id }, book, now);
+        // A rule that was published a moment ago may not have been read here yet.
+        let told = told.map_err(|error| Problem::Unavailable(error.to_string()))?;
+        Ok(Some(order_view(shop_id, order_id, told, found.stamp)))
+    }
+
+    /// `None`: not known.
+    pub async fn member(
+        &self,
+        shop_id: &str,
+        member_id: &str,
+        now: Instant,
+    ) -> Result<Option<views::Member>, Problem> {
+        let (member, stamp) = self.account(shop_id, member_id).await?;
+        Ok(member.map(|member| member_view(shop_id, member_id, &member, now, stamp)))
+    }
+
+    /// Of a member who is not known: nothing to redeem.
+    pub async fn quote(
+        &self,
+        book: &RuleBook,
+        (shop_id, member_id): (&str, &str),
+        subtotal: Decimal,
+        tier: Option<&str>,
+        now: Instant,
+    ) -> Result<views::Quote, Problem> {
+        let (member, stamp) = self.account(shop_id, member_id).await?;
+        let terms = Terms {
+            book,
+            gift_horizon: None,
+            command_ids_days: self.command_ids_days,
+        };
+        let quote = terms.quote(shop_id, &member.unwrap_or_default(), subtotal, tier, now);
+        let rules = book.in_force(shop_id, now);
+        Ok(views::Quote {
+            points: quote.points,
+            amount: quote.amount.map(|amount| amount.to_string()),
+            currency: rules.map(|version| version.rules.currency.code.clone()),
+            limit: quote.limit.as_str().to_string(),
+            as_of: shown(stamp),
+        })
+    }
+
+    async fn account(&self, shop_id: &str, member_id: &str) -> Result<(Option<Member>, Millis), Problem> {
+        let key = topics::key(shop_id, member_id);
+        let found = self.ledger.state(&key, &key).await?;
+        let member = match found.bytes {
+            Some(bytes) => Some(member_state::decode_member(&bytes).map_err(unreadable)?),
+            None => None,
+        };
+        // Of a member whose commands were all refused nothing but their ids is there.
+        Ok((member.filter(|member| !member.is_unknown()), found.stamp))
+    }
+}
+
+/// A state's bytes as the stage wrote them.
+struct Found {
+    bytes: Option<Bytes>,
+    stamp: Millis,
+}
+
+impl Replica {
+    /// Looks where `placed_by` belongs; where nobody knows that, in every partition.
+    async fn state(&self, placed_by: &[u8], key: &[u8]) -> Result<Found, Problem> {
+        let partitions = match self.placed.place(placed_by, self.partitions) {
+            Some(partition) => partition..partition + 1,
+            None => 0..self.partitions,
+        };
+        let (mut missing, mut oldest) = (None, Millis::MAX);
+        for partition in partitions {
+            let peeked = self.store.peek(partition, key).await;
+            match peeked.map_err(|error| Problem::Unavailable(error.to_string()))? {
+                Some(Peeked {
+                    value: Some(value),
+                    stamp,
+                }) => {
+                    let saved = stored::decode(&value).map_err(unreadable)?;
+                    return Ok(Found {
+                        bytes: Some(saved.bytes),
+                        stamp,
+                    });
+                }
+                Some(Peeked { value: None, stamp }) => oldest = oldest.min(stamp),
+                None => missing = missing.or(Some(partition)),
+            }
+        }
+        match missing {
+            Some(partition) => Err(Problem::Unavailable(format!(
+                "partition {partition} has not been restored in Redis yet: it has no owner, or its owner restores it"
+            ))),
+            None => Ok(Found {
+                bytes: None,
+                stamp: oldest,
+            }),
+        }
+    }
+}
+
+/// Where a stage's replica is in Redis, and which log it is a replica of.
+pub fn store_settings(settings: &Settings, kind: StageKind, identity: &str, log: &str) -> RedisSettings {
+    RedisSettings {
+        urls: settings
+            .redis
+            .urls
+            .iter()
+            .map(|url| url.expose().to_string())
+            .collect(),
+        application: settings.application_id.clone(),
+        stage: kind.as_str().to_string(),
+        identity: format!("{identity}/{log}"),
+    }
+}
+
+/// How the producers of the input topics place keys.
+pub fn placing(configured: config::Partitioner) -> Partitioner {
+    match configured {
+        config::Partitioner::Murmur2 => Partitioner::Murmur2,
+        config::Partitioner::Crc32 => Partitioner::Crc32,
+        config::Partitioner::Any => Partitioner::Any,
+    }
+}
+
+fn order_view(shop_id: &str, order_id: &str, told: Explanation, stamp: Millis) -> views::Order {
+    let (mut facts, mut told_by) = (BTreeMap::new(), BTreeMap::new());
+    for fact in told.facts {
+        facts.insert(fact.name.clone(), fact.at.rfc3339());
+        told_by.insert(fact.name, fact.event_id);
+    }
+    let (base_amount, currency) = told
+        .base
+        .map(|(amount, currency)| (amount.to_string(), currency))
+        .unzip();
+    views::Order {
+        shop_id: shop_id.to_string(),
+        order_id: order_id.to_string(),
+        member_id: told.member_id,
+        rule_version: told.rule_version,
+        facts,
+        told_by,
+        due_at: told.due_at.map(Instant::rfc3339),
+        outcome: told.outcome.to_string(),
+        reason: told.reason.map(str::to_string),
+        points: told.points,
+        base_amount,
+        currency,
+        why: told.why,
+        as_of: shown(stamp),
+    }
+}
+
+fn member_view(
+    shop_id: &str,
+    member_id: &str,
+    member: &Member,
+    now: Instant,
+    stamp: Millis,
+) -> views::Member {
+    let view = member.view(now);
+    let lots = view.lots.into_iter().map(|lot| views::Lot {
+        lot_id: lot.part.lot_id,
+        points: lot.part.points,
+        issued_at: lot.issued_at.rfc3339(),
+        expires_at: lot.part.expires_at.map(Instant::rfc3339),
+        order_id: lot.order_id,
+    });
+    views::Member {
+        shop_id: shop_id.to_string(),
+        member_id: member_id.to_string(),
+        balance: view.balance,
+        usable: view.usable,
+        pending: view.pending,
+        lots: lots.collect(),
+        sequence: view.sequence,
+        as_of: shown(stamp),
+    }
+}
+
+fn shown(at: Millis) -> String {
+    Instant::from_millis(at).rfc3339()
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Problem {
+    Problem::Unavailable(format!("the stored state cannot be read: {error}"))
+}

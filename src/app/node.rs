@@ -1,0 +1,239 @@
+//! What a running process says of itself: status, readiness, gauges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use rust_decimal::Decimal;
+
+use crate::adapters::clock::ProcessorClock;
+use crate::adapters::kafka::{KafkaLog, TableReader};
+use crate::adapters::redis::RedisStore;
+use crate::config::Stage as StageKind;
+use crate::domain::instant::Instant;
+use crate::engine::board::{Board, Phase, Progress};
+use crate::engine::ports::{Clock, Log, Millis, Store, Table};
+use crate::http::backend::{Backend, Problem};
+use crate::http::views::{Member, Order, Quote, StageStatus, Status};
+use crate::metrics::{
+    BEHIND_SECONDS, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING, PARTITIONS_STOPPED,
+    TIMERS_DUE, TIMERS_PENDING,
+};
+use crate::stages::rule_table::RuleTable;
+
+use super::lookups::Lookups;
+
+/// One stage of this process, from outside.
+pub struct RunningStage {
+    pub kind: StageKind,
+    pub board: Arc<Board>,
+    pub log: Arc<KafkaLog>,
+    pub store: Arc<RedisStore>,
+    pub partitions: i32,
+}
+
+/// This process.
+pub struct Node {
+    pub clock: Arc<ProcessorClock>,
+    /// In the order of the path: what is quiet stays quiet while later ones are looked at.
+    pub stages: Vec<RunningStage>,
+    pub table: Arc<TableReader>,
+    pub rules: Arc<RuleTable>,
+    pub lookups: Lookups,
+    pub metrics: Exposition,
+}
+
+/// One stage, looked at afresh.
+struct Look {
+    status: StageStatus,
+    next_due: Option<Millis>,
+    quiet: bool,
+}
+
+impl Node {
+    pub async fn look(&self) -> Result<Status, Problem> {
+        let now = self.clock.now();
+        self.table
+            .catch_up()
+            .await
+            .map_err(|error| Problem::Unavailable(error.to_string()))?;
+        let (mut stages, mut quiet, mut next_due) = (std::collections::BTreeMap::new(), true, None::<Millis>);
+        for stage in &self.stages {
+            let look = stage.look(now, self.table.version()).await?;
+            quiet &= look.quiet;
+            next_due = [next_due, look.next_due].into_iter().flatten().min();
+            stages.insert(stage.kind.as_str().to_string(), look.status);
+        }
+        Ok(Status {
+            now: Instant::from_millis(now).rfc3339(),
+            quiet: quiet && (self.clock.now() == now || matches!(*self.clock, ProcessorClock::System)),
+            stages,
+            next_due: next_due.map(shown),
+        })
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::from_millis(self.clock.now())
+    }
+
+    /// Why this instance is not ready, a sentence for each reason.
+    pub fn reasons(&self) -> Vec<String> {
+        self.stages.iter().flat_map(|stage| stage.reasons()).collect()
+    }
+}
+
+impl RunningStage {
+    async fn look(&self, now: Millis, table: u64) -> Result<Look, Problem> {
+        let progress = self.board.progress();
+        let mut status = StageStatus {
+            partitions: progress.partitions.len() as u64,
+            ..StageStatus::default()
+        };
+        let (mut next_due, mut quiet) = (None::<Millis>, progress.assigned && progress.stopped.is_none());
+        for (&partition, shown) in &progress.partitions {
+            let restoring = matches!(shown.phase, Phase::Restoring { .. });
+            status.rebuilding += u64::from(restoring);
+            quiet &= !restoring && !shown.sweeping && shown.table_seen == table;
+            if restoring || matches!(shown.phase, Phase::Stopped(_)) {
+                continue;
+            }
+            let bounds = self.log.input_bounds(partition).await;
+            let bounds = bounds.map_err(|error| Problem::Unavailable(error.to_string()))?;
+            status.behind += (bounds.end - shown.position).max(0) as u64;
+            if self.kind == StageKind::Commands {
+                continue;
+            }
+            let timers = self.store.timers(partition, now).await;
+            let (timers, due) = timers.map_err(|error| Problem::Unavailable(error.to_string()))?;
+            status.pending += timers.pending;
+            status.due += due;
+            next_due = [next_due, timers.next].into_iter().flatten().min();
+        }
+        // A timer of the very instant waits until the clock is past it: setting the clock to
+        // what is shown here always fires something.
+        let next_due = next_due.map(|next| if next == now { next + 1 } else { next });
+        quiet &= status.behind == 0 && status.due == 0 && status.rebuilding == 0;
+        status.next_due = next_due.map(shown);
+        Ok(Look {
+            status,
+            next_due,
+            quiet,
+        })
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let name = self.kind.as_str();
+        let Progress {
+            assigned,
+            partitions,
+            stopped,
+        } = self.board.progress();
+        let mut reasons = Vec::new();
+        if !assigned {
+            reasons.push(format!("{name}: no assignment from the group yet"));
+        }
+        reasons.extend(stopped.map(|reason| format!("{name}: {reason}")));
+        for (partition, shown) in partitions {
+            match shown.phase {
+                Phase::Restoring { read, to_read } => {
+                    reasons.push(format!(
+                        "{name} {partition}: restoring, {read} of {to_read} records"
+                    ));
+                }
+                Phase::Stopped(reason) => reasons.push(format!("{name} {partition}: stopped: {reason}")),
+                Phase::Running => {}
+            }
+        }
+        reasons
+    }
+}
+
+fn shown(at: Millis) -> String {
+    Instant::from_millis(at).rfc3339()
+}
+
+/// Brings gauges up to date until it is dropped.
+pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        node.metrics.upkeep();
+        for stage in &node.stages {
+            let name = stage.kind.as_str();
+            let progress = stage.board.progress();
+            let count = |wanted: fn(&Phase) -> bool| {
+                progress
+                    .partitions
+                    .values()
+                    .filter(|shown| wanted(&shown.phase))
+                    .count() as f64
+            };
+            gauge!(PARTITIONS_ASSIGNED, "stage" => name).set(progress.partitions.len() as f64);
+            gauge!(PARTITIONS_RESTORING, "stage" => name)
+                .set(count(|p| matches!(p, Phase::Restoring { .. })));
+            gauge!(PARTITIONS_STOPPED, "stage" => name).set(count(|p| matches!(p, Phase::Stopped(_))));
+            for (&partition, shown) in &progress.partitions {
+                let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
+                gauge!(TIMERS_PENDING, &labels).set(shown.pending as f64);
+                if let Ok((_, due)) = stage.store.timers(partition, node.clock.now()).await {
+                    gauge!(TIMERS_DUE, &labels).set(due as f64);
+                }
+                if let Ok(bounds) = stage.log.input_bounds(partition).await {
+                    let behind = (bounds.end - shown.position).max(0);
+                    gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
+                    let waits = if behind == 0 {
+                        0
+                    } else {
+                        node.clock.now().saturating_sub(shown.clock)
+                    };
+                    gauge!(BEHIND_SECONDS, &labels).set(waits.max(0) as f64 / 1000.0);
+                }
+            }
+        }
+    }
+}
+
+impl Backend for Node {
+    fn not_ready(&self) -> Vec<String> {
+        self.reasons()
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    async fn status(&self) -> Result<Status, Problem> {
+        self.look().await
+    }
+
+    async fn set_clock(&self, now: Millis) -> Result<Millis, Problem> {
+        self.clock
+            .set(now)
+            .map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
+    }
+
+    async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
+        let found = self
+            .lookups
+            .order(&self.rules.book().load_full(), shop_id, order_id, self.instant())
+            .await?;
+        found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
+    }
+
+    async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
+        let found = self.lookups.member(shop_id, member_id, self.instant()).await?;
+        found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
+    }
+
+    async fn quote(
+        &self,
+        shop_id: &str,
+        member_id: &str,
+        subtotal: Decimal,
+        tier: Option<&str>,
+    ) -> Result<Quote, Problem> {
+        let book = self.rules.book().load_full();
+        self.lookups
+            .quote(&book, (shop_id, member_id), subtotal, tier, self.instant())
+            .await
+    }
+}

@@ -1,0 +1,199 @@
+//! `accrual replay`: the stages in memory, on a virtual clock, in exact time order.
+
+use std::io::Write;
+
+use anyhow::bail;
+
+use crate::domain::instant::Instant;
+use crate::engine::embedded::Embedded;
+use crate::engine::error::Refusal;
+use crate::engine::ports::{Millis, OutRecord, Partition, Record};
+use crate::engine::processor::{GlobalTable, Processor};
+use crate::stages::commands::Commands;
+use crate::stages::ledger::Ledger;
+use crate::stages::orders::Orders;
+use crate::stages::rule_table::RuleTable;
+use crate::stages::topics::Topics;
+use crate::wire::output;
+
+use super::lines::{Line, Lines, Read};
+use super::operations::Replay;
+use super::rule_files;
+
+/// Ids of commands are remembered as `run` does by default.
+const COMMAND_IDS_DAYS: u32 = 90;
+/// The ledger of a replay is one partition.
+const LEDGER_PARTITIONS: Partition = 1;
+
+/// Replays; returns how many lines were malformed.
+pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64> {
+    let mut malformed = 0;
+    let rules = RuleTable::default();
+    let files = match rule_files::read(&request.rules)? {
+        Ok(versions) => versions,
+        Err(faults) => {
+            let told: Vec<String> = faults.iter().map(rule_files::told).collect();
+            bail!("the rules cannot be used:\n{}", told.join("\n"));
+        }
+    };
+    for file in files {
+        rules.add(file.rules);
+    }
+    let topics = Topics {
+        issued: "i".into(),
+        expired: "x".into(),
+        events: "e".into(),
+        entries: "l".into(),
+    };
+    let (orders, commands, ledger) = (
+        Orders::new(rules.book(), topics.clone(), 0),
+        Commands::new(topics.clone(), LEDGER_PARTITIONS),
+        Ledger::new(rules.book(), topics.clone(), COMMAND_IDS_DAYS),
+    );
+    let mut shop = Shop {
+        rules: &rules,
+        orders: Embedded::new(&orders),
+        order_events: &orders,
+        commands: Embedded::new(&commands),
+        command_events: &commands,
+        ledger: Embedded::new(&ledger),
+        entries: &ledger,
+        topics: &topics,
+        out,
+        table_offset: 0,
+    };
+    let mut now = Millis::MIN;
+    let mut lines = Lines::open(&request.events)?;
+    while let Some(read) = lines.next()? {
+        let line = match read {
+            Read::Line(line) => line,
+            Read::Malformed { place, detail } => {
+                malformed += 1;
+                writeln!(err, "{place}: {detail}")?;
+                continue;
+            }
+        };
+        // Time never goes back; what is told late arrives now.
+        now = now.max(line.at);
+        shop.fire(|wake| wake < now)?;
+        if let Err(refusal) = shop.take(&line, now)? {
+            malformed += 1;
+            writeln!(err, "{}: {refusal}", line.place())?;
+        }
+    }
+    let horizon = request.until.unwrap_or(Instant::from_millis(now));
+    ledger.set_gift_horizon(horizon);
+    match request.until {
+        Some(until) => shop.fire(|wake| Instant::from_millis(wake) <= until)?,
+        None => shop.fire(|_| true)?,
+    }
+    Ok(malformed)
+}
+
+/// All stages in memory.
+struct Shop<'a> {
+    rules: &'a RuleTable,
+    orders: Embedded<'a, Orders>,
+    order_events: &'a Orders,
+    commands: Embedded<'a, Commands>,
+    command_events: &'a Commands,
+    ledger: Embedded<'a, Ledger>,
+    entries: &'a Ledger,
+    topics: &'a Topics,
+    out: &'a mut dyn Write,
+    table_offset: i64,
+}
+
+impl Shop<'_> {
+    /// Fires timers in time order while `fires` says so; of one instant, orders before the ledger.
+    fn fire(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
+        loop {
+            let (order, member) = (self.orders.next_wake(), self.ledger.next_wake());
+            let Some(next) = [order, member]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| fires(*next))
+            else {
+                return Ok(());
+            };
+            let records = match order == Some(next) {
+                true => self.orders.fire(),
+                false => self.ledger.fire(),
+            };
+            self.pass_on(records?)?;
+        }
+    }
+
+    /// `Ok(Err)`: the line is refused.
+    fn take(&mut self, line: &Line, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
+        let record = &line.record;
+        let kind = line.kind.as_str();
+        let records = if kind.starts_with("order.") {
+            decide(self.order_events, &mut self.orders, record, now)
+        } else if kind == "rules.published" || kind == "shop.status_changed" {
+            let record = Record {
+                offset: self.table_offset,
+                ..record.clone()
+            };
+            self.table_offset += 1;
+            self.rules
+                .apply(&record)
+                .and_then(|()| self.orders.nudge(now))
+                .and_then(|mut records| {
+                    records.extend(self.ledger.nudge(now)?);
+                    Ok(records)
+                })
+        } else {
+            decide(self.command_events, &mut self.commands, record, now)
+        };
+        match records {
+            Ok(records) => self.pass_on(records).map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Prints what is for outside and gives the ledger what is for it, and so on.
+    fn pass_on(&mut self, records: Vec<OutRecord>) -> anyhow::Result<()> {
+        for out in records {
+            if out.topic != self.topics.entries {
+                self.print(&out)?;
+                continue;
+            }
+            let record = Record {
+                partition: 0,
+                offset: 0,
+                timestamp: None,
+                key: out.key,
+                value: out.value,
+                headers: out.headers,
+            };
+            let decoded = self.entries.decode(&record)?;
+            let at = decoded.at.unwrap_or(Millis::MIN);
+            let decided = self.ledger.event(&decoded, &record, at)?;
+            self.pass_on(decided)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, out: &OutRecord) -> anyhow::Result<()> {
+        let value = out.value.clone().unwrap_or_default();
+        let line = output::structured_line(&out.headers, &value);
+        let Some(mut line) = line else {
+            bail!("an output without its attributes")
+        };
+        line.push(b'\n');
+        self.out.write_all(&line)?;
+        Ok(())
+    }
+}
+
+fn decide<P: Processor>(
+    processor: &P,
+    stage: &mut Embedded<'_, P>,
+    record: &Record,
+    now: Millis,
+) -> Result<Vec<OutRecord>, Refusal> {
+    let decoded = processor.decode(record)?;
+    stage.event(&decoded, record, now)
+}

@@ -1,0 +1,179 @@
+//! Publishing rule versions and listing what is published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
+use crate::config::Settings;
+use crate::domain::instant::Instant;
+use crate::domain::rules::book::{Published, RuleBook};
+use crate::domain::rules::model::RuleVersion;
+use crate::engine::ports::{Header, OutRecord};
+use crate::engine::processor::GlobalTable;
+use crate::stages::rule_table::RuleTable;
+use crate::wire::rule_document;
+
+use super::operations::{RuleFault, RuleSummary};
+use super::rule_files::{self, RuleFile};
+
+/// Records of the rules topic read in one go.
+const READ_MAX_RECORDS: usize = 1_000;
+
+/// Reads rule documents without publishing them.
+pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+    let read = rule_files::read(files)?;
+    Ok(read.map(|versions| versions.iter().map(|file| summary(&file.rules, None)).collect()))
+}
+
+/// Publishes the documents in order. Either all of them fit, or none is published.
+pub async fn publish(
+    settings: &Settings,
+    cluster: &Cluster,
+    files: &[PathBuf],
+    time: Option<Instant>,
+) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
+    let versions = match rule_files::read(files)? {
+        Ok(versions) => versions,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let mut book = RuleBook::clone(&read(settings, cluster).await?.book().load());
+    let at = time.unwrap_or_else(|| Instant::from_utc(chrono::Utc::now()));
+    let (mut fresh, mut faults) = (Vec::new(), Vec::new());
+    for file in versions {
+        match next(&book, &file, at) {
+            Ok(true) => {
+                book.publish(file.rules.clone(), at, 0);
+                fresh.push(file);
+            }
+            Ok(false) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if !faults.is_empty() {
+        return Ok(Err(faults));
+    }
+    let publisher = Publisher::new(cluster, "accrual-rules")?;
+    let mut summaries = Vec::new();
+    for file in fresh {
+        publisher
+            .publish(record(&settings.topics.point_rules, &file.rules, at))
+            .await?;
+        summaries.push(summary(&file.rules, Some(at)));
+    }
+    Ok(Ok(summaries))
+}
+
+/// All versions of a shop, oldest number first.
+pub async fn show(settings: &Settings, cluster: &Cluster, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
+    let table = read(settings, cluster).await?;
+    let book = table.book().load_full();
+    let mut found: Vec<RuleSummary> = book
+        .versions(shop_id)
+        .map(|known| summary(&known.rules, Some(known.published)))
+        .collect();
+    found.sort_by_key(|rules| rules.version);
+    Ok(found)
+}
+
+/// The rules topic as it is now.
+pub async fn read(settings: &Settings, cluster: &Cluster) -> anyhow::Result<RuleTable> {
+    let table = RuleTable::default();
+    let group = format!("{}-rules", settings.application_id);
+    let reader = TopicReader::new(cluster, "accrual-rules", &group, &settings.topics.point_rules)?;
+    for partition in 0..reader.partitions().await? {
+        let mut from = 0;
+        loop {
+            let chunk = reader.read(partition, from, READ_MAX_RECORDS).await?;
+            for record in &chunk.records {
+                if let Err(refusal) = table.apply(record) {
+                    tracing::warn!(partition, offset = record.offset, %refusal, "a rule that does not count");
+                }
+            }
+            if chunk.next >= chunk.end || chunk.next <= from {
+                break;
+            }
+            from = chunk.next;
+        }
+    }
+    Ok(table)
+}
+
+/// Whether the document is the next version: `false` for one that is published already.
+fn next(book: &RuleBook, file: &RuleFile, at: Instant) -> Result<bool, RuleFault> {
+    let rules = &file.rules;
+    let fault = |field: &str, what: String, remedy: String| RuleFault {
+        file: file.file.clone(),
+        line: file.line,
+        field: field.to_string(),
+        what,
+        remedy,
+    };
+    if let Some(known) = book.version(&rules.shop_id, rules.version) {
+        if *known.rules == *rules {
+            return Ok(false);
+        }
+        let what = format!("version {} is published with other contents", rules.version);
+        return Err(fault(
+            "version",
+            what,
+            "give this document the next number".into(),
+        ));
+    }
+    let Some(last) = last(book, &rules.shop_id) else {
+        return Ok(true);
+    };
+    let wanted = last.rules.version + 1;
+    if rules.version != wanted {
+        let what = format!("{} does not follow version {}", rules.version, last.rules.version);
+        return Err(fault("version", what, format!("the next version is {wanted}")));
+    }
+    if at < last.published {
+        let what = format!(
+            "published at {}, before version {} at {}",
+            at.rfc3339(),
+            last.rules.version,
+            last.published.rfc3339()
+        );
+        return Err(fault("--time", what, "name a later time".into()));
+    }
+    Ok(true)
+}
+
+fn last<'a>(book: &'a RuleBook, shop_id: &str) -> Option<&'a Published> {
+    book.versions(shop_id).max_by_key(|known| known.rules.version)
+}
+
+fn summary(rules: &RuleVersion, published: Option<Instant>) -> RuleSummary {
+    RuleSummary {
+        shop_id: rules.shop_id.clone(),
+        version: rules.version,
+        effective_from: rules.effective_from,
+        published,
+        enabled: rules.enabled,
+    }
+}
+
+/// `rules.published` in binary mode. The key tells versions apart, so that compaction keeps all.
+fn record(topic: &str, rules: &RuleVersion, at: Instant) -> OutRecord {
+    let id = format!("{}:{}", rules.shop_id, rules.version);
+    let header = |name: &str, value: &str| -> Header {
+        (Arc::from(name), Some(Bytes::copy_from_slice(value.as_bytes())))
+    };
+    OutRecord {
+        topic: topic.into(),
+        partition: None,
+        key: Some(id.clone().into()),
+        value: Some(rule_document::to_json(rules).into()),
+        headers: vec![
+            header("ce_specversion", "1.0"),
+            header("ce_id", &format!("rules:{id}")),
+            header("ce_source", "/accrual/rules"),
+            header("ce_type", "rules.published"),
+            header("ce_time", &at.rfc3339()),
+            header("ce_subject", &rules.shop_id),
+            header("content-type", "application/json"),
+        ],
+    }
+}

@@ -1,0 +1,356 @@
+//! Where an order stands, in plain sentences: what decided, and what is being waited for.
+
+use rust_decimal::Decimal;
+
+use super::earning::{self, Earned};
+use super::facts::{Delivery, Facts, Refund, Snapshot, Told};
+use super::{Issued, Order, OrderError, OrderKey, Progress, Reason, due};
+use crate::domain::instant::Instant;
+use crate::domain::rules::book::{Published, RuleBook};
+use crate::domain::rules::model::{Earning, IssuanceTerms, RuleVersion, Trigger};
+
+/// An order as a look-up shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    pub member_id: Option<String>,
+    pub rule_version: Option<u32>,
+    /// In the order in which they happened.
+    pub facts: Vec<Fact>,
+    pub due_at: Option<Instant>,
+    /// `unbound`, `open`, `pending`, `deferred`, `issued`, `withheld`.
+    pub outcome: &'static str,
+    /// The code that an output gave or would give; `None` where points are issued.
+    pub reason: Option<&'static str>,
+    /// Issued, or expected as things stand. `None` while unbound.
+    pub points: Option<i64>,
+    /// What earns, and its currency.
+    pub base: Option<(Decimal, String)>,
+    pub why: Vec<String>,
+}
+
+/// Something that happened, and the event that told it first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub name: String,
+    pub at: Instant,
+    pub event_id: String,
+}
+
+impl Order {
+    /// The order as it stands, with what is known at `now`.
+    pub fn explain(
+        &self,
+        key: OrderKey<'_>,
+        book: &RuleBook,
+        now: Instant,
+    ) -> Result<Explanation, OrderError> {
+        let bound = self.rules(key, book)?;
+        let mut told = Explanation {
+            member_id: self.member_id().map(str::to_owned),
+            rule_version: self.version(),
+            facts: facts(&self.facts),
+            due_at: self.due_at,
+            outcome: self.outcome_word(),
+            reason: None,
+            points: None,
+            base: None,
+            why: Vec::new(),
+        };
+        let snapshot = self.facts.snapshot.as_ref();
+        match (&self.bound, bound, snapshot) {
+            (None, ..) => told.why.push(
+                "no snapshot with its creation time has been told yet: only then a rule version is bound"
+                    .to_owned(),
+            ),
+            (Some(tie), Some(bound), Some(snapshot)) => {
+                told.why.push(binding(tie.created_at, bound));
+                self.explain_bound(key, bound, snapshot, book, now, &mut told);
+            }
+            (Some(tie), ..) => told.why.push(format!(
+                "no rule version was in force when it was created at {}",
+                tie.created_at.rfc3339()
+            )),
+        }
+        if let Progress::Withheld(reason) = self.progress {
+            told.reason = Some(reason.code());
+            told.points = Some(0);
+            told.why
+                .push(format!("it ended without points: {}", sentence(reason)));
+        }
+        Ok(told)
+    }
+
+    fn explain_bound(
+        &self,
+        key: OrderKey<'_>,
+        bound: &Published,
+        snapshot: &Snapshot,
+        book: &RuleBook,
+        now: Instant,
+        told: &mut Explanation,
+    ) {
+        let rules = &*bound.rules;
+        let earned = earning::before_issue(&self.facts, snapshot, rules);
+        told.base = Some((earned.base.to_decimal(), rules.currency.code.clone()));
+        match &self.progress {
+            Progress::Issued(issued) => {
+                told.points = Some(issued.points);
+                told.why.extend(after_issue(issued, &self.facts));
+                return;
+            }
+            Progress::Withheld(_) => return,
+            Progress::Open | Progress::Deferred { .. } => {}
+        }
+        let looked_at = self.due_at.unwrap_or(now);
+        let in_force = book
+            .in_force(key.shop_id, looked_at)
+            .map(|version| &*version.rules);
+        let excluded = earning::excluded(snapshot, rules, in_force);
+        let reason = excluded.or_else(|| too_little(&earned));
+        told.reason = reason.map(Reason::code);
+        told.points = Some(if reason.is_some() { 0 } else { earned.points });
+        match reason {
+            Some(reason) => told
+                .why
+                .push(format!("as things stand it earns nothing: {}", sentence(reason))),
+            None => told.why.extend(earning_words(snapshot, rules, &earned)),
+        }
+        for later in book.takeovers(key.shop_id, bound) {
+            told.why.push(format!(
+                "rule version {} takes over when points are issued, from {} on",
+                later.rules.version,
+                later.counts_from().rfc3339()
+            ));
+        }
+        told.why.extend(self.waiting(key, bound, snapshot, book, now));
+    }
+
+    /// What it waits for.
+    fn waiting(
+        &self,
+        key: OrderKey<'_>,
+        bound: &Published,
+        snapshot: &Snapshot,
+        book: &RuleBook,
+        now: Instant,
+    ) -> Vec<String> {
+        let mut why = Vec::new();
+        if let Progress::Deferred { since } = self.progress {
+            why.push(format!(
+                "its points were due at {} while the shop was resting; they are due again when it opens",
+                since.rfc3339()
+            ));
+        }
+        let due = self.due(key, bound, book);
+        let rules = due.as_ref().map_or(&*bound.rules, |due| due.rules);
+        let terms = due::terms(&rules.issuance, &self.facts);
+        match (due, self.due_at) {
+            (Some(due), Some(at)) => {
+                let told = format!("due at {}, set by event {}", at.rfc3339(), due.cause_id);
+                let state = if at < now { ": being decided" } else { "" };
+                why.push(format!("{told}{state}"));
+            }
+            _ if matches!(self.progress, Progress::Deferred { .. }) => {}
+            _ => {
+                let or_completed = if rules.issuance.or_on_completed {
+                    ", or is completed"
+                } else {
+                    ""
+                };
+                why.push(format!(
+                    "it waits until it is {}{or_completed}; the points are issued {}",
+                    missing(terms, &self.facts, snapshot.delivery),
+                    delay(terms)
+                ));
+            }
+        }
+        why
+    }
+
+    fn outcome_word(&self) -> &'static str {
+        match (&self.bound, &self.progress) {
+            (_, Progress::Issued(_)) => "issued",
+            (_, Progress::Withheld(_)) => "withheld",
+            (_, Progress::Deferred { .. }) => "deferred",
+            (None, Progress::Open) => "unbound",
+            (Some(_), Progress::Open) if self.due_at.is_some() => "pending",
+            (Some(_), Progress::Open) => "open",
+        }
+    }
+
+    /// Who has the points, or would get them.
+    fn member_id(&self) -> Option<&str> {
+        match &self.progress {
+            Progress::Issued(issued) => Some(&issued.member_id),
+            _ => Some(&self.facts.snapshot.as_ref()?.customer.as_ref()?.id),
+        }
+    }
+}
+
+fn facts(facts: &Facts) -> Vec<Fact> {
+    let named: [(&str, Option<&Told>); 7] = [
+        ("created", facts.created.as_ref()),
+        ("paid", facts.paid.as_ref()),
+        ("shipped", facts.shipped.as_ref()),
+        ("delivered", facts.delivered.as_ref()),
+        ("picked_up", facts.picked_up.as_ref()),
+        ("completed", facts.completed.as_ref()),
+        (
+            "cancelled",
+            facts.cancelled.as_ref().map(|cancelled| &cancelled.told),
+        ),
+    ];
+    let fact = |name: String, at, event_id: &str| Fact {
+        name,
+        at,
+        event_id: event_id.to_owned(),
+    };
+    let mut found: Vec<Fact> = named
+        .into_iter()
+        .filter_map(|(name, told)| told.map(|told| fact(name.to_owned(), told.at, &told.event_id)))
+        .collect();
+    let refunds = facts.refunds.iter();
+    found
+        .extend(refunds.map(|refund| fact(format!("refunded {}", refund.id), refund.time, &refund.event_id)));
+    found.sort_by_key(|fact| fact.at);
+    found
+}
+
+fn binding(created_at: Instant, bound: &Published) -> String {
+    let mut words = format!(
+        "it was created at {}, when rule version {} was in force (effective from {}",
+        created_at.rfc3339(),
+        bound.rules.version,
+        bound.rules.effective_from.rfc3339(),
+    );
+    if bound.published > bound.rules.effective_from {
+        words.push_str(&format!(", published {}", bound.published.rfc3339()));
+    }
+    words.push_str("); later versions do not change what it earns");
+    words
+}
+
+fn too_little(earned: &Earned) -> Option<Reason> {
+    match (earned.points, earned.whole) {
+        (0, 0) => Some(Reason::BelowRate),
+        (0, _) => Some(Reason::Refunded),
+        _ => None,
+    }
+}
+
+fn earning_words(snapshot: &Snapshot, rules: &RuleVersion, earned: &Earned) -> Vec<String> {
+    let Some(earning) = rules.earning(snapshot.tier()) else {
+        return Vec::new();
+    };
+    let tier = match snapshot.tier() {
+        Some(tier)
+            if rules
+                .accrual
+                .tiers
+                .get(tier)
+                .is_some_and(|own| own.earning.is_some()) =>
+        {
+            format!(" (tier {tier})")
+        }
+        _ => String::new(),
+    };
+    let mut why = vec![format!(
+        "{} {} earns {} points: {}{tier}",
+        earned.base.to_decimal(),
+        rules.currency.code,
+        earned.points,
+        formula(earning)
+    )];
+    if earned.points < earned.whole {
+        why.push(format!(
+            "refunds took {} points off",
+            earned.whole - earned.points
+        ));
+    }
+    why
+}
+
+fn formula(earning: &Earning) -> String {
+    match earning {
+        Earning::Rate { every, points, .. } => format!("{points} for every {every}"),
+        Earning::ThresholdPoints {
+            at_least,
+            points,
+            cumulative: true,
+        } => format!("{points} for each full {at_least}"),
+        Earning::ThresholdPoints { at_least, points, .. } => format!("{points} once from {at_least} on"),
+        Earning::ThresholdPercent {
+            at_least, percent, ..
+        } => format!("{percent} % from {at_least} on"),
+    }
+}
+
+fn after_issue(issued: &Issued, facts: &Facts) -> Vec<String> {
+    let mut why = vec![format!(
+        "{} points were issued to member {} with effect at {}",
+        issued.points,
+        issued.member_id,
+        issued.at.rfc3339()
+    )];
+    if issued.parts > 1 {
+        why.push(format!(
+            "in {} lots: later edits added to the first",
+            issued.parts
+        ));
+    }
+    if issued.kept < issued.points {
+        why.push(format!(
+            "of these it may keep {}; what could be taken back the member's ledger tells",
+            issued.kept
+        ));
+    }
+    let late = |refund: &&Refund| refund.after_issue;
+    let (refunds, cancelled) = (facts.refunds.iter().filter(late).count(), &facts.cancelled);
+    if issued.kept == issued.points
+        && (refunds > 0 || cancelled.as_ref().is_some_and(|cancelled| cancelled.after_issue))
+    {
+        why.push("what happened after the issue takes nothing back".to_owned());
+    }
+    why
+}
+
+/// The fact that is not there yet.
+fn missing(terms: IssuanceTerms, facts: &Facts, delivery: Delivery) -> &'static str {
+    match (terms.on, delivery) {
+        (Trigger::Created, _) => "created",
+        (Trigger::Completed, _) => "completed",
+        (Trigger::Paid, _) | (Trigger::PaidAndShipped | Trigger::Delivered, Delivery::None) => "paid",
+        (Trigger::PaidAndShipped, _) => match (&facts.paid, &facts.shipped) {
+            (None, None) => "paid and shipped",
+            (None, Some(_)) => "paid",
+            (Some(_), _) => "shipped",
+        },
+        (Trigger::Delivered, Delivery::Home) => "delivered",
+        (Trigger::Delivered, Delivery::Pickup) => "picked up (reaching the store does not count)",
+    }
+}
+
+fn delay(terms: IssuanceTerms) -> String {
+    match terms.delay_days {
+        0 => "at once".to_owned(),
+        1 => "1 local day later".to_owned(),
+        days => format!("{days} local days later"),
+    }
+}
+
+fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::TestOrder => "it is a test order",
+        Reason::NoRule => "the shop had no rule when it was created",
+        Reason::Disabled => "the shop's points are disabled",
+        Reason::CurrencyMismatch => "its currency is not that of the rule",
+        Reason::ChannelExcluded => "its channel does not earn",
+        Reason::Guest => "it was placed by a guest",
+        Reason::NotLoggedIn => "the rule wants a login, and the customer was not logged in",
+        Reason::TierExcluded => "only tiers with an own rate earn, and this one has none",
+        Reason::Cancelled => "it was cancelled before its points were issued",
+        Reason::Refunded => "refunds before the issue left nothing to earn on",
+        Reason::ShopResting => "the shop was resting when the points were due",
+        Reason::BelowRate => "the amount is below what earns a point",
+    }
+}

@@ -1,0 +1,244 @@
+//! What was told about an order: a set, so the order of arrival and repeats do not matter.
+
+use rust_decimal::Decimal;
+
+use crate::domain::instant::Instant;
+
+/// One order event, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderEvent {
+    pub shop_id: String,
+    pub order_id: String,
+    pub id: String,
+    pub time: Instant,
+    pub traceparent: Option<String>,
+    pub snapshot: Option<Snapshot>,
+    pub times: FactTimes,
+    pub refund: Option<Refund>,
+    /// `take_back: false`: points of this cancellation or refund are not taken back.
+    pub take_back: bool,
+    /// `return_redeemed: false`: points redeemed are not given back for it.
+    pub return_redeemed: bool,
+}
+
+/// When things happened, as one event tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactTimes {
+    pub paid: Option<Instant>,
+    pub shipped: Option<Instant>,
+    pub delivered: Option<Instant>,
+    pub picked_up: Option<Instant>,
+    pub completed: Option<Instant>,
+    pub cancelled: Option<Instant>,
+}
+
+/// The amounts of an order, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The highest wins. The event's time in microseconds where none was given.
+    pub revision: i64,
+    /// Of one revision the event id that sorts last wins.
+    pub event_id: String,
+    pub created_at: Option<Instant>,
+    pub channel: String,
+    /// `None`: the rule's.
+    pub currency: Option<String>,
+    /// `None`: a guest.
+    pub customer: Option<Customer>,
+    pub lines: Vec<Line>,
+    pub subtotal: Decimal,
+    pub discount_total: Decimal,
+    pub store_credit: Decimal,
+    pub shipping_total: Decimal,
+    pub tax_total: Decimal,
+    pub surcharge_total: Decimal,
+    pub points_redeemed: i64,
+    pub points_redeemed_amount: Decimal,
+    pub delivery: Delivery,
+    pub test: bool,
+}
+
+impl Snapshot {
+    pub fn tier(&self) -> Option<&str> {
+        self.customer.as_ref()?.tier.as_deref()
+    }
+
+    fn rank(&self) -> (i64, &str) {
+        (self.revision, &self.event_id)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    pub id: String,
+    pub logged_in: bool,
+    pub tier: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub id: String,
+    pub quantity: u32,
+    pub unit_price: Decimal,
+    pub discount_total: Decimal,
+}
+
+/// What the final delivery state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Delivered.
+    Home,
+    /// Picked up; delivered means that it reached the store.
+    Pickup,
+    /// Shipped and delivered when paid.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refund {
+    /// Counts once.
+    pub id: String,
+    pub time: Instant,
+    pub event_id: String,
+    /// Where there are lines the amount is not looked at.
+    pub lines: Vec<(String, u32)>,
+    pub amount: Option<Decimal>,
+    pub take_back: bool,
+    pub return_redeemed: bool,
+    /// It became known after the points were credited.
+    pub after_issue: bool,
+}
+
+/// A fact with the event that told it first. The earliest time counts; of several events that
+/// tell it the first, so that the cause of what follows is the same in any order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    pub at: Instant,
+    /// Time of the event.
+    pub time: Instant,
+    pub event_id: String,
+    pub traceparent: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    pub told: Told,
+    pub take_back: bool,
+    pub return_redeemed: bool,
+    /// It became known after the points were credited.
+    pub after_issue: bool,
+}
+
+/// All that is known of an order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    pub snapshot: Option<Snapshot>,
+    pub created: Option<Told>,
+    pub paid: Option<Told>,
+    pub shipped: Option<Told>,
+    pub delivered: Option<Told>,
+    pub picked_up: Option<Told>,
+    pub completed: Option<Told>,
+    pub cancelled: Option<Cancelled>,
+    /// By id.
+    pub refunds: Vec<Refund>,
+}
+
+/// What an event told that was not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    pub snapshot: bool,
+    pub created: bool,
+    pub cancelled: bool,
+    pub refund: bool,
+}
+
+impl Facts {
+    /// Takes an event in. `issued`: the points were credited before it became known.
+    pub fn learn(&mut self, event: &OrderEvent, issued: bool) -> News {
+        let mut news = News::default();
+        if let Some(snapshot) = &event.snapshot {
+            let newer = self
+                .snapshot
+                .as_ref()
+                .is_none_or(|known| known.rank() < snapshot.rank());
+            if newer {
+                self.snapshot = Some(snapshot.clone());
+            }
+            news.snapshot = newer;
+            news.created = learn(&mut self.created, snapshot.created_at, event);
+        }
+        let times = &event.times;
+        learn(&mut self.paid, times.paid, event);
+        learn(&mut self.shipped, times.shipped, event);
+        learn(&mut self.delivered, times.delivered, event);
+        learn(&mut self.picked_up, times.picked_up, event);
+        learn(&mut self.completed, times.completed, event);
+        news.cancelled = self.learn_cancelled(event, issued);
+        if let Some(refund) = &event.refund {
+            news.refund = self.learn_refund(refund, issued);
+        }
+        news
+    }
+
+    fn learn_cancelled(&mut self, event: &OrderEvent, issued: bool) -> bool {
+        if event.times.cancelled.is_none() {
+            return false;
+        }
+        let known = self.cancelled.take();
+        let is_new = known.is_none();
+        let after_issue = known.as_ref().map_or(issued, |known| known.after_issue);
+        let choices = known
+            .as_ref()
+            .map_or((true, true), |known| (known.take_back, known.return_redeemed));
+        let mut fact = known.map(|known| known.told);
+        learn(&mut fact, event.times.cancelled, event);
+        // The merchant's choice counts in whichever of the events it was told.
+        self.cancelled = fact.map(|told| Cancelled {
+            told,
+            take_back: choices.0 && event.take_back,
+            return_redeemed: choices.1 && event.return_redeemed,
+            after_issue,
+        });
+        is_new
+    }
+
+    fn learn_refund(&mut self, refund: &Refund, issued: bool) -> bool {
+        match self.refunds.binary_search_by(|known| known.id.cmp(&refund.id)) {
+            Ok(at) => {
+                let known = &mut self.refunds[at];
+                // Until the points are credited the event that came first in time counts.
+                if !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id) {
+                    *known = refund.clone();
+                }
+                false
+            }
+            Err(at) => {
+                let refund = Refund {
+                    after_issue: issued,
+                    ..refund.clone()
+                };
+                self.refunds.insert(at, refund);
+                true
+            }
+        }
+    }
+}
+
+/// Says whether the fact is new or earlier than it was.
+fn learn(fact: &mut Option<Told>, at: Option<Instant>, event: &OrderEvent) -> bool {
+    let Some(at) = at else { return false };
+    let earlier = fact.as_ref().is_none_or(|known| {
+        (at, event.time, event.id.as_str()) < (known.at, known.time, known.event_id.as_str())
+    });
+    let moved = fact.as_ref().is_none_or(|known| at < known.at);
+    if earlier {
+        *fact = Some(Told {
+            at,
+            time: event.time,
+            event_id: event.id.clone(),
+            traceparent: event.traceparent.clone(),
+        });
+    }
+    moved
+}

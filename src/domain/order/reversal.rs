@@ -1,0 +1,198 @@
+//! After the fact: giving redeemed points back, taking issued ones back, adjusting to an edit.
+
+use super::earning;
+use super::facts::{Cancelled, News, OrderEvent, Refund};
+use super::settlement::expires_at;
+use super::{CausedBy, Decisions, Issued, Order, OrderKey, Progress};
+use crate::domain::entry::{EntryKind, Issue, Return, Reverse, ReverseReason};
+use crate::domain::instant::Instant;
+use crate::domain::money::Ratio;
+use crate::domain::rules::book::{Published, RuleBook};
+use crate::domain::rules::model::{Base, Extent, RuleVersion};
+
+impl Order {
+    /// A cancellation or refund gives redeemed points back, whether the order earned or not.
+    /// What had been redeemed and returned the ledger knows.
+    pub(super) fn give_back(
+        &self,
+        key: OrderKey<'_>,
+        bound: Option<&Published>,
+        event: &OrderEvent,
+        news: News,
+        now: Instant,
+        out: &mut Decisions,
+    ) {
+        if !(news.cancelled || news.refund) || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
+            return;
+        }
+        let Some(member_id) = self.redeemer() else { return };
+        let base = bound.map_or(Base::default(), |v| v.rules.accrual.base);
+        let share = earning::share_to_return(&self.facts, &base);
+        if !share.is_positive() {
+            return;
+        }
+        let (reason, at) = self.reversing_fact(event, news);
+        let (numerator, denominator) = share.min(Ratio::ONE).to_parts();
+        let kind = EntryKind::Return(Return {
+            reason,
+            numerator,
+            denominator,
+        });
+        out.entries
+            .push(self.entry(key, member_id, now, at, CausedBy::from(event), kind));
+    }
+
+    /// From here on redeeming for the order is refused.
+    pub(super) fn tell_cancelled(
+        &self,
+        key: OrderKey<'_>,
+        event: &OrderEvent,
+        now: Instant,
+        out: &mut Decisions,
+    ) {
+        let Some(member_id) = self.redeemer() else { return };
+        let at = self
+            .facts
+            .cancelled
+            .as_ref()
+            .map_or(event.time, |cancelled| cancelled.told.at);
+        out.entries.push(self.entry(
+            key,
+            member_id,
+            now,
+            at,
+            CausedBy::from(event),
+            EntryKind::OrderCancelled,
+        ));
+    }
+
+    /// What an event after the issue takes back or adds, under the bound rule.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn reverse(
+        &mut self,
+        key: OrderKey<'_>,
+        bound: &Published,
+        event: &OrderEvent,
+        news: News,
+        now: Instant,
+        book: &RuleBook,
+        out: &mut Decisions,
+    ) {
+        let Progress::Issued(issued) = &self.progress else {
+            return;
+        };
+        let rules = &bound.rules;
+        let edited = news.snapshot && rules.reversal.after_edit_adjusts;
+        let reversed = (news.cancelled && self.cancel_takes(rules)) || refund_takes(event, news, rules);
+        if !edited && !reversed {
+            return;
+        }
+        let tier = self.tier_of(issued);
+        let Some((earned, base)) = earning::after_issue(&self.facts, tier, rules, false) else {
+            return;
+        };
+        let entitled = self.entitled(issued, earned, rules);
+        let mut issued = issued.clone();
+        if edited && entitled > issued.kept {
+            let at = event.time.max(issued.at);
+            let issue = Issue {
+                edited: true,
+                part: issued.parts,
+                points: entitled - issued.kept,
+                base_amount: base.to_decimal(),
+                currency: rules.currency.code.clone(),
+                expires_at: expires_at(key, bound, book, at, tier),
+            };
+            issued.points = issued.points.saturating_add(issue.points);
+            issued.parts += 1;
+            issued.kept = entitled;
+            let kind = EntryKind::Issue(issue);
+            out.entries
+                .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
+        } else if reversed || entitled < issued.kept {
+            issued.kept = entitled.min(issued.kept);
+            let (reason, at) = match reversed {
+                true => self.reversing_fact(event, news),
+                false => (ReverseReason::Edited, event.time),
+            };
+            // What was refused before is asked for again, also when nothing is added to it.
+            if issued.kept < issued.points {
+                let kind = EntryKind::Reverse(Reverse {
+                    reason,
+                    issued: issued.points,
+                    kept: issued.kept,
+                    when_short: rules.reversal.when_short,
+                });
+                out.entries
+                    .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
+            }
+        }
+        self.progress = Progress::Issued(issued);
+    }
+
+    /// What the order may keep by now. `earned` is what its newest snapshot earns after the
+    /// refunds that count.
+    fn entitled(&self, issued: &Issued, earned: i64, rules: &RuleVersion) -> i64 {
+        if self.cancel_takes(rules) {
+            // What the merchant once left with the member stays there.
+            let tier = self.tier_of(issued);
+            let all = earning::after_issue(&self.facts, tier, rules, true).map_or(0, |(points, _)| points);
+            return (earned - all).clamp(0, issued.kept);
+        }
+        let takes = |refund: &Refund| refund.after_issue && refund.take_back;
+        let refunded = self.facts.refunds.iter().any(takes);
+        match rules.reversal.after_refund {
+            Extent::Full if refunded => 0,
+            _ if rules.reversal.after_edit_adjusts => earned,
+            Extent::Proportional if refunded => earned.min(issued.kept),
+            _ => issued.kept,
+        }
+    }
+
+    /// Whether a cancellation that became known after the issue takes the points back.
+    fn cancel_takes(&self, rules: &RuleVersion) -> bool {
+        let takes = |cancelled: &Cancelled| cancelled.after_issue && cancelled.take_back;
+        self.facts.cancelled.as_ref().is_some_and(takes) && rules.reversal.after_cancel != Extent::None
+    }
+
+    fn tier_of<'a>(&'a self, issued: &'a Issued) -> Option<&'a str> {
+        let customer = self
+            .facts
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.customer.as_ref());
+        match customer {
+            Some(customer) if customer.id == issued.member_id => customer.tier.as_deref(),
+            _ => issued.tier.as_deref(),
+        }
+    }
+
+    /// Who gets redeemed points back: who redeemed by the snapshot, or got the points, or is
+    /// the customer now.
+    fn redeemer(&self) -> Option<&str> {
+        let by_snapshot = self.bound.as_ref().and_then(|bound| bound.redeemer.as_deref());
+        let issued_to = match &self.progress {
+            Progress::Issued(issued) => Some(issued.member_id.as_str()),
+            _ => None,
+        };
+        let customer = || Some(self.facts.snapshot.as_ref()?.customer.as_ref()?.id.as_str());
+        by_snapshot.or(issued_to).or_else(customer)
+    }
+
+    /// Why and when something is reversed. Of both at once the cancellation says it.
+    fn reversing_fact(&self, event: &OrderEvent, news: News) -> (ReverseReason, Instant) {
+        match &self.facts.cancelled {
+            Some(cancelled) if news.cancelled => (ReverseReason::Cancelled, cancelled.told.at),
+            _ => {
+                let told = event.refund.as_ref().map(|refund| refund.time);
+                let last = self.facts.refunds.iter().map(|refund| refund.time).max();
+                (ReverseReason::Refunded, told.or(last).unwrap_or(event.time))
+            }
+        }
+    }
+}
+
+fn refund_takes(event: &OrderEvent, news: News, rules: &RuleVersion) -> bool {
+    let takes = event.refund.as_ref().is_some_and(|refund| refund.take_back);
+    news.refund && takes && rules.reversal.after_refund != Extent::None
+}

@@ -1,0 +1,127 @@
+//! The commands stage: a command is read, checked and handed to its member's ledger.
+//!
+//! It keeps no state. Whether a command was seen before is the ledger's to know.
+
+use super::topics::{self, Topics};
+use crate::domain::digest::{digest, hex};
+use crate::domain::entry::{Command, Entry, EntryKind};
+use crate::domain::instant::Instant;
+use crate::domain::outcome::{Body, Outcome};
+use crate::engine::error::Refusal;
+use crate::engine::ports::{Key, Partition, Record};
+use crate::engine::processor::{Cause, Decoded, Effects, Processor, Saved, Turn};
+use crate::wire::command::{self, CommandError};
+use crate::wire::envelope;
+
+/// The stage with where it sends to.
+pub struct Commands {
+    topics: Topics,
+    /// Partitions of the ledger's input: a broadcast goes to each.
+    ledger_partitions: Partition,
+}
+
+impl Commands {
+    pub fn new(topics: Topics, ledger_partitions: Partition) -> Self {
+        Commands {
+            topics,
+            ledger_partitions,
+        }
+    }
+}
+
+impl Processor for Commands {
+    /// Its arrival is not known before it has its turn.
+    type Event = Entry;
+    type State = ();
+
+    fn decode(&self, record: &Record) -> Result<Decoded<Entry>, Refusal> {
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, value.as_deref()));
+        let entry = envelope::read(record.value.as_deref(), headers)
+            .map_err(CommandError::from)
+            .and_then(|envelope| command::read(&envelope, Instant::MIN))
+            .map_err(|error| Refusal::new("malformed", error.to_string()))?;
+        let placed_by = if entry.member_id.is_empty() {
+            &entry.shop_id
+        } else {
+            &entry.member_id
+        };
+        let placed_by = placed_by.clone().into_bytes().into();
+        let key = topics::ledger_key(&entry);
+        Ok(Decoded {
+            key,
+            placed_by: Some(placed_by),
+            at: None,
+            reads_table: false,
+            event: entry,
+        })
+    }
+
+    fn load(&self, _: &Key, _: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn save(&self, _: &Key, _: &()) -> Saved {
+        Saved {
+            bytes: Default::default(),
+            wake: None,
+            indexed: false,
+        }
+    }
+
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+        let Cause::Event { event, .. } = turn.cause else {
+            return Ok(());
+        };
+        let entry = Entry {
+            at: Instant::from_millis(turn.now),
+            ..event.clone()
+        };
+        match &entry.kind {
+            EntryKind::GrantAll(_) => {
+                for partition in 0..self.ledger_partitions {
+                    self.topics.hand_over_to(&entry, Some(partition), effects);
+                }
+            }
+            EntryKind::Command(Command::Invalid { detail, actor }) if entry.member_id.is_empty() => {
+                self.topics.publish(&refused(&entry, detail, actor), effects);
+            }
+            _ => self.topics.hand_over(&entry, effects),
+        }
+        Ok(())
+    }
+}
+
+/// A broadcast that cannot be carried out has no member who could be answered.
+fn refused(entry: &Entry, detail: &str, actor: &Option<String>) -> Outcome {
+    Outcome {
+        id: hex(digest(&[
+            "rejected",
+            "broadcast",
+            &entry.shop_id,
+            &entry.cause_source,
+            &entry.cause_id,
+        ])),
+        shop_id: entry.shop_id.clone(),
+        member_id: None,
+        order_id: None,
+        rule_version: None,
+        reason: "invalid",
+        effective_at: entry.effective_at,
+        cause_id: entry.cause_id.clone(),
+        note: None,
+        notify: true,
+        actor: actor.clone(),
+        traceparent: entry.traceparent.clone(),
+        body: Body::Rejected {
+            points: None,
+            detail: Some(detail.to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;

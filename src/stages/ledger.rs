@@ -1,0 +1,259 @@
+//! The ledger stage: entries and timers of members become outcomes.
+//!
+//! A key is a member, or a shop's broadcasts within this partition.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use super::topics::{self, Topics};
+use crate::domain::entry::{Command, Entry, EntryKind};
+use crate::domain::instant::Instant;
+use crate::domain::ledger::Terms;
+use crate::domain::ledger::broadcast::Broadcasts;
+use crate::domain::ledger::member::Member;
+use crate::domain::outcome::Outcome;
+use crate::domain::rules::book::RuleBook;
+use crate::engine::error::Refusal;
+use crate::engine::ports::{Key, Millis, Offset, Record, Scan};
+use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
+use crate::metrics::COMMANDS_DUPLICATE_TOTAL;
+use crate::wire::{ledger_entry, member_state};
+
+/// Members that one turn of a broadcast serves.
+const BROADCAST_MEMBERS_PER_TURN: usize = 500;
+
+/// The stage with what its decisions are made by.
+pub struct Ledger {
+    book: Arc<ArcSwap<RuleBook>>,
+    topics: Topics,
+    command_ids_days: u32,
+    /// Microseconds; `i64::MAX`: none.
+    gift_horizon: AtomicI64,
+}
+
+/// What the ledger keeps under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LedgerState {
+    Member(Box<Member>),
+    Broadcasts(Broadcasts),
+}
+
+impl Ledger {
+    pub fn new(book: Arc<ArcSwap<RuleBook>>, topics: Topics, command_ids_days: u32) -> Self {
+        Ledger {
+            book,
+            topics,
+            command_ids_days,
+            gift_horizon: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// From here on birthday gifts later than this are not given: a replay ends.
+    pub fn set_gift_horizon(&self, horizon: Instant) {
+        self.gift_horizon.store(horizon.0, Ordering::Relaxed);
+    }
+
+    fn terms<'a>(&self, book: &'a RuleBook) -> Terms<'a> {
+        let horizon = self.gift_horizon.load(Ordering::Relaxed);
+        Terms {
+            book,
+            gift_horizon: (horizon != i64::MAX).then_some(Instant(horizon)),
+            command_ids_days: self.command_ids_days,
+        }
+    }
+
+    fn entry(
+        &self,
+        state: &mut Option<LedgerState>,
+        entry: &Entry,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let book = self.book.load();
+        let terms = self.terms(&book);
+        if let EntryKind::GrantAll(_) = entry.kind {
+            let broadcasts = broadcasts(state)?;
+            if !broadcasts.start(entry, &terms) {
+                effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
+            }
+            return Ok(());
+        }
+        let member = member(state)?;
+        let decision = member.apply(entry, &terms);
+        self.publish(&decision.outcomes, effects);
+        if decision.duplicate {
+            effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
+        }
+        Ok(())
+    }
+
+    fn timer(
+        &self,
+        turn: &mut Turn<'_, Self>,
+        scanned: &[Key],
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let book = self.book.load();
+        let terms = self.terms(&book);
+        let now = Instant::from_millis(turn.now);
+        match turn.state {
+            Some(LedgerState::Member(member)) => {
+                let (shop_id, member_id) = parts(turn.key)?;
+                let outcomes = member.timer(shop_id, member_id, now, &terms);
+                self.publish(&outcomes, effects);
+            }
+            Some(LedgerState::Broadcasts(broadcasts)) => {
+                let members = scanned
+                    .iter()
+                    .map(|key| Ok(parts(key)?.1))
+                    .collect::<Result<Vec<_>, Refusal>>()?;
+                let more = members.len() >= BROADCAST_MEMBERS_PER_TURN;
+                for share in broadcasts.advance(&members, more) {
+                    self.topics.hand_over_to(&share, Some(turn.partition), effects);
+                }
+                broadcasts.forget(now, &terms);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn publish(&self, outcomes: &[Outcome], effects: &mut Effects) {
+        for outcome in outcomes {
+            self.topics.publish(outcome, effects);
+        }
+    }
+}
+
+impl Processor for Ledger {
+    type Event = Entry;
+    type State = LedgerState;
+
+    fn decode(&self, record: &Record) -> Result<Decoded<Entry>, Refusal> {
+        let value = record.value.as_deref().unwrap_or_default();
+        let entry =
+            ledger_entry::decode(value).map_err(|error| Refusal::new("malformed", error.to_string()))?;
+        Ok(Decoded {
+            key: topics::ledger_key(&entry),
+            placed_by: None,
+            at: Some(entry.at.ceil_millis()),
+            reads_table: reads_rules(&entry.kind),
+            event: entry,
+        })
+    }
+
+    fn load(&self, key: &Key, stored: &[u8]) -> Result<LedgerState, Refusal> {
+        let read = match parts(key)? {
+            (_, "\0") => member_state::decode_broadcasts(stored).map(LedgerState::Broadcasts),
+            _ => member_state::decode_member(stored).map(|member| LedgerState::Member(Box::new(member))),
+        };
+        read.map_err(|error| Refusal::new("malformed", format!("state: {error}")))
+    }
+
+    fn save(&self, key: &Key, state: &LedgerState) -> Saved {
+        let bytes = match state {
+            LedgerState::Member(member) => member_state::encode_member(member),
+            LedgerState::Broadcasts(broadcasts) => member_state::encode_broadcasts(broadcasts),
+        };
+        Saved {
+            bytes: Bytes::from(bytes),
+            wake: self.wake(key, state),
+            indexed: self.indexed(key, state),
+        }
+    }
+
+    fn wake(&self, key: &Key, state: &LedgerState) -> Option<Millis> {
+        let book = self.book.load();
+        let terms = self.terms(&book);
+        let wake = match state {
+            LedgerState::Member(member) => member.wake(topics::parts(key)?.0, &terms),
+            LedgerState::Broadcasts(broadcasts) => broadcasts.wake(&terms),
+        };
+        wake.map(Instant::ceil_millis)
+    }
+
+    /// Members that are known: they alone have a share in broadcasts and birthdays.
+    fn indexed(&self, _key: &Key, state: &LedgerState) -> bool {
+        matches!(state, LedgerState::Member(member) if member.known_since.is_some())
+    }
+
+    fn apply(&self, mut turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+        match turn.cause {
+            Cause::Event { event, .. } => self.entry(turn.state, event, effects)?,
+            Cause::Timer { scanned, .. } => self.timer(&mut turn, scanned, effects)?,
+            // Its wake-up is worked out anew when it is saved.
+            Cause::Nudge => {}
+        }
+        let blank = match turn.state {
+            Some(LedgerState::Member(member)) => member.is_blank(),
+            Some(LedgerState::Broadcasts(broadcasts)) => broadcasts.is_blank(),
+            None => false,
+        };
+        if blank {
+            *turn.state = None;
+        }
+        Ok(())
+    }
+
+    fn scan(&self, key: &Key, state: &LedgerState) -> Option<Scan> {
+        let LedgerState::Broadcasts(broadcasts) = state else {
+            return None;
+        };
+        let (shop_id, _) = topics::parts(key)?;
+        let running = broadcasts.running.front()?;
+        Some(Scan {
+            prefix: topics::shop_prefix(shop_id),
+            after: running.cursor.as_ref().map(|member| topics::key(shop_id, member)),
+            limit: BROADCAST_MEMBERS_PER_TURN,
+        })
+    }
+
+    /// A version with other birthday gifts than the ones before moves its members' timers.
+    fn nudges(&self, after: Offset) -> Vec<Nudge> {
+        let book = self.book.load();
+        let asked = book.member_nudges(after);
+        let nudge = |(shop_id, offset)| Nudge {
+            offset,
+            prefix: topics::shop_prefix(shop_id),
+        };
+        let mut nudges: Vec<Nudge> = asked.map(nudge).collect();
+        nudges.sort_by_key(|nudge| nudge.offset);
+        nudges
+    }
+}
+
+fn member(state: &mut Option<LedgerState>) -> Result<&mut Member, Refusal> {
+    match state.get_or_insert_with(|| LedgerState::Member(Box::default())) {
+        LedgerState::Member(member) => Ok(member),
+        LedgerState::Broadcasts(_) => Err(Refusal::new("malformed", "the key is not a member's")),
+    }
+}
+
+fn broadcasts(state: &mut Option<LedgerState>) -> Result<&mut Broadcasts, Refusal> {
+    match state.get_or_insert_with(|| LedgerState::Broadcasts(Broadcasts::default())) {
+        LedgerState::Broadcasts(broadcasts) => Ok(broadcasts),
+        LedgerState::Member(_) => Err(Refusal::new("malformed", "the key is not that of broadcasts")),
+    }
+}
+
+fn parts(key: &Key) -> Result<(&str, &str), Refusal> {
+    topics::parts(key).ok_or_else(|| Refusal::new("malformed", "the key is not shop and member"))
+}
+
+fn reads_rules(kind: &EntryKind) -> bool {
+    match kind {
+        EntryKind::Issue(_) | EntryKind::RedeemByOrder(_) | EntryKind::GrantedToAll(_) => true,
+        EntryKind::Command(command) => !matches!(command, Command::Invalid { .. }),
+        EntryKind::Reverse(_)
+        | EntryKind::Return(_)
+        | EntryKind::Expect(_)
+        | EntryKind::OrderCancelled
+        | EntryKind::GrantAll(_) => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+use super::*;
+use crate::domain::entry::{Birthday, Grant};
+use crate::domain::ledger::fixtures::{at, birthday_rules, book, rules, time};
+use crate::engine::embedded::Embedded;
+use crate::engine::ports::OutRecord;
+
+fn ledger(book: RuleBook) -> Ledger {
+    let topics = Topics {
+        issued: "issued".into(),
+        expired: "expired".into(),
+        events: "events".into(),
+        entries: "entries".into(),
+    };
+    Ledger::new(Arc::new(ArcSwap::from_pointee(book)), topics, 90)
+}
+
+fn entry(member_id: &str, id: &str, time: Instant, kind: EntryKind) -> Entry {
+    Entry {
+        shop_id: "acme".into(),
+        member_id: member_id.into(),
+        at: time,
+        effective_at: time,
+        cause_id: id.into(),
+        cause_source: "/test".into(),
+        order_id: None,
+        rule_version: None,
+        traceparent: None,
+        kind,
+    }
+}
+
+fn registered(member_id: &str, id: &str, time: Instant) -> Entry {
+    let birthday = Some(Birthday { month: 4, day: 15 });
+    entry(
+        member_id,
+        id,
+        time,
+        EntryKind::Command(Command::Registered { birthday }),
+    )
+}
+
+fn grant_all(id: &str, time: Instant) -> Entry {
+    let grant = Grant {
+        points: 5,
+        note: Some("hello".into()),
+        expiry: None,
+        notify: false,
+        actor: None,
+    };
+    entry("", id, time, EntryKind::GrantAll(grant))
+}
+
+fn record(entry: &Entry) -> Record {
+    Record {
+        partition: 0,
+        offset: 0,
+        timestamp: None,
+        key: Some(topics::ledger_key(entry)),
+        value: Some(ledger_entry::encode(entry)),
+        headers: Vec::new(),
+    }
+}
+
+/// The stage alone, with what it sends to itself read back at once.
+struct Bench<'a> {
+    ledger: &'a Ledger,
+    stage: Embedded<'a, Ledger>,
+    published: Vec<(String, serde_json::Value)>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        Bench {
+            ledger,
+            stage: Embedded::new(ledger),
+            published: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, entry: &Entry) {
+        self.read(&record(entry));
+    }
+
+    fn read(&mut self, record: &Record) {
+        let decoded = self.ledger.decode(record).unwrap();
+        let sent = self.stage.event(&decoded, record, decoded.at.unwrap()).unwrap();
+        self.take(sent);
+    }
+
+    fn fire_before(&mut self, time: Instant) {
+        while self
+            .stage
+            .next_wake()
+            .is_some_and(|wake| Instant::from_millis(wake) < time)
+        {
+            let sent = self.stage.fire().unwrap();
+            self.take(sent);
+        }
+    }
+
+    fn take(&mut self, sent: Vec<OutRecord>) {
+        for out in sent {
+            if &*out.topic == "entries" {
+                assert_eq!(out.partition, Some(0), "a broadcast stays on its partition");
+                let (key, value) = (out.key, out.value);
+                self.read(&Record {
+                    partition: 0,
+                    offset: 0,
+                    timestamp: None,
+                    key,
+                    value,
+                    headers: out.headers,
+                });
+            } else {
+                let data = serde_json::from_slice(&out.value.unwrap()).unwrap();
+                self.published.push((out.topic.to_string(), data));
+            }
+        }
+    }
+
+    fn credited(&self, reason: &str) -> Vec<&str> {
+        let issued = self.published.iter().filter(|(_, data)| data["reason"] == reason);
+        issued
+            .map(|(_, data)| data["member_id"].as_str().unwrap())
+            .collect()
+    }
+}
+
+#[test]
+fn a_broadcast_reaches_every_member_known_when_it_was_read() {
+    let ledger = ledger(book(&[rules()]));
+    let mut bench = Bench::new(&ledger);
+    let start = at("2024-05-01 10:00");
+    let names: Vec<String> = (0..1_000).map(|number| format!("m-{number:04}")).collect();
+    for name in &names {
+        bench.send(&registered(name, name, start));
+    }
+    let stranger = Command::Deduct {
+        points: 1,
+        lot_id: None,
+        note: None,
+        actor: None,
+    };
+    bench.send(&entry("stranger", "d1", start, EntryKind::Command(stranger)));
+    let broadcast = at("2024-05-02 10:00");
+    bench.send(&grant_all("b1", broadcast));
+    bench.send(&registered("m-late", "late", at("2024-05-02 10:01")));
+    bench.send(&grant_all("b1", at("2024-05-02 10:02")));
+    bench.fire_before(at("2024-06-01 00:00"));
+    assert_eq!(bench.credited("granted_to_all"), names);
+    let (topic, data) = bench
+        .published
+        .iter()
+        .find(|(_, data)| data["reason"] == "granted_to_all")
+        .unwrap();
+    assert_eq!(topic, "issued");
+    assert_eq!(data["effective_at"], broadcast.rfc3339());
+    assert_eq!((&data["note"], &data["notify"]), (&"hello".into(), &false.into()));
+}
+
+#[test]
+fn broadcasts_take_turns() {
+    let ledger = ledger(book(&[rules()]));
+    let mut bench = Bench::new(&ledger);
+    for number in 0..700 {
+        let name = format!("m-{number:04}");
+        bench.send(&registered(&name, &name, at("2024-05-01 10:00")));
+    }
+    bench.send(&grant_all("b1", at("2024-05-02 10:00")));
+    bench.send(&grant_all("b2", at("2024-05-02 10:00")));
+    bench.fire_before(at("2024-06-01 00:00"));
+    assert_eq!(bench.credited("granted_to_all").len(), 1_400);
+    bench.fire_before(at("2025-06-01 00:00"));
+    assert_eq!(bench.stage.next_wake(), None);
+    assert!(
+        bench.stage.state(&topics::broadcast_key("acme")).is_none(),
+        "it is forgotten in time"
+    );
+}
+
+#[test]
+fn a_broadcast_without_members_ends() {
+    let ledger = ledger(book(&[rules()]));
+    let mut bench = Bench::new(&ledger);
+    bench.send(&grant_all("b1", at("2024-05-02 10:00")));
+    bench.fire_before(at("2024-05-03 10:00"));
+    bench.send(&registered("m-1", "r1", at("2024-05-03 10:00")));
+    bench.fire_before(at("2024-05-04 10:00"));
+    assert_eq!(bench.credited("granted_to_all"), [""; 0]);
+}
+
+#[test]
+fn members_who_wait_without_a_rule_get_gifts_once_there_is_one() {
+    let ledger = ledger(RuleBook::default());
+    let mut bench = Bench::new(&ledger);
+    bench.send(&registered("m-1", "r1", at("2024-01-01 10:00")));
+    assert_eq!(bench.stage.next_wake(), None);
+    let mut book = RuleBook::default();
+    book.publish(birthday_rules(time("08:00")), at("2024-02-01 00:00"), 7);
+    ledger.book.store(Arc::new(book));
+    assert_eq!(ledger.nudges(7), []);
+    let nudge = Nudge {
+        offset: 7,
+        prefix: topics::shop_prefix("acme"),
+    };
+    assert_eq!(ledger.nudges(6), [nudge]);
+    bench.stage.nudge(at("2024-02-01 00:00").ceil_millis()).unwrap();
+    assert_eq!(
+        bench.stage.next_wake(),
+        Some(at("2024-04-15 08:00").ceil_millis())
+    );
+    ledger.set_gift_horizon(at("2024-12-31 00:00"));
+    bench.fire_before(at("2030-01-01 00:00"));
+    assert_eq!(bench.credited("birthday"), ["m-1"]);
+    assert_eq!(bench.stage.next_wake(), None, "a replay ends");
+}
+
+#[test]
+fn states_are_read_as_saved() {
+    let ledger = ledger(book(&[birthday_rules(time("08:00"))]));
+    let mut bench = Bench::new(&ledger);
+    bench.send(&registered("m-1", "r1", at("2024-01-01 10:00")));
+    bench.send(&grant_all("b1", at("2024-01-02 10:00")));
+    for key in [topics::key("acme", "m-1"), topics::broadcast_key("acme")] {
+        let state = bench.stage.state(&key).unwrap();
+        let saved = ledger.save(&key, state);
+        assert_eq!(&ledger.load(&key, &saved.bytes).unwrap(), state);
+        assert_eq!(saved.indexed, key == topics::key("acme", "m-1"));
+        assert_eq!(saved.wake, ledger.wake(&key, state));
+        assert!(ledger.load(&key, b"\x08\x63").is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! The orders stage: order events and due times become entries for the ledger and outcomes.
+//!
+//! A key is one order of one shop.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use super::rule_table;
+use super::topics::{self, Topics};
+use crate::domain::instant::Instant;
+use crate::domain::order::facts::OrderEvent;
+use crate::domain::order::{self, Decisions, Order, OrderError, OrderKey};
+use crate::domain::rules::book::RuleBook;
+use crate::engine::error::Refusal;
+use crate::engine::ports::{Key, Offset, Record};
+use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
+use crate::wire::{envelope, order_event, order_state};
+
+/// The stage with what its decisions are made by.
+pub struct Orders {
+    book: Arc<ArcSwap<RuleBook>>,
+    topics: Topics,
+    orders_days: u32,
+}
+
+impl Orders {
+    /// `orders_days`: how long an order is kept after its last event; 0: for ever.
+    pub fn new(book: Arc<ArcSwap<RuleBook>>, topics: Topics, orders_days: u32) -> Self {
+        Self {
+            book,
+            topics,
+            orders_days,
+        }
+    }
+
+    fn send(&self, decisions: &Decisions, effects: &mut Effects) {
+        for entry in &decisions.entries {
+            self.topics.hand_over(entry, effects);
+        }
+        for outcome in &decisions.outcomes {
+            self.topics.publish(outcome, effects);
+        }
+    }
+}
+
+impl Processor for Orders {
+    type Event = OrderEvent;
+    type State = Order;
+
+    fn decode(&self, record: &Record) -> Result<Decoded<OrderEvent>, Refusal> {
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, text)| (&**name, text.as_deref()));
+        let envelope = envelope::read(record.value.as_deref(), headers)
+            .map_err(|error| Refusal::new("malformed", error.to_string()))?;
+        let event =
+            order_event::read(&envelope).map_err(|error| Refusal::new("malformed", error.to_string()))?;
+        let binds = event
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.created_at.is_some());
+        Ok(Decoded {
+            key: topics::key(&event.shop_id, &event.order_id),
+            placed_by: Some(Bytes::copy_from_slice(event.order_id.as_bytes())),
+            at: None,
+            reads_table: binds,
+            event,
+        })
+    }
+
+    fn load(&self, _key: &Key, stored: &[u8]) -> Result<Order, Refusal> {
+        order_state::decode(stored)
+            .map_err(|error| Refusal::new("malformed", format!("stored order: {error}")))
+    }
+
+    fn save(&self, _key: &Key, order: &Order) -> Saved {
+        Saved {
+            bytes: order_state::encode(order),
+            wake: order.wake_millis(self.orders_days),
+            indexed: order.is_open(),
+        }
+    }
+
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+        let Some((shop_id, order_id)) = topics::parts(turn.key) else {
+            return Err(Refusal::new("malformed", "key is not that of an order"));
+        };
+        let key = OrderKey { shop_id, order_id };
+        let now = Instant::from_millis(turn.now);
+        let book = self.book.load();
+        let decisions = match (turn.cause, turn.state.as_mut()) {
+            (Cause::Event { event, .. }, Some(order)) => order.apply(key, event, now, &book),
+            (Cause::Event { event, .. }, None) => {
+                let mut order = Order::default();
+                let decided = order::check_remembered(event, now, self.orders_days)
+                    .and_then(|()| order.apply(key, event, now, &book));
+                if decided.is_ok() {
+                    *turn.state = Some(order);
+                }
+                decided
+            }
+            (Cause::Timer { .. }, Some(order)) => order.timer(key, now, &book),
+            (Cause::Nudge, Some(order)) => order.nudge(key, &book),
+            (Cause::Timer { .. } | Cause::Nudge, None) => return Ok(()),
+        };
+        self.send(&decisions.map_err(refusal)?, effects);
+        if turn
+            .state
+            .as_ref()
+            .is_some_and(|order| order.is_forgotten(now, self.orders_days))
+        {
+            *turn.state = None;
+        }
+        Ok(())
+    }
+
+    fn nudges(&self, after: Offset) -> Vec<Nudge> {
+        rule_table::nudges(&self.book.load(), after)
+    }
+}
+
+fn refusal(error: OrderError) -> Refusal {
+    let code = match error {
+        OrderError::Forgotten { .. } => "order_forgotten",
+        OrderError::VersionUnknown { .. } => "rule_version_unknown",
+    };
+    Refusal::new(code, error.to_string())
+}
+
+#[cfg(test)]
+#[path = "orders_tests/mod.rs"]
+mod tests;

@@ -1,0 +1,163 @@
+//! What `point-rules` says, read whole by every instance and looked up by the stages.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::topics;
+use crate::domain::instant::Instant;
+use crate::domain::rules::book::{Publication, RuleBook};
+use crate::domain::rules::model::RuleVersion;
+use crate::engine::error::Refusal;
+use crate::engine::ports::{Offset, Record};
+use crate::engine::processor::{GlobalTable, Nudge};
+use crate::wire::envelope;
+use crate::wire::rule_document::{self, RuleEvent};
+
+/// Position of rules that did not come from a record.
+const BEFORE_ALL: Offset = -1;
+
+/// The rule book behind a lock-free reference: decisions see one state of it throughout.
+#[derive(Clone, Debug, Default)]
+pub struct RuleTable {
+    book: Arc<ArcSwap<RuleBook>>,
+}
+
+impl RuleTable {
+    /// What the stages look things up in.
+    pub fn book(&self) -> Arc<ArcSwap<RuleBook>> {
+        self.book.clone()
+    }
+
+    /// Adds a version that is known from the start.
+    pub fn add(&self, rules: RuleVersion) -> Publication {
+        self.change(|book| book.publish(rules, Instant::MIN, BEFORE_ALL))
+    }
+
+    /// One writer at a time: the engine reads the table's topic on one task.
+    fn change<T>(&self, change: impl FnOnce(&mut RuleBook) -> T) -> T {
+        let mut book = RuleBook::clone(&self.book.load());
+        let result = change(&mut book);
+        self.book.store(Arc::new(book));
+        result
+    }
+}
+
+impl GlobalTable for RuleTable {
+    fn apply(&self, record: &Record) -> Result<(), Refusal> {
+        // A version is never taken back: what compaction left of a deleted key says nothing.
+        let Some(value) = &record.value else { return Ok(()) };
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, text)| (&**name, text.as_deref()));
+        let malformed = |error: String| Refusal::new("malformed", error);
+        let envelope = envelope::read(Some(value), headers).map_err(|e| malformed(e.to_string()))?;
+        match rule_document::read_event(&envelope).map_err(|e| malformed(e.to_string()))? {
+            RuleEvent::Published { rules, at } => {
+                let (shop_id, version) = (rules.shop_id.clone(), rules.version);
+                match self.change(|book| book.publish(*rules, at, record.offset)) {
+                    Publication::New | Publication::Duplicate => Ok(()),
+                    Publication::Refused => Err(Refusal::new(
+                        "malformed",
+                        format!("data.version: {version} of shop {shop_id} was published with other content"),
+                    )),
+                }
+            }
+            RuleEvent::Status { shop_id, change } => {
+                self.change(|book| book.set_status(&shop_id, change, record.offset));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Which shops' open orders the records behind `after` ask to look again.
+pub fn nudges(book: &RuleBook, after: Offset) -> Vec<Nudge> {
+    let asked = book.nudges(after);
+    asked
+        .map(|(shop_id, offset)| Nudge {
+            offset,
+            prefix: topics::shop_prefix(shop_id),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const RULES: &str = r#"{"shop_id":"acme","version":1,"effective_from":"2021-01-01T00:00:00Z","timezone":"UTC",
+        "currency":"EUR","accrual":{"rate":{"every":"1","points":1}},"issuance":{"apply_to_open_orders":true}}"#;
+
+    fn record(offset: Offset, kind: &str, data: &str) -> Record {
+        let value = format!(
+            r#"{{"specversion":"1.0","id":"r{offset}","source":"/s","type":"{kind}","time":"2022-01-01T00:00:00Z","data":{data}}}"#
+        );
+        Record {
+            partition: 0,
+            offset,
+            timestamp: None,
+            key: None,
+            value: Some(Bytes::from(value)),
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_version_counts_once() {
+        let table = RuleTable::default();
+        let published = record(4, "rules.published", RULES);
+        assert_eq!(table.apply(&published), Ok(()));
+        assert_eq!(table.apply(&published), Ok(()));
+        let other = record(
+            5,
+            "rules.published",
+            &RULES.replace("\"points\":1", "\"points\":2"),
+        );
+        assert_eq!(table.apply(&other).unwrap_err().code, "malformed");
+        assert_eq!(
+            table.apply(&record(6, "rules.published", "{}")).unwrap_err().code,
+            "malformed"
+        );
+        assert_eq!(
+            table.apply(&Record {
+                value: None,
+                ..published
+            }),
+            Ok(())
+        );
+        let book = table.book().load_full();
+        assert_eq!(book.versions("acme").count(), 1);
+        let at = |text| Instant::parse(text).unwrap();
+        assert!(book.in_force("acme", at("2021-06-01T00:00:00Z")).is_none());
+        assert!(book.in_force("acme", at("2022-01-01T00:00:00Z")).is_some());
+    }
+
+    #[test]
+    fn openings_and_takeovers_nudge() {
+        let table = RuleTable::default();
+        let status = |offset, status: &str| {
+            let data = format!(r#"{{"shop_id":"acme","status":"{status}"}}"#);
+            table
+                .apply(&record(offset, "shop.status_changed", &data))
+                .unwrap();
+            nudges(&table.book().load(), 3)
+                .iter()
+                .map(|nudge| nudge.offset)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(status(4, "resting"), [0; 0]);
+        assert_eq!(status(5, "open"), [5]);
+        table.apply(&record(6, "rules.published", RULES)).unwrap();
+        assert_eq!(
+            nudges(&table.book().load(), 5),
+            [Nudge {
+                offset: 6,
+                prefix: Bytes::from("acme\0")
+            }]
+        );
+        assert_eq!(nudges(&table.book().load(), 6), []);
+    }
+}

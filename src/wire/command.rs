@@ -1,0 +1,341 @@
+//! Commands: `data` of an envelope as an entry for the ledger.
+//!
+//! What names no shop and member cannot be answered and is an error. Everything else that is
+//! wrong becomes [`Command::Invalid`], so that whoever sent it learns which field it was.
+//! Unknown fields are not looked at.
+
+use chrono::{NaiveDate, NaiveTime};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::envelope::{Envelope, EnvelopeError};
+use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry};
+use crate::domain::instant::Instant;
+use crate::domain::money;
+use crate::domain::rules::model::{Expiry, ExpirySpan};
+
+/// Longest id of a shop, order or member, in bytes.
+const ID_BYTES_MAX: usize = 255;
+/// Longest `reason`, in Unicode characters.
+const REASON_CHARS_MAX: usize = 50;
+/// Longest `actor`, in Unicode characters.
+const ACTOR_CHARS_MAX: usize = 255;
+/// Most points one command may move. Sums of thousands of them fit 64 bits.
+const POINTS_MAX: i64 = 1_000_000_000_000_000;
+/// Most days or months of an expiry: a hundred years and more.
+const EXPIRY_DAYS_MAX: u32 = 36_600;
+const EXPIRY_MONTHS_MAX: u32 = 1_200;
+
+/// Why a record is no command. The text names the field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("type: {0} is not a command")]
+    Type(String),
+    #[error("data: {0}")]
+    Data(String),
+    #[error("{0}")]
+    Field(String),
+}
+
+/// Reads a command that arrived at `arrival`. An entry of [`Command::Invalid`] without a member
+/// is a `points.grant_all` that cannot be carried out.
+pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandError> {
+    let kind = Kind::of(&envelope.kind)?;
+    let data: Map<String, Value> =
+        serde_json::from_slice(envelope.data).map_err(|error| CommandError::Data(error.to_string()))?;
+    let data = Fields(&data);
+    let shop_id = data.id("shop_id").map_err(CommandError::Field)?;
+    let member_id = match kind {
+        Kind::GrantAll => String::new(),
+        _ => data.id("member_id").map_err(CommandError::Field)?,
+    };
+    let (order_id, kind) = match (data.order_id(kind), data.entry_kind(kind)) {
+        (Ok(order_id), Ok(kind)) => (order_id, kind),
+        (order_id, kind) => {
+            let detail = [order_id.as_ref().err(), kind.as_ref().err()]
+                .into_iter()
+                .flatten()
+                .next();
+            let detail = detail.cloned().unwrap_or_default();
+            let actor = data.actor().ok().flatten();
+            (
+                order_id.ok().flatten(),
+                EntryKind::Command(Command::Invalid { detail, actor }),
+            )
+        }
+    };
+    Ok(Entry {
+        shop_id,
+        member_id,
+        at: arrival,
+        effective_at: envelope.time,
+        cause_id: envelope.id.clone().into_owned(),
+        cause_source: envelope.source.clone().into_owned(),
+        order_id,
+        rule_version: None,
+        traceparent: envelope.traceparent.as_deref().map(str::to_owned),
+        kind,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Grant,
+    Deduct,
+    Redeem,
+    Import,
+    GrantAll,
+    Registered,
+}
+
+impl Kind {
+    fn of(text: &str) -> Result<Self, CommandError> {
+        Ok(match text {
+            "points.grant" => Kind::Grant,
+            "points.deduct" => Kind::Deduct,
+            "points.redeem" => Kind::Redeem,
+            "points.import" => Kind::Import,
+            "points.grant_all" => Kind::GrantAll,
+            "member.registered" => Kind::Registered,
+            other => return Err(CommandError::Type(other.chars().take(100).collect())),
+        })
+    }
+}
+
+/// The fields of `data`. `null` is as good as absent.
+struct Fields<'a>(&'a Map<String, Value>);
+
+/// What is wrong, beginning with the field.
+type Wrong = String;
+
+impl Fields<'_> {
+    fn entry_kind(&self, kind: Kind) -> Result<EntryKind, Wrong> {
+        let command = match kind {
+            Kind::GrantAll => return Ok(EntryKind::GrantAll(self.grant()?)),
+            Kind::Grant => Command::Grant(self.grant()?),
+            Kind::Deduct => Command::Deduct {
+                points: self.points()?,
+                lot_id: self.text("lot_id")?.map(str::to_owned),
+                note: Some(self.required_reason()?),
+                actor: self.actor()?,
+            },
+            Kind::Redeem => Command::Redeem {
+                points: self.points()?,
+                subtotal: self.amount("subtotal")?,
+                tier: self.text("tier")?.map(str::to_owned),
+                note: self.reason()?,
+                actor: self.actor()?,
+            },
+            Kind::Import => Command::Import {
+                points: self.points()?,
+                expires: self.import_expiry()?,
+                note: self.reason()?,
+                actor: self.actor()?,
+            },
+            Kind::Registered => Command::Registered {
+                birthday: self.birthday()?,
+            },
+        };
+        Ok(EntryKind::Command(command))
+    }
+
+    fn grant(&self) -> Result<Grant, Wrong> {
+        Ok(Grant {
+            points: self.points()?,
+            note: Some(self.required_reason()?),
+            expiry: self.value("expiry").map(expiry).transpose()?,
+            notify: match self.value("notify") {
+                None => true,
+                Some(Value::Bool(notify)) => *notify,
+                Some(_) => return Err(wrong("notify", "must be true or false")),
+            },
+            actor: self.actor()?,
+        })
+    }
+
+    fn order_id(&self, kind: Kind) -> Result<Option<String>, Wrong> {
+        match kind {
+            Kind::Redeem if self.value("order_id").is_some() => self.id("order_id").map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn points(&self) -> Result<i64, Wrong> {
+        let found = self.value("points").ok_or_else(|| wrong("points", "missing"))?;
+        match found.as_i64() {
+            Some(points) if (1..=POINTS_MAX).contains(&points) => Ok(points),
+            Some(points) if points <= 0 => Err(wrong("points", "must be more than 0")),
+            Some(_) => Err(wrong("points", "is more than 1000000000000000")),
+            None => Err(wrong("points", "must be a whole number")),
+        }
+    }
+
+    fn required_reason(&self) -> Result<String, Wrong> {
+        self.reason()?.ok_or_else(|| wrong("reason", "missing"))
+    }
+
+    fn reason(&self) -> Result<Option<String>, Wrong> {
+        self.bounded("reason", REASON_CHARS_MAX)
+    }
+
+    fn actor(&self) -> Result<Option<String>, Wrong> {
+        self.bounded("actor", ACTOR_CHARS_MAX)
+    }
+
+    fn bounded(&self, field: &str, chars_max: usize) -> Result<Option<String>, Wrong> {
+        match self.text(field)? {
+            Some(text) if text.chars().count() > chars_max => {
+                Err(wrong(field, &format!("is longer than {chars_max} characters")))
+            }
+            text => Ok(text.map(str::to_owned)),
+        }
+    }
+
+    fn amount(&self, field: &str) -> Result<Option<Decimal>, Wrong> {
+        let amount = match self.value(field) {
+            None => return Ok(None),
+            Some(Value::String(text)) => money::parse_amount(text).map_err(|what| wrong(field, what))?,
+            Some(Value::Number(number)) if number.is_i64() => {
+                money::parse_amount(&number.to_string()).map_err(|what| wrong(field, what))?
+            }
+            Some(_) => return Err(wrong(field, "must be a decimal string such as \"30.98\"")),
+        };
+        if amount.is_sign_negative() && !amount.is_zero() {
+            return Err(wrong(field, "must not be negative"));
+        }
+        Ok(Some(amount))
+    }
+
+    fn import_expiry(&self) -> Result<ImportExpiry, Wrong> {
+        match (self.text("expires_at")?, self.text("expires_on")?) {
+            (None, None) => Ok(ImportExpiry::Never),
+            (Some(_), Some(_)) => Err(wrong("expires_on", "stands beside expires_at")),
+            (Some(at), None) => {
+                let at = Instant::parse(at).ok_or_else(|| wrong("expires_at", "must be an RFC 3339 time"))?;
+                Ok(ImportExpiry::At(at))
+            }
+            (None, Some(date)) => Ok(ImportExpiry::On(
+                day(date).ok_or_else(|| wrong("expires_on", "must be YYYY-MM-DD"))?,
+            )),
+        }
+    }
+
+    /// `YYYY-MM-DD` or `MM-DD`.
+    fn birthday(&self) -> Result<Option<Birthday>, Wrong> {
+        let Some(text) = self.text("birthday")? else {
+            return Ok(None);
+        };
+        let month_and_day = match text.len() {
+            5 => month_and_day(text),
+            _ => day(text).and_then(|_| month_and_day(text.get(5..)?)),
+        };
+        let found = month_and_day.ok_or_else(|| wrong("birthday", "must be YYYY-MM-DD or MM-DD"))?;
+        Ok(Some(Birthday {
+            month: found.0,
+            day: found.1,
+        }))
+    }
+
+    /// An id that becomes part of a key.
+    fn id(&self, field: &str) -> Result<String, Wrong> {
+        let id = self.text(field)?.ok_or_else(|| wrong(field, "missing"))?;
+        if id.is_empty() {
+            return Err(wrong(field, "must not be empty"));
+        }
+        if id.len() > ID_BYTES_MAX {
+            return Err(wrong(field, "is longer than 255 bytes"));
+        }
+        if id.contains('\0') {
+            return Err(wrong(field, "must not hold a zero byte"));
+        }
+        Ok(id.to_owned())
+    }
+
+    fn text(&self, field: &str) -> Result<Option<&str>, Wrong> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong(field, "must be text")),
+        }
+    }
+
+    fn value(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+}
+
+/// The rule's form: one of `never`, `after_days`, `after_months`, `yearly`, and `at`.
+fn expiry(value: &Value) -> Result<Expiry, Wrong> {
+    let Value::Object(fields) = value else {
+        return Err(wrong("expiry", "must be an object such as {\"after_days\": 30}"));
+    };
+    let mut span = None;
+    let mut at = NaiveTime::from_hms_opt(23, 59, 0).unwrap_or_default();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+        let field = format!("expiry.{name}");
+        let found = match name.as_str() {
+            "at" => {
+                let time = value.as_str().and_then(local_time);
+                at = time.ok_or_else(|| wrong(&field, "must be HH:MM"))?;
+                continue;
+            }
+            "never" => match value {
+                Value::Bool(true) => ExpirySpan::Never,
+                _ => return Err(wrong(&field, "must be true")),
+            },
+            "after_days" => ExpirySpan::AfterDays(count(&field, value, EXPIRY_DAYS_MAX)?),
+            "after_months" => ExpirySpan::AfterMonths(count(&field, value, EXPIRY_MONTHS_MAX)?),
+            "yearly" => {
+                let found = value.as_str().and_then(month_and_day);
+                let (month, day) = found.ok_or_else(|| wrong(&field, "must be MM-DD"))?;
+                ExpirySpan::Yearly { month, day }
+            }
+            _ => return Err(wrong(&field, "is not known")),
+        };
+        if span.replace(found).is_some() {
+            return Err(wrong(
+                "expiry",
+                "has more than one of never, after_days, after_months, yearly",
+            ));
+        }
+    }
+    let span = span.ok_or_else(|| wrong("expiry", "has none of never, after_days, after_months, yearly"))?;
+    Ok(Expiry { span, at })
+}
+
+fn count(field: &str, value: &Value, max: u32) -> Result<u32, Wrong> {
+    let found = value
+        .as_u64()
+        .and_then(|count| u32::try_from(count).ok())
+        .filter(|count| *count <= max);
+    found.ok_or_else(|| wrong(field, &format!("must be a whole number from 0 to {max}")))
+}
+
+fn local_time(text: &str) -> Option<NaiveTime> {
+    (text.len() == 5).then(|| NaiveTime::parse_from_str(text, "%H:%M").ok())?
+}
+
+fn day(text: &str) -> Option<NaiveDate> {
+    (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())?
+}
+
+/// `MM-DD`, a day that some year has.
+fn month_and_day(text: &str) -> Option<(u32, u32)> {
+    let (month, day) = text.split_once('-')?;
+    let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(month) || !plain(day) {
+        return None;
+    }
+    let (month, day) = (month.parse().ok()?, day.parse().ok()?);
+    NaiveDate::from_ymd_opt(2024, month, day).map(|_| (month, day))
+}
+
+fn wrong(field: &str, what: &str) -> Wrong {
+    format!("data.{field}: {what}")
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

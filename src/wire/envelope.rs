@@ -1,0 +1,294 @@
+//! CloudEvents 1.0 as they arrive: structured or binary mode of the Kafka binding.
+//!
+//! `data` is not read here: it stays the bytes it is, so that it is parsed once, by whoever
+//! knows its type.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::text::Text;
+use crate::domain::instant::Instant;
+
+/// Longest id of an event, in bytes.
+const ID_BYTES_MAX: usize = 1024;
+/// Longest `source` of an event, in bytes.
+const SOURCE_BYTES_MAX: usize = 2048;
+
+/// Why a record is no event. The text names the field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    #[error("no value")]
+    Empty,
+    #[error("not a CloudEvent: {0}")]
+    Json(String),
+    #[error("{0}: missing")]
+    Missing(&'static str),
+    #[error("{field}: {wrong}")]
+    Wrong {
+        field: &'static str,
+        wrong: &'static str,
+    },
+}
+
+/// An event with its data unread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    pub id: Cow<'a, str>,
+    pub source: Cow<'a, str>,
+    pub kind: Cow<'a, str>,
+    pub subject: Option<Cow<'a, str>>,
+    pub time: Instant,
+    pub traceparent: Option<Cow<'a, str>>,
+    /// JSON.
+    pub data: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct Structured<'a> {
+    #[serde(borrow)]
+    specversion: Option<Text<'a>>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    source: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    subject: Option<Text<'a>>,
+    #[serde(borrow)]
+    time: Option<Text<'a>>,
+    #[serde(borrow)]
+    traceparent: Option<Text<'a>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data_base64: Option<&'a RawValue>,
+}
+
+/// Reads a record's value and headers. Binary mode is what has a `ce_specversion` header;
+/// everything else must be a JSON object with `specversion`.
+pub fn read<'a>(
+    value: Option<&'a [u8]>,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+) -> Result<Envelope<'a>, EnvelopeError> {
+    let value = value.ok_or(EnvelopeError::Empty)?;
+    let mut attributes = Attributes::default();
+    for (name, text) in headers {
+        attributes.take(name, text);
+    }
+    match attributes.specversion {
+        Some(_) => binary(value, attributes),
+        None => structured(value, attributes.traceparent),
+    }
+}
+
+fn structured<'a>(value: &'a [u8], traceparent: Option<&'a [u8]>) -> Result<Envelope<'a>, EnvelopeError> {
+    // Checked once as a whole: the parser then need not check each string.
+    let value = std::str::from_utf8(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    let read: Structured = serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    version(read.specversion.as_deref().map(str::as_bytes))?;
+    if read.data_base64.is_some() {
+        return Err(EnvelopeError::Wrong {
+            field: "data_base64",
+            wrong: "must be JSON in data",
+        });
+    }
+    let header = || Some(Cow::Borrowed(std::str::from_utf8(traceparent?).ok()?));
+    let own = |text: Option<Text<'a>>| text.map(|text| text.0);
+    Ok(Envelope {
+        id: bounded("id", own(read.id), ID_BYTES_MAX)?,
+        source: bounded("source", own(read.source), SOURCE_BYTES_MAX)?,
+        kind: bounded("type", own(read.kind), ID_BYTES_MAX)?,
+        subject: own(read.subject),
+        time: instant(read.time.as_deref())?,
+        traceparent: own(read.traceparent).or_else(header),
+        data: read.data.ok_or(EnvelopeError::Missing("data"))?.get().as_bytes(),
+    })
+}
+
+fn binary<'a>(value: &'a [u8], read: Attributes<'a>) -> Result<Envelope<'a>, EnvelopeError> {
+    version(read.specversion)?;
+    let content = read.content_type.map(<[u8]>::trim_ascii).unwrap_or_default();
+    if !content.is_empty() && !is_json(content) {
+        return Err(EnvelopeError::Wrong {
+            field: "content-type",
+            wrong: "must be application/json",
+        });
+    }
+    Ok(Envelope {
+        id: bounded("ce_id", text("ce_id", read.id)?, ID_BYTES_MAX)?,
+        source: bounded("ce_source", text("ce_source", read.source)?, SOURCE_BYTES_MAX)?,
+        kind: bounded("ce_type", text("ce_type", read.kind)?, ID_BYTES_MAX)?,
+        subject: text("ce_subject", read.subject)?,
+        time: instant(text("ce_time", read.time)?.as_deref())?,
+        traceparent: text("ce_traceparent", read.traceparent)?,
+        data: value,
+    })
+}
+
+#[derive(Default)]
+struct Attributes<'a> {
+    specversion: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    source: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    subject: Option<&'a [u8]>,
+    time: Option<&'a [u8]>,
+    /// The event's own before the record's.
+    traceparent: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+}
+
+impl<'a> Attributes<'a> {
+    fn take(&mut self, name: &str, text: Option<&'a [u8]>) {
+        match name {
+            "ce_specversion" => self.specversion = text,
+            "ce_id" => self.id = text,
+            "ce_source" => self.source = text,
+            "ce_type" => self.kind = text,
+            "ce_subject" => self.subject = text,
+            "ce_time" => self.time = text,
+            "ce_traceparent" => self.traceparent = text,
+            "traceparent" => self.traceparent = self.traceparent.or(text),
+            _ if name.eq_ignore_ascii_case("content-type") => self.content_type = text,
+            _ => {}
+        }
+    }
+}
+
+fn version(found: Option<&[u8]>) -> Result<(), EnvelopeError> {
+    match found {
+        None => Err(EnvelopeError::Missing("specversion")),
+        Some(b"1.0") => Ok(()),
+        Some(_) => Err(EnvelopeError::Wrong {
+            field: "specversion",
+            wrong: "must be 1.0",
+        }),
+    }
+}
+
+fn bounded<'a>(
+    field: &'static str,
+    found: Option<Cow<'a, str>>,
+    bytes_max: usize,
+) -> Result<Cow<'a, str>, EnvelopeError> {
+    match found {
+        None => Err(EnvelopeError::Missing(field)),
+        Some(text) if text.is_empty() => Err(EnvelopeError::Wrong {
+            field,
+            wrong: "must not be empty",
+        }),
+        Some(text) if text.len() > bytes_max => Err(EnvelopeError::Wrong {
+            field,
+            wrong: "is too long",
+        }),
+        Some(text) => Ok(text),
+    }
+}
+
+fn instant(text: Option<&str>) -> Result<Instant, EnvelopeError> {
+    let text = text.ok_or(EnvelopeError::Missing("time"))?;
+    Instant::parse(text).ok_or(EnvelopeError::Wrong {
+        field: "time",
+        wrong: "is not an RFC 3339 time",
+    })
+}
+
+fn text<'a>(field: &'static str, bytes: Option<&'a [u8]>) -> Result<Option<Cow<'a, str>>, EnvelopeError> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Some(Cow::Borrowed(text))),
+        Err(_) => Err(EnvelopeError::Wrong {
+            field,
+            wrong: "is not UTF-8",
+        }),
+    }
+}
+
+fn is_json(content_type: &[u8]) -> bool {
+    let end = content_type
+        .iter()
+        .position(|b| *b == b';')
+        .unwrap_or(content_type.len());
+    let media = content_type[..end].trim_ascii();
+    media.eq_ignore_ascii_case(b"application/json") || media.ends_with(b"+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = r#"{"specversion":"1.0","id":"e1","source":"/s","type":"order.paid","time":"2022-03-02T10:00:00+08:00","data":{"a": 1}}"#;
+
+    fn check(value: &str, headers: &[(&str, &str)], wanted: Result<(&str, &str), &str>) {
+        let headers = headers.iter().map(|(name, text)| (*name, Some(text.as_bytes())));
+        let got = read(Some(value.as_bytes()), headers);
+        let got = got.map(|e| {
+            (
+                format!("{} {} {} {:?}", e.id, e.source, e.kind, e.traceparent),
+                e.data.to_vec(),
+            )
+        });
+        let wanted = wanted.map(|(head, data)| (head.to_owned(), data.as_bytes().to_vec()));
+        assert_eq!(
+            got.map_err(|e| e.to_string()),
+            wanted.map_err(str::to_owned),
+            "{value}"
+        );
+    }
+
+    #[test]
+    fn both_modes_are_read() {
+        check(EVENT, &[], Ok((r#"e1 /s order.paid None"#, r#"{"a": 1}"#)));
+        check(
+            EVENT,
+            &[
+                ("content-type", "application/cloudevents+json"),
+                ("traceparent", "00-a"),
+            ],
+            Ok((r#"e1 /s order.paid Some("00-a")"#, r#"{"a": 1}"#)),
+        );
+        let binary = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", "e1"),
+            ("ce_source", "/s"),
+            ("ce_type", "order.paid"),
+            ("ce_time", "2022-03-02T10:00:00Z"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("ce_traceparent", "00-b"),
+            ("traceparent", "00-c"),
+        ];
+        check("[1]", &binary, Ok((r#"e1 /s order.paid Some("00-b")"#, "[1]")));
+        check("[1]", &binary[..3], Err("ce_type: missing"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        check(
+            "x",
+            &[],
+            Err("not a CloudEvent: expected value at line 1 column 1"),
+        );
+        check("{}", &[], Err("specversion: missing"));
+        check(&EVENT.replace("1.0", "0.3"), &[], Err("specversion: must be 1.0"));
+        check(&EVENT.replace(r#""id":"e1","#, ""), &[], Err("id: missing"));
+        check(
+            &EVENT.replace(r#""id":"e1","#, r#""id":"","#),
+            &[],
+            Err("id: must not be empty"),
+        );
+        check(
+            &EVENT.replace("T10", "T99"),
+            &[],
+            Err("time: is not an RFC 3339 time"),
+        );
+        check(
+            &EVENT.replace(r#","data":{"a": 1}"#, ""),
+            &[],
+            Err("data: missing"),
+        );
+        assert_eq!(read(None, [].into_iter()), Err(EnvelopeError::Empty));
+    }
+}

@@ -1,0 +1,172 @@
+use super::super::envelope;
+use super::*;
+
+fn parse(kind: &str, data: &str) -> Result<OrderEvent, String> {
+    let event = format!(
+        r#"{{"specversion":"1.0","id":"e1","source":"/s","type":"{kind}","time":"2022-03-02T10:00:00+08:00","data":{data}}}"#
+    );
+    let envelope = envelope::read(Some(event.as_bytes()), [].into_iter()).map_err(|e| e.to_string())?;
+    read(&envelope).map_err(|e| e.to_string())
+}
+
+fn order(kind: &str, fields: &str) -> Result<OrderEvent, String> {
+    parse(
+        kind,
+        &format!(r#"{{"shop_id":"acme","order_id":"A-1","order":{{{fields}}}}}"#),
+    )
+}
+
+#[test]
+fn a_whole_order() {
+    let event = order(
+        "order.created",
+        r#""revision":1,"created_at":"2022-03-02T10:00:00+08:00","channel":"pos","currency":"TWD",
+        "customer":{"id":"m-7","logged_in":false,"tier":"gold"},
+        "line_items":[{"id":"l1","sku":"TEE","categories":["apparel"],"quantity":2,"unit_price":"50.00","discount_total":"1"}],
+        "subtotal":"100.00","discount_total":"0","shipping_total":60,"points_redeemed":3,
+        "payment_method":"credit_card","delivery":{"carrier":"black-cat","type":"pickup"},"test":true,
+        "paid_at":"2022-03-02T11:00:00Z""#,
+    )
+    .unwrap();
+    let snapshot = event.snapshot.unwrap();
+    let at = |text: &str| Instant::parse(text).unwrap();
+    assert_eq!(snapshot.revision, 1);
+    assert_eq!(snapshot.created_at, Some(at("2022-03-02T02:00:00Z")));
+    assert_eq!(snapshot.subtotal.to_string(), "100.00");
+    assert_eq!(snapshot.shipping_total.to_string(), "60");
+    assert_eq!(snapshot.lines[0].quantity, 2);
+    assert_eq!(snapshot.delivery, Delivery::Pickup);
+    let customer = Customer {
+        id: "m-7".into(),
+        logged_in: false,
+        tier: Some("gold".into()),
+    };
+    assert_eq!(snapshot.customer, Some(customer));
+    assert_eq!(event.times.paid, Some(at("2022-03-02T11:00:00Z")));
+    assert!(snapshot.test);
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let event = order("order.updated", r#""subtotal":null,"customer":{"tier":"gold"}"#).unwrap();
+    let snapshot = event.snapshot.unwrap();
+    assert_eq!(
+        snapshot.revision,
+        Instant::parse("2022-03-02T02:00:00Z").unwrap().0
+    );
+    assert_eq!((snapshot.channel.as_str(), snapshot.customer), ("online", None));
+    assert_eq!(snapshot.delivery, Delivery::Home);
+    assert_eq!((event.take_back, event.return_redeemed), (true, true));
+    let lines = r#""line_items":[{"id":"a","quantity":2,"unit_price":"1.5"},{"id":"b","unit_price":"2"}]"#;
+    let snapshot = order("order.edited", lines).unwrap().snapshot.unwrap();
+    assert_eq!(snapshot.subtotal.to_string(), "5.0");
+}
+
+#[test]
+fn a_creation_is_at_its_time() {
+    let event = order("order.created", "").unwrap();
+    assert_eq!(
+        event.snapshot.unwrap().created_at,
+        Instant::parse("2022-03-02T02:00:00Z")
+    );
+    assert_eq!(
+        order("order.edited", "").unwrap().snapshot.unwrap().created_at,
+        None
+    );
+}
+
+#[test]
+fn a_field_told_twice_counts_as_told_last() {
+    let event = order("order.edited", r#""subtotal":"1","subtotal":"2""#).unwrap();
+    assert_eq!(event.snapshot.unwrap().subtotal.to_string(), "2");
+}
+
+#[test]
+fn a_fact_keeps_the_earlier_of_two_times() {
+    let event = order("order.paid", r#""paid_at":"2022-03-01T00:00:00Z""#).unwrap();
+    assert_eq!(event.times.paid, Instant::parse("2022-03-01T00:00:00Z"));
+    let event = order("order.paid", r#""paid_at":"2023-03-01T00:00:00Z""#).unwrap();
+    assert_eq!(event.times.paid, Instant::parse("2022-03-02T02:00:00Z"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let check = |got: Result<OrderEvent, String>, wanted: &str| {
+        let got = got.unwrap_err();
+        assert!(got.starts_with(wanted), "{got}\n{wanted}");
+    };
+    let ids = r#""shop_id":"acme","order_id":"A-1""#;
+    check(
+        parse("order.lost", "{}"),
+        "type: order.lost is not an order event",
+    );
+    check(parse("order.paid", "{}"), "data.shop_id: missing");
+    check(
+        parse("order.paid", r#"{"shop_id":"acme"}"#),
+        "data.order_id: missing",
+    );
+    check(
+        parse("order.paid", r#"{"shop_id":"acme","order_id":""}"#),
+        "data.order_id: must not be empty",
+    );
+    check(
+        parse("order.paid", r#"{"shop_id":"a\u0000b","order_id":"1"}"#),
+        "data.shop_id: must not hold a zero byte",
+    );
+    check(parse("order.paid", "[]"), "data: ");
+    check(
+        parse("order.paid", &format!("{{{ids},\"order\":7}}")),
+        "data.order: invalid type: integer `7`",
+    );
+    check(
+        parse("order.created", &format!("{{{ids}}}")),
+        "data.order: missing",
+    );
+    check(
+        order("order.paid", r#""subtotal":"-1""#),
+        "data.order.subtotal: must not be negative",
+    );
+    check(
+        order("order.paid", r#""subtotal":-1"#),
+        "data.order.subtotal: must not be negative",
+    );
+    check(
+        order("order.paid", r#""subtotal":"1,5""#),
+        r#"data.order.subtotal: "1,5" is not a decimal number"#,
+    );
+    check(
+        order("order.paid", r#""subtotal":1.5"#),
+        "data.order.subtotal: must be in quotes",
+    );
+    check(
+        order("order.paid", r#""points_redeemed":-1"#),
+        "data.order.points_redeemed: must not be negative",
+    );
+    check(
+        order("order.paid", r#""line_items":[{"quantity":1},{"quantity":-1}]"#),
+        "data.order.line_items[1].quantity: invalid value: integer `-1`",
+    );
+    check(
+        order("order.paid", r#""created_at":"yesterday""#),
+        "data.order.created_at: is not an RFC 3339 time",
+    );
+    check(
+        order("order.paid", r#""delivery":{"type":"drone"}"#),
+        "data.order.delivery.type: must be",
+    );
+    check(
+        parse("order.refunded", &format!("{{{ids}}}")),
+        "data.refund: missing",
+    );
+    check(
+        parse("order.refunded", &format!("{{{ids},\"refund\":{{}}}}")),
+        "data.refund: has neither",
+    );
+    check(
+        parse(
+            "order.refunded",
+            &format!("{{{ids},\"refund\":{{\"amount\":\"1\"}}}}"),
+        ),
+        "data.refund.id: missing",
+    );
+}

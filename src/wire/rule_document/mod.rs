@@ -1,0 +1,164 @@
+//! Rule documents: YAML 1.2 or JSON into a [`RuleVersion`], and back into canonical JSON.
+//!
+//! Everything that is wrong with a document is told at once, with its line. What is not named
+//! in the contract is refused, so that a misspelt field cannot silently mean its default.
+
+mod node;
+mod read;
+mod section;
+mod sections;
+mod write;
+
+use serde::Deserialize;
+
+use super::envelope::{Envelope, EnvelopeError};
+use super::order_event::{self, OrderEventError};
+use crate::domain::instant::Instant;
+use crate::domain::rules::book::StatusChange;
+use crate::domain::rules::model::{Expiry, RuleVersion, ShopStatus};
+use section::{Findings, Section};
+
+pub use write::to_json;
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {field}: {wrong}; {remedy}")]
+pub struct RuleError {
+    /// From 1; 0 where it is not known (JSON).
+    pub line: usize,
+    /// Path of the field, as `accrual.rate.every`; empty for the document.
+    pub field: String,
+    pub wrong: String,
+    pub remedy: String,
+}
+
+/// One document of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Where it begins.
+    pub line: usize,
+    pub read: Result<RuleVersion, Vec<RuleError>>,
+}
+
+/// What `point-rules` says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RuleEvent {
+    /// Counts from `at` at the earliest.
+    Published {
+        rules: Box<RuleVersion>,
+        at: Instant,
+    },
+    Status {
+        shop_id: String,
+        change: StatusChange,
+    },
+}
+
+/// Why a record of `point-rules` is not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleEventError {
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error("type: {0} is not a rule event")]
+    Type(String),
+    #[error("data: {0}")]
+    Json(String),
+    #[error(transparent)]
+    Field(#[from] OrderEventError),
+    #[error("{}", .0.iter().map(|e| format!("data.{}: {}", e.field, e.wrong)).collect::<Vec<_>>().join("; "))]
+    Rules(Vec<RuleError>),
+}
+
+/// All documents of a YAML (or JSON) file. A text that is not YAML is one faulty document.
+pub fn read_yaml(text: &str) -> Vec<Document> {
+    match node::from_yaml(text) {
+        Ok(nodes) => nodes
+            .iter()
+            .map(|node| Document {
+                line: node.line,
+                read: read::rule_version(node),
+            })
+            .collect(),
+        Err(node::NotReadable { line, wrong }) => {
+            let remedy = "see yaml.org/spec/1.2.2".to_owned();
+            let error = RuleError {
+                line,
+                field: String::new(),
+                wrong,
+                remedy,
+            };
+            vec![Document {
+                line,
+                read: Err(vec![error]),
+            }]
+        }
+    }
+}
+
+/// One document as a JSON value.
+pub fn read_json(json: &serde_json::Value) -> Result<RuleVersion, Vec<RuleError>> {
+    read::rule_version(&node::from_json(json))
+}
+
+/// An expiry section by itself, as commands hold it. Paths in errors begin with `expiry`.
+pub fn read_expiry(json: &serde_json::Value) -> Result<Expiry, Vec<RuleError>> {
+    let (node, mut found) = (node::from_json(json), Findings::default());
+    let expiry = Section::of(&node, "expiry", &mut found).and_then(|mut section| {
+        let expiry = sections::expiry(&mut section, &mut found);
+        section.end(&mut found);
+        expiry
+    });
+    match expiry {
+        Some(expiry) if found.errors.is_empty() => Ok(expiry),
+        _ => Err(found.errors),
+    }
+}
+
+/// Reads `rules.published` and `shop.status_changed`.
+pub fn read_event(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
+    match &*envelope.kind {
+        "rules.published" => {
+            let data: serde_json::Value =
+                serde_json::from_slice(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+            let rules = Box::new(read_json(&data).map_err(RuleEventError::Rules)?);
+            Ok(RuleEvent::Published {
+                rules,
+                at: envelope.time,
+            })
+        }
+        "shop.status_changed" => read_status(envelope),
+        other => Err(RuleEventError::Type(other.chars().take(100).collect())),
+    }
+}
+
+fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
+    #[derive(Deserialize)]
+    struct Data {
+        shop_id: Option<String>,
+        status: Option<String>,
+    }
+    let data: Data =
+        serde_json::from_slice(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+    let shop_id = order_event::id("data.shop_id", data.shop_id.as_deref())?.to_owned();
+    let status = match data.status.as_deref() {
+        Some("open") => ShopStatus::Open,
+        Some("resting") => ShopStatus::Resting,
+        _ => {
+            let wrong = "must be open or resting";
+            return Err(OrderEventError::Wrong {
+                field: "data.status",
+                wrong,
+            }
+            .into());
+        }
+    };
+    let change = StatusChange {
+        at: envelope.time,
+        status,
+        event_id: envelope.id.clone().into_owned(),
+    };
+    Ok(RuleEvent::Status { shop_id, change })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! One section of a document while it is read: what was asked for is known, the rest is refused.
+
+use chrono::NaiveTime;
+use rust_decimal::Decimal;
+
+use super::RuleError;
+use super::node::{Node, Value};
+use crate::domain::money;
+
+/// Collects everything that is wrong, so that one run shows it all.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub errors: Vec<RuleError>,
+    /// `labels` and `x-…` by their place (`/x-note`, `/accrual/x-note`), as JSON text.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Findings {
+    pub fn add(&mut self, line: usize, field: &str, wrong: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(RuleError {
+            line,
+            field: field.to_owned(),
+            wrong: wrong.into(),
+            remedy: remedy.into(),
+        });
+    }
+}
+
+/// A map and its place in the document.
+pub struct Section<'a> {
+    path: String,
+    /// The same as a JSON pointer.
+    pointer: String,
+    pub line: usize,
+    fields: &'a [(String, usize, Node)],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// Anything but a map is found wrong.
+    pub fn of(node: &'a Node, path: &str, found: &mut Findings) -> Option<Self> {
+        Self::at(
+            node,
+            path.to_owned(),
+            format!("/{}", path.replace('.', "/")),
+            found,
+        )
+    }
+
+    /// The whole document.
+    pub fn root(node: &'a Node, found: &mut Findings) -> Option<Self> {
+        Self::at(node, String::new(), String::new(), found)
+    }
+
+    /// A section whose key the author chose.
+    pub fn entry(&self, key: &str, node: &'a Node, found: &mut Findings) -> Option<Self> {
+        let pointer = format!("{}/{}", self.pointer, key.replace('~', "~0").replace('/', "~1"));
+        Self::at(node, self.path(key), pointer, found)
+    }
+
+    fn at(node: &'a Node, path: String, pointer: String, found: &mut Findings) -> Option<Self> {
+        let Value::Map(fields) = &node.value else {
+            found.add(
+                node.line,
+                &path,
+                "is not a section",
+                "write its fields below it, indented",
+            );
+            return None;
+        };
+        Some(Self {
+            path,
+            pointer,
+            line: node.line,
+            fields,
+            asked: Vec::new(),
+        })
+    }
+
+    pub fn path(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// A field's value; `null` is as good as left out.
+    pub fn get(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.asked.push(key);
+        let (_, _, node) = self.fields.iter().find(|(known, _, _)| known == key)?;
+        (node.value != Value::Null).then_some(node)
+    }
+
+    pub fn section(&mut self, key: &'static str, found: &mut Findings) -> Option<Section<'a>> {
+        let node = self.get(key)?;
+        self.entry(key, node, found)
+    }
+
+    /// Every field is an entry of its own, named by the author.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Node)> {
+        self.fields.iter().map(|(key, _, node)| (key.as_str(), node))
+    }
+
+    pub fn required<T>(&self, key: &str, read: Option<T>, found: &mut Findings) -> Option<T> {
+        let missing = !self
+            .fields
+            .iter()
+            .any(|(known, _, node)| known == key && node.value != Value::Null);
+        if missing {
+            found.add(self.line, &self.path(key), "is missing", format!("add {key}"));
+        }
+        read
+    }
+
+    pub fn text(&mut self, key: &'static str, found: &mut Findings) -> Option<(&'a str, usize)> {
+        let path = self.path(key);
+        let node = self.get(key)?;
+        scalar(node, &path, found).map(|text| (text, node.line))
+    }
+
+    pub fn bool(&mut self, key: &'static str, left_out: bool, found: &mut Findings) -> bool {
+        self.choice(key, &[("true", true), ("false", false)], left_out, found)
+    }
+
+    pub fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+        left_out: T,
+        found: &mut Findings,
+    ) -> T {
+        let Some((text, line)) = self.text(key, found) else {
+            return left_out;
+        };
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+            return *choice;
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let remedy = format!("write one of: {}", names.join(", "));
+        found.add(line, &self.path(key), format!("{text} is not known"), remedy);
+        left_out
+    }
+
+    /// A whole number within bounds.
+    pub fn whole(&mut self, key: &'static str, from: i64, to: i64, found: &mut Findings) -> Option<i64> {
+        let (text, line) = self.text(key, found)?;
+        whole(text, line, &self.path(key), from, to, found)
+    }
+
+    /// A decimal number, quoted or plain, of at least 0.
+    pub fn amount(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
+        let (text, line) = self.text(key, found)?;
+        let path = self.path(key);
+        match money::parse_amount(text) {
+            Ok(amount) if amount.is_sign_negative() => {
+                found.add(line, &path, "must not be negative", "write 0 or more");
+                None
+            }
+            Ok(amount) => Some(amount),
+            Err(wrong) => {
+                found.add(
+                    line,
+                    &path,
+                    format!("{text} {wrong}"),
+                    "write it as \"100\" or \"0.5\"",
+                );
+                None
+            }
+        }
+    }
+
+    /// The same, but not 0.
+    pub fn positive(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
+        let amount = self.amount(key, found)?;
+        if amount.is_zero() {
+            found.add(self.line, &self.path(key), "must not be 0", "write more than 0");
+            return None;
+        }
+        Some(amount)
+    }
+
+    pub fn time(&mut self, key: &'static str, left_out: &str, found: &mut Findings) -> NaiveTime {
+        match self.text(key, found) {
+            Some((text, line)) => time(text, line, &self.path(key), found).unwrap_or_default(),
+            None => NaiveTime::parse_from_str(left_out, "%H:%M").unwrap_or_default(),
+        }
+    }
+
+    pub fn texts(&mut self, key: &'static str, found: &mut Findings) -> Option<Vec<(&'a str, usize)>> {
+        let path = self.path(key);
+        let node = self.get(key)?;
+        let Value::List(items) = &node.value else {
+            found.add(node.line, &path, "is not a list", "write it as [a, b]");
+            return None;
+        };
+        Some(
+            items
+                .iter()
+                .filter_map(|item| Some((scalar(item, &path, found)?, item.line)))
+                .collect(),
+        )
+    }
+
+    /// Refuses what nobody asked for.
+    pub fn end(self, found: &mut Findings) {
+        for (key, line, node) in self.fields {
+            if self.asked.contains(&key.as_str()) {
+                continue;
+            }
+            if key.starts_with("x-") || (key == "labels" && self.path.is_empty()) {
+                let place = format!("{}/{}", self.pointer, key.replace('~', "~0").replace('/', "~1"));
+                found.annotations.push((place, node.to_json().to_string()));
+                continue;
+            }
+            let remedy = format!("known here: {}", self.asked.join(", "));
+            found.add(*line, &self.path(key), "is not known", remedy);
+        }
+    }
+}
+
+pub fn whole(text: &str, line: usize, path: &str, from: i64, to: i64, found: &mut Findings) -> Option<i64> {
+    match text.parse::<i64>() {
+        Ok(number) if (from..=to).contains(&number) => Some(number),
+        _ => {
+            let remedy = match to {
+                i64::MAX => format!("write a whole number from {from}"),
+                to => format!("write a whole number from {from} to {to}"),
+            };
+            found.add(line, path, format!("{text} is not such a number"), remedy);
+            None
+        }
+    }
+}
+
+pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<NaiveTime> {
+    let well_formed = text.len() == 5 && text.as_bytes()[2] == b':';
+    let read = NaiveTime::parse_from_str(text, "%H:%M")
+        .ok()
+        .filter(|_| well_formed);
+    if read.is_none() {
+        found.add(
+            line,
+            path,
+            format!("{text} is not a time of day"),
+            "write it as \"23:59\"",
+        );
+    }
+    read
+}
+
+fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {
+    match &node.value {
+        Value::Scalar { text, .. } if !text.is_empty() => Some(text),
+        _ => {
+            found.add(node.line, path, "is not a single value", "write one value");
+            None
+        }
+    }
+}

@@ -1,0 +1,308 @@
+use super::*;
+use crate::domain::rules::model::*;
+
+const SMALL: &str = "\
+shop_id: acme
+version: 1
+effective_from: 2021-01-01T00:00:00+08:00
+timezone: Asia/Taipei
+currency: TWD
+accrual:
+  rate: {every: 100, points: 1}
+";
+
+const FULL: &str = r#"
+labels: {owner: crm, level: 3}
+x-ticket: [a, null, true]
+shop_id: acme
+version: 3
+effective_from: 2022-03-01T00:00:00+08:00
+timezone: Asia/Taipei
+currency: TWD
+enabled: false
+on_disable: stop
+channels: [online, pos]
+require_login: false
+accrual:
+  x-why: because
+  enabled: false
+  base: {include_shipping: true, include_tax: true, include_surcharge: true,
+         subtract_discounts: false, subtract_store_credit: false, subtract_points_redeemed: false}
+  threshold: {at_least: 1000.50, percent: "10", rounding: half_up}
+  tiers:
+    gold: {rate: {every: "50", points: 10, rounding: up}, expiry: {after_days: 5}, x-a/b: 1}
+    v.i.p: {threshold: {at_least: "5", points: 2, cumulative: false}, redemption: {points: 1, amount: 2}}
+issuance:
+  on: paid_and_shipped
+  delay_days: 3
+  at: 09:30
+  or_on_completed: true
+  by_channel: {pos: {on: paid, delay_days: 0}}
+  apply_to_open_orders: true
+  while_resting: defer
+  resting_exempt_channels: [pos]
+expiry: {yearly: 12-31, at: 00:00, bind: order}
+reversal:
+  before_issue: {cancel: none, refund: full}
+  after_issue: {cancel: proportional, refund: full, edit: adjust}
+  when_short: negative
+  redeemed: none
+redemption: {points: 10, amount: "0.50", max_percent: 30, min_order: 1000, per: {amount: 1000, points: 100}, min_payable: 1}
+gifts:
+  registration: {points: 100, expiry: {after_months: 12}}
+  birthday: {points: 50, on: day, at: "08:00", expiry: {never: true}}
+notices: {expiring_days_before: [30, 7], at: 10:00}
+"#;
+
+fn one(text: &str) -> Result<RuleVersion, Vec<RuleError>> {
+    let mut documents = read_yaml(text);
+    assert_eq!(documents.len(), 1);
+    documents.remove(0).read
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let rules = one(SMALL).unwrap();
+    assert_eq!(rules.channels, Channels::All);
+    assert_eq!(
+        rules.currency,
+        Currency {
+            code: "TWD".into(),
+            digits: 2
+        }
+    );
+    assert!(rules.enabled && rules.require_login && rules.accrual.enabled);
+    let Earning::Rate { rounding, .. } = rules.accrual.earning else {
+        panic!("a rate")
+    };
+    assert_eq!(rounding, Rounding::PerUnit);
+    let terms = IssuanceTerms {
+        on: Trigger::Delivered,
+        delay_days: 0,
+        at: DueAt::SameTime,
+    };
+    assert_eq!(rules.issuance.terms, terms);
+    assert_eq!(rules.expiry.expiry.span, ExpirySpan::Never);
+    assert_eq!(rules.expiry.expiry.at.to_string(), "23:59:00");
+    assert_eq!(rules.redemption, None);
+    assert_eq!(rules.gifts, Gifts::default());
+    assert!(rules.notices.expiring_days_before.is_empty());
+}
+
+#[test]
+fn everything_is_read_and_written_back() {
+    let rules = one(FULL).unwrap();
+    assert_eq!(
+        rules.expiry.expiry.span,
+        ExpirySpan::Yearly { month: 12, day: 31 }
+    );
+    assert_eq!(rules.expiry.expiry.at.to_string(), "00:00:00");
+    let pos = IssuanceTerms {
+        on: Trigger::Paid,
+        delay_days: 0,
+        at: rules.issuance.terms.at,
+    };
+    assert_eq!(rules.issuance.by_channel["pos"], pos);
+    assert_eq!(rules.annotations["/labels"], r#"{"owner":"crm","level":3}"#);
+    assert_eq!(rules.annotations["/accrual/x-why"], r#""because""#);
+    assert_eq!(rules.annotations["/accrual/tiers/gold/x-a~1b"], "1");
+    for text in [FULL, SMALL] {
+        let rules = one(text).unwrap();
+        let json = to_json(&rules);
+        assert_eq!(
+            read_json(&serde_json::from_str(&json).unwrap()),
+            Ok(rules.clone()),
+            "{json}"
+        );
+        assert_eq!(one(&json), Ok(rules), "JSON is YAML too");
+    }
+}
+
+#[test]
+fn a_file_holds_several_documents() {
+    let text = format!("{SMALL}---\n{SMALL}---\nshop_id: 3\n...\n");
+    let documents = read_yaml(&text);
+    assert_eq!(documents.iter().map(|d| d.line).collect::<Vec<_>>(), [1, 9, 17]);
+    assert_eq!(
+        documents.iter().map(|d| d.read.is_ok()).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+    assert_eq!(read_yaml("# nothing\n---\n"), []);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line() {
+    let check = |from: &str, to: &str, wanted: &str| {
+        let text = FULL.trim_start().replacen(from, to, 1);
+        assert_ne!(text, FULL.trim_start(), "{from}");
+        let errors = one(&text).unwrap_err();
+        let texts: Vec<String> = errors
+            .iter()
+            .map(|e| format!("{}: {}: {}", e.line, e.field, e.wrong))
+            .collect();
+        assert!(texts.iter().any(|text| text == wanted), "{wanted}\n{texts:#?}");
+        assert!(errors.iter().all(|e| !e.remedy.is_empty()));
+    };
+    check("shop_id: acme", "shop: acme", "3: shop: is not known");
+    check("shop_id: acme", "shop: acme", "1: shop_id: is missing");
+    check("version: 3", "version: 0", "4: version: 0 is not such a number");
+    check(
+        "version: 3",
+        "version: 1.5",
+        "4: version: 1.5 is not such a number",
+    );
+    check(
+        "+08:00",
+        "",
+        "5: effective_from: 2022-03-01T00:00:00 is not an RFC 3339 time",
+    );
+    check("Asia/Taipei", "Taipei", "6: timezone: Taipei is not a time zone");
+    check("TWD", "NTD", "7: currency: NTD is not a currency");
+    check("enabled: false", "enabled: no", "8: enabled: no is not known");
+    check("[online, pos]", "online", "10: channels: is not a list");
+    check(
+        "1000.50",
+        "1e3",
+        "17: accrual.threshold.at_least: 1e3 is not a decimal number",
+    );
+    check(
+        "1000.50",
+        "-1",
+        "17: accrual.threshold.at_least: must not be negative",
+    );
+    check(
+        "rounding: half_up",
+        "rounding: per_unit",
+        "17: accrual.threshold.rounding: per_unit is not known",
+    );
+    check(
+        "every: \"50\"",
+        "every: 0",
+        "19: accrual.tiers.gold.rate.every: must not be 0",
+    );
+    check(
+        "after_days: 5",
+        "after_weeks: 5",
+        "19: accrual.tiers.gold.expiry.after_weeks: is not known",
+    );
+    check(
+        "at: 09:30",
+        "at: 9:30",
+        "24: issuance.at: 9:30 is not a time of day",
+    );
+    check(
+        "at: 09:30",
+        "at: 24:00",
+        "24: issuance.at: 24:00 is not a time of day",
+    );
+    check(
+        "12-31",
+        "02-30",
+        "30: expiry.yearly: 02-30 is not a month and day",
+    );
+    check(
+        "max_percent: 30",
+        "max_percent: 101",
+        "36: redemption.max_percent: is more than 100",
+    );
+    check(
+        "[30, 7]",
+        "[7, 7]",
+        "40: notices.expiring_days_before: 7 stands here twice",
+    );
+    check("notices:", "gifts:", "40: : gifts stands here twice");
+    check(
+        "[30, 7]",
+        "[30, 7",
+        "41: : not YAML: while parsing a flow sequence, expected ',' or ']'",
+    );
+}
+
+#[test]
+fn sections_that_contradict_themselves() {
+    let check = |add: &str, field: &str| {
+        let errors = one(&format!("{SMALL}{add}")).unwrap_err();
+        assert_eq!(
+            errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(),
+            [field],
+            "{add}"
+        );
+    };
+    check("  threshold: {at_least: 1, points: 1}\n", "accrual.threshold");
+    check("expiry: {after_days: 1, after_months: 1}\n", "expiry.never");
+    check("expiry: {never: true, after_months: 1}\n", "expiry.never");
+    check("expiry: {never: false}\n", "expiry.never");
+    check(
+        "  tiers: {gold: {threshold: {at_least: 1}}}\n",
+        "accrual.tiers.gold.threshold.points",
+    );
+    check("  tiers: {gold: 3}\n", "accrual.tiers.gold");
+    assert!(one(&format!("{SMALL}expiry: {{never: false, after_days: 1}}\n")).is_ok());
+    assert!(one(&SMALL.replace("accrual:\n  rate: {every: 100, points: 1}\n", "")).is_err());
+}
+
+#[test]
+fn json_numbers_with_fractions_are_refused() {
+    let json = to_json(&one(SMALL).unwrap()).replace(r#""every":"100""#, r#""every":0.1"#);
+    let errors = read_json(&serde_json::from_str(&json).unwrap()).unwrap_err();
+    assert_eq!(errors[0].field, "accrual.rate.every");
+}
+
+#[test]
+fn events_of_the_rules_topic() {
+    let read = |kind: &str, data: &str| {
+        let event = format!(
+            r#"{{"specversion":"1.0","id":"s1","source":"/s","type":"{kind}","time":"2022-03-02T10:00:00Z","data":{data}}}"#
+        );
+        let envelope = crate::wire::envelope::read(Some(event.as_bytes()), [].into_iter()).unwrap();
+        read_event(&envelope).map_err(|e| e.to_string())
+    };
+    let at = Instant::parse("2022-03-02T10:00:00Z").unwrap();
+    let rules = one(SMALL).unwrap();
+    assert_eq!(
+        read("rules.published", &to_json(&rules)),
+        Ok(RuleEvent::Published {
+            rules: Box::new(rules),
+            at
+        })
+    );
+    let change = StatusChange {
+        at,
+        status: ShopStatus::Resting,
+        event_id: "s1".into(),
+    };
+    assert_eq!(
+        read("shop.status_changed", r#"{"shop_id":"acme","status":"resting"}"#),
+        Ok(RuleEvent::Status {
+            shop_id: "acme".into(),
+            change
+        })
+    );
+    let check = |kind: &str, data: &str, wanted: &str| assert_eq!(read(kind, data), Err(wanted.to_owned()));
+    check(
+        "shop.status_changed",
+        r#"{"shop_id":"acme","status":"asleep"}"#,
+        "data.status: must be open or resting",
+    );
+    check(
+        "shop.status_changed",
+        r#"{"status":"open"}"#,
+        "data.shop_id: missing",
+    );
+    check("order.paid", "{}", "type: order.paid is not a rule event");
+}
+
+#[test]
+fn an_expiry_by_itself() {
+    let read = |text: &str| read_expiry(&serde_json::from_str(text).unwrap());
+    assert_eq!(
+        read(r#"{"after_days":30}"#).unwrap().span,
+        ExpirySpan::AfterDays(30)
+    );
+    assert_eq!(
+        read(r#"{"after_days":-1}"#).unwrap_err()[0].field,
+        "expiry.after_days"
+    );
+    assert_eq!(read(r#"{"bind":"order"}"#).unwrap_err()[0].field, "expiry.bind");
+    assert_eq!(read("[]").unwrap_err()[0].field, "expiry");
+}

@@ -1,0 +1,84 @@
+//! Amounts, points and times as events hold them.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::text::Text;
+use crate::domain::instant::Instant;
+use crate::domain::money;
+
+/// Money: a decimal string or a whole number, not negative, never through a float.
+#[derive(Clone, Copy)]
+pub struct Amount(pub Decimal);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(AmountVisitor)
+    }
+}
+
+struct AmountVisitor;
+
+impl Visitor<'_> for AmountVisitor {
+    type Value = Amount;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a decimal string such as \"30.98\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+        match money::parse_amount(text) {
+            Ok(amount) if amount.is_sign_negative() && !amount.is_zero() => {
+                Err(E::custom("must not be negative"))
+            }
+            Ok(amount) => Ok(Amount(amount)),
+            Err(wrong) => Err(E::custom(format_args!("{text:?} {wrong}"))),
+        }
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount, E> {
+        if number >= 10u64.pow(money::DIGITS_MAX) {
+            return Err(E::custom("has more than 18 digits"));
+        }
+        Ok(Amount(Decimal::from(number)))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Amount, E> {
+        Err(E::custom("must not be negative"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Amount, E> {
+        Err(E::custom(
+            "must be in quotes, as \"30.98\": a JSON number may lose digits",
+        ))
+    }
+}
+
+/// Whole, not negative.
+#[derive(Clone, Copy)]
+pub struct Points(pub i64);
+
+impl<'de> Deserialize<'de> for Points {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        match i64::deserialize(reader)? {
+            points if points < 0 => Err(de::Error::custom("must not be negative")),
+            points => Ok(Points(points)),
+        }
+    }
+}
+
+/// RFC 3339.
+#[derive(Clone, Copy)]
+pub struct At(pub Instant);
+
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(reader)?;
+        Instant::parse(&text)
+            .map(At)
+            .ok_or_else(|| de::Error::custom("is not an RFC 3339 time"))
+    }
+}

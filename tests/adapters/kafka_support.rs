@@ -1,0 +1,223 @@
+//! What the tests on Kafka share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use accrual::adapters::kafka::{
+    Admin, Cluster, KafkaInput, KafkaLog, Membership, Publisher, Stage, TopicSpec, end_process,
+};
+use accrual::engine::error::LogError;
+use accrual::engine::ports::{
+    ChangelogChunk, Input, InputEvent, Log, OutRecord, Record, Released, Transaction,
+};
+use bytes::Bytes;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+
+use super::{fresh, servers};
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub type Event = InputEvent<Membership>;
+
+/// One stage of a fresh application with topics of its own.
+pub struct World {
+    pub application: String,
+    pub cluster: Cluster,
+    pub admin: Admin,
+    pub input: Arc<str>,
+    pub changelog: Arc<str>,
+    pub output: Arc<str>,
+}
+
+impl World {
+    pub async fn new(partitions: i32) -> Self {
+        Self::with(partitions, BTreeMap::new()).await
+    }
+
+    pub async fn with(partitions: i32, output: BTreeMap<String, String>) -> Self {
+        let application = fresh("test");
+        let cluster = Cluster::new(servers::kafka().brokers.clone(), BTreeMap::new()).expect("a cluster");
+        let world = Self {
+            admin: Admin::new(&cluster, "test").expect("an admin"),
+            input: format!("{application}-in").into(),
+            changelog: format!("{application}-changelog").into(),
+            output: format!("{application}-out").into(),
+            application,
+            cluster,
+        };
+        let compacted = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
+        let plain = BTreeMap::new();
+        for (name, config) in [
+            (&world.input, plain),
+            (&world.changelog, compacted),
+            (&world.output, output),
+        ] {
+            let spec = TopicSpec {
+                name: name.to_string(),
+                partitions,
+                replication: None,
+                config,
+            };
+            world.admin.create(&spec).await.expect("a topic");
+        }
+        world
+    }
+
+    pub fn stage(&self, instance: &str) -> Stage {
+        Stage {
+            cluster: self.cluster.clone(),
+            application: self.application.clone(),
+            stage: "orders".into(),
+            instance: instance.into(),
+            input: self.input.clone(),
+            changelog: Some(self.changelog.clone()),
+        }
+    }
+
+    pub fn log(&self, instance: &str) -> KafkaLog {
+        KafkaLog::new(self.stage(instance), end_process()).expect("a log")
+    }
+
+    /// Writes `count` records to each input partition.
+    pub async fn feed(&self, partitions: i32, count: usize) {
+        let publisher = Publisher::new(&self.cluster, "feeder").expect("a publisher");
+        for partition in 0..partitions {
+            for i in 0..count {
+                let record = out(&self.input, partition, &format!("k{i}"), Some(b"v"));
+                publisher.publish(record).await.expect("published");
+            }
+        }
+    }
+}
+
+pub fn out(topic: &Arc<str>, partition: i32, key: &str, value: Option<&[u8]>) -> OutRecord {
+    OutRecord {
+        topic: topic.clone(),
+        partition: Some(partition),
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        value: value.map(Bytes::copy_from_slice),
+        headers: Vec::new(),
+    }
+}
+
+pub fn transaction(
+    records: Vec<OutRecord>,
+    offsets: &[(i32, i64)],
+    membership: &Membership,
+) -> Transaction<Membership> {
+    Transaction {
+        records,
+        offsets: offsets.to_vec(),
+        membership: membership.clone(),
+    }
+}
+
+/// A member that owns everything of the input.
+pub async fn join(log: &KafkaLog) -> (KafkaInput, Membership, Vec<i32>) {
+    let mut input = log.join().await.expect("an input");
+    let (partitions, membership) = assigned(&mut input).await;
+    (input, membership, partitions)
+}
+
+pub async fn next(input: &mut KafkaInput) -> Event {
+    tokio::time::timeout(PATIENCE, input.next())
+        .await
+        .expect("an event in time")
+        .expect("an event")
+}
+
+/// The next assignment that is not empty.
+pub async fn assigned(input: &mut KafkaInput) -> (Vec<i32>, Membership) {
+    loop {
+        match next(input).await {
+            InputEvent::Assigned {
+                mut partitions,
+                membership,
+            } if !partitions.is_empty() => {
+                partitions.sort_unstable();
+                return (partitions, membership);
+            }
+            InputEvent::Revoked { done, .. } => drop(done),
+            _ => {}
+        }
+    }
+}
+
+pub async fn revoked(input: &mut KafkaInput) -> (Vec<i32>, Released) {
+    loop {
+        if let InputEvent::Revoked { partitions, done } = next(input).await {
+            return (partitions, done);
+        }
+    }
+}
+
+/// Records up to the end of a partition, and that end.
+pub async fn to_the_end(input: &mut KafkaInput, of: i32) -> (Vec<Record>, i64) {
+    let mut all = Vec::new();
+    loop {
+        match next(input).await {
+            InputEvent::Records(records) => all.extend(records),
+            InputEvent::End { partition, offset } if partition == of => return (all, offset),
+            _ => {}
+        }
+    }
+}
+
+/// A changelog partition, once it is readable to an end. Markers are written after a commit or an
+/// abort was answered, so the end moves a little later.
+pub async fn changelog_to(log: &KafkaLog, partition: i32, end: i64) -> ChangelogChunk {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let chunk = log.changelog(partition, 0, usize::MAX).await.expect("a chunk");
+        if chunk.end >= end {
+            return chunk;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the end stays at {}",
+            chunk.end
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub fn offsets(records: &[Record]) -> Vec<i64> {
+    records.iter().map(|record| record.offset).collect()
+}
+
+pub fn is_fenced<T: std::fmt::Debug>(result: &Result<T, LogError>) -> bool {
+    matches!(result, Err(LogError::Fenced(_)))
+}
+
+/// A transaction step by step, which the adapter's own producer does not offer.
+pub struct Raw(ThreadedProducer<DefaultProducerContext>);
+
+impl Raw {
+    pub fn new(world: &World, id: &str) -> Self {
+        let producer: ThreadedProducer<_> = servers::kafka()
+            .client()
+            .set("transactional.id", format!("{}-{id}", world.application))
+            .create()
+            .expect("a producer");
+        producer.init_transactions(PATIENCE).expect("a producer id");
+        Self(producer)
+    }
+
+    /// Begins, and writes a record to each partition.
+    pub fn write(&self, topic: &str, partitions: &[i32]) {
+        self.0.begin_transaction().expect("a transaction");
+        for partition in partitions {
+            let record = BaseRecord::to(topic)
+                .partition(*partition)
+                .key("k")
+                .payload("open");
+            self.0.send(record).map_err(|(e, _)| e).expect("sent");
+        }
+        self.0.flush(PATIENCE).expect("delivered");
+    }
+
+    pub fn abort(&self) {
+        self.0.abort_transaction(PATIENCE).expect("aborted");
+    }
+}

@@ -1,0 +1,27 @@
+//! The adapters against real servers.
+
+#[path = "../support/servers/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod servers;
+
+mod kafka_consuming;
+mod kafka_producing;
+mod kafka_reading;
+mod kafka_support;
+mod redis_store;
+mod throughput;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A name that no other test and no earlier run has used.
+fn fresh(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .expect("a clock behind 1970");
+    format!(
+        "{what}-{:x}-{}",
+        now.as_millis(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}

@@ -1,0 +1,140 @@
+//! A record that cannot be read leaves byte for byte, and its partition goes on.
+
+use serde_json::json;
+
+use crate::support::deployment::Deployment;
+use crate::support::servers;
+use crate::support::stream::Stream;
+use crate::support::topics::{HeaderPair, Incoming, Outgoing, Topics};
+
+const TOO_LARGE_BYTES: usize = 2_000_000;
+const NOW: &str = "2024-03-05T00:00:00Z";
+const LATER: &str = "2024-03-10T00:00:00Z";
+
+fn event(kind: &str, data: serde_json::Value) -> String {
+    json!({
+        "specversion": "1.0", "id": format!("e-{kind}"), "source": "/shops/acme", "type": kind,
+        "subject": "A-1", "time": "2024-03-04T00:00:00Z", "data": data,
+    })
+    .to_string()
+}
+
+fn created() -> String {
+    let order = json!({
+        "revision": 1, "created_at": "2024-03-04T00:00:00Z", "currency": "TWD", "subtotal": "1000",
+        "customer": {"id": "m-1"},
+    });
+    event(
+        "order.created",
+        json!({"shop_id": "acme", "order_id": "A-1", "order": order}),
+    )
+}
+
+fn paid() -> String {
+    event("order.paid", json!({"shop_id": "acme", "order_id": "A-1"}))
+}
+
+/// Records that must be refused, each with the code, on the partition of order A-1 or the other.
+fn refused(home: i32, elsewhere: i32) -> Vec<(&'static str, Outgoing)> {
+    let record = |value: &[u8]| {
+        Outgoing::new("A-1", value)
+            .on(home)
+            .header("x-trace", b"\x00\xff")
+    };
+    let huge = json!({"shop_id": "acme", "order_id": "A-1", "x": "x".repeat(TOO_LARGE_BYTES)});
+    let no_shop = event("order.paid", json!({"order_id": "A-1"}));
+    let no_value = Outgoing {
+        value: None,
+        ..record(b"")
+    };
+    let no_key = Outgoing {
+        key: None,
+        ..record(b"[]")
+    };
+    vec![
+        ("malformed", record(b"{\"specversion\": \xff")),
+        ("malformed", record(no_shop.as_bytes())),
+        (
+            "malformed",
+            record(event("order.eaten", json!({"shop_id": "acme", "order_id": "A-1"})).as_bytes()),
+        ),
+        ("malformed", record(b"")),
+        ("malformed", no_value),
+        ("malformed", no_key),
+        ("too_large", record(event("order.paid", huge).as_bytes())),
+        (
+            "wrong_partition",
+            Outgoing {
+                partition: Some(elsewhere),
+                ..record(paid().as_bytes())
+            },
+        ),
+    ]
+}
+
+#[test]
+fn records_that_cannot_be_read_leave_byte_for_byte_and_the_partition_goes_on() {
+    let redis = servers::redis();
+    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 2);
+    let topics = &deployment.topics;
+    topics.configure(
+        "order_events",
+        "max.message.bytes",
+        &(2 * TOO_LARGE_BYTES).to_string(),
+    );
+    deployment.publish_rules(&Stream::generated(1, 1, 2).rules);
+    let accrual = deployment.start();
+    accrual.set_clock(NOW);
+
+    deployment.feed(&created(), None);
+    topics.flush();
+    let home = topics.read("order_events")[0].partition;
+    let bad = refused(home, 1 - home);
+    bad.iter()
+        .for_each(|(_, record)| topics.produce("order_events", record));
+    deployment.feed(&paid(), None);
+    topics.flush();
+    accrual.set_clock(LATER);
+    deployment.wait_quiet(&[&accrual]);
+
+    let dead = topics.read("dead_letters");
+    assert_eq!(dead.len(), bad.len(), "{dead:?}");
+    let fed = topics.read("order_events");
+    for (code, record) in bad {
+        let at = fed.iter().find(|fed| is_same(fed, &record)).expect("it was fed");
+        let dead = dead.iter().find(|dead| is_letter_of(topics, dead, at));
+        let dead = dead.unwrap_or_else(|| panic!("no dead letter for the {code} at offset {}", at.offset));
+        assert_eq!(
+            dead.header("accrual-reason"),
+            code,
+            "{}",
+            dead.header("accrual-detail")
+        );
+        assert_eq!((&dead.key, &dead.value), (&record.key, &record.value));
+        assert_eq!(
+            dead.headers[..record.headers.len()],
+            record.headers,
+            "headers are kept"
+        );
+    }
+    let issued = topics.read("points_issued");
+    assert_eq!(
+        issued.len(),
+        1,
+        "the order of the partition earns, once: {issued:?}"
+    );
+}
+
+fn is_same(fed: &Incoming, record: &Outgoing) -> bool {
+    let headers: &[HeaderPair] = &record.headers;
+    record.partition == Some(fed.partition)
+        && (&fed.key, &fed.value) == (&record.key, &record.value)
+        && fed.headers == headers
+}
+
+/// By the coordinates in its headers.
+fn is_letter_of(topics: &Topics, dead: &Incoming, fed: &Incoming) -> bool {
+    dead.header("accrual-topic") == topics.name("order_events")
+        && dead.header("accrual-partition") == fed.partition.to_string()
+        && dead.header("accrual-offset") == fed.offset.to_string()
+}

@@ -1,0 +1,9 @@
+//! Accrual over real Kafka and Redis publishes what `replay` prints, byte for byte, whatever
+//! dies, freezes or forgets meanwhile.
+
+mod dead_letters;
+mod faults;
+mod lookups;
+mod scenarios;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,92 @@
+//! Without faults: what is published is what `replay` prints.
+
+use crate::support::deployment::{Deployment, set_clocks};
+use crate::support::outputs::{Published, assert_same, assert_same_set};
+use crate::support::servers;
+use crate::support::stream::{ALL_DAYS, Stream, seed};
+
+/// Beyond everything in the scenarios but birthdays, which come every year.
+const UNTIL: &str = "2027-01-01T00:00:00Z";
+
+/// How the clock goes from one line to the next.
+#[derive(Clone, Copy, PartialEq)]
+enum Pace {
+    /// At once.
+    Jump,
+    /// By way of every timer in between.
+    EachTimer,
+}
+
+/// Feeds a stream to one instance, each line at its time, and reads what comes out.
+fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
+    deployment.publish_rules(&stream.rules);
+    let accrual = deployment.start();
+    for lines in stream.moments() {
+        if pace == Pace::EachTimer {
+            deployment.step_timers(&[&accrual], &lines[0].at);
+        }
+        accrual.set_clock(&lines[0].at);
+        for line in lines {
+            // What fell due before the line arrives is on its way to the ledger until quiet.
+            deployment.wait_quiet(&[&accrual]);
+            deployment.feed(&line.text, None);
+            deployment.topics.flush();
+        }
+    }
+    deployment.run_until(&[&accrual], &stream.until);
+    accrual.stop();
+    deployment.published()
+}
+
+#[test]
+fn every_scenario_publishes_what_replay_prints() {
+    let redis = servers::redis();
+    let stream = Stream::of_scenarios(UNTIL);
+    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 1);
+    assert_same(&stream.wanted, &run(&stream, &deployment, Pace::Jump));
+    assert!(deployment.topics.read("dead_letters").is_empty());
+}
+
+/// Orders of one member on several partitions may reach the ledger in either order when they
+/// are due at one instant: the balance in between is then another, everything else the same.
+#[test]
+fn every_scenario_publishes_the_same_over_several_partitions_of_a_redis_cluster() {
+    let cluster = servers::redis_cluster();
+    let stream = Stream::of_scenarios(UNTIL);
+    let deployment = Deployment::new(servers::kafka(), &cluster.urls(), 3);
+    let got = run(&stream, &deployment, Pace::EachTimer);
+    assert_same_set(&without_balances(&stream.wanted), &without_balances(&got));
+}
+
+fn without_balances(events: &[Published]) -> Vec<Published> {
+    let strip = |event: &Published| {
+        let mut data = event.data();
+        for field in ["balance_after", "sequence"] {
+            data.as_object_mut().expect("an object").remove(field);
+        }
+        Published {
+            data: data.to_string(),
+            ..event.clone()
+        }
+    };
+    events.iter().map(strip).collect()
+}
+
+#[test]
+fn two_instances_publish_what_one_does() {
+    let redis = servers::redis();
+    let stream = Stream::generated(seed(), 200, ALL_DAYS);
+    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 4);
+    deployment.publish_rules(&stream.rules);
+    let (one, two) = (deployment.start(), deployment.start_as("two"));
+    for lines in stream.moments() {
+        set_clocks(&[&one, &two], &lines[0].at);
+        lines
+            .iter()
+            .for_each(|line| deployment.feed(&line.text, Some(&line.at)));
+        deployment.topics.flush();
+        deployment.wait_quiet(&[&one, &two]);
+    }
+    deployment.run_until(&[&one, &two], &stream.until);
+    assert_same(&stream.wanted, &deployment.published());
+}

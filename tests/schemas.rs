@@ -1,0 +1,166 @@
+//! The published schemas: they compile, their examples hold, and the scenarios keep to them.
+
+mod support;
+
+use std::fs;
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Number, Value, json};
+use support::schemas::{assert_valid, folder, root, schemas, validators};
+
+/// Lines of the scenarios that are wrong on purpose: a command's reason of 51 characters.
+const WRONG_ON_PURPOSE: &[(&str, usize)] = &[("S16", 3)];
+
+#[test]
+fn examples_hold() {
+    let schemas = schemas();
+    let validators = validators(&schemas);
+    let mut count = 0;
+    for (file, schema) in &schemas {
+        let meta = jsonschema::meta::validate(schema);
+        assert!(meta.is_ok(), "{file}: {meta:?}");
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            assert_valid(&validators, file, example, file);
+            count += 1;
+        }
+    }
+    assert!(count >= 28, "only {count} examples");
+}
+
+#[test]
+fn what_is_wrong_is_refused() {
+    let schemas = schemas();
+    let validators = validators(&schemas);
+    // A schema, a place in its first example, and a value that may not stand there.
+    for (file, pointer, value) in [
+        ("inputs/order.created.json", "/order", Value::Null),
+        ("inputs/order.created.json", "/order/subtotal", json!(100)),
+        (
+            "inputs/order.created.json",
+            "/order/delivery/type",
+            json!("drone"),
+        ),
+        ("inputs/order.refunded.json", "/refund", json!({"id": "r1"})),
+        ("inputs/points.grant.json", "/reason", json!("好".repeat(51))),
+        (
+            "inputs/points.grant.json",
+            "/expiry",
+            json!({"never": true, "after_days": 1}),
+        ),
+        ("inputs/points.import.json", "/expires_on", json!("31.12.2022")),
+        ("inputs/shop.status_changed.json", "/status", json!("asleep")),
+        ("inputs/rules.published.json", "/currancy", json!("TWD")),
+        ("inputs/rules.published.json", "/expiry/at", json!("24:00")),
+        (
+            "inputs/rules.published.json",
+            "/accrual/threshold",
+            json!({"at_least": "1", "points": 1}),
+        ),
+        ("outputs/points-issued.json", "/member_id", Value::Null),
+        (
+            "outputs/points-issued.json",
+            "/expires_at",
+            json!("2022-03-08T02:00:00+08:00"),
+        ),
+        ("outputs/points-issued.json", "/colour", json!("red")),
+        ("outputs/points-revoked.json", "/points", json!(0)),
+    ] {
+        let mut example = schemas[file]["examples"][0].clone();
+        match example.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => {
+                example
+                    .as_object_mut()
+                    .unwrap()
+                    .insert(pointer[1..].to_owned(), value);
+            }
+        }
+        // `/accrual/threshold` is not there yet, one level down.
+        if let Some(value) = example.as_object_mut().unwrap().remove("accrual/threshold") {
+            example["accrual"]["threshold"] = value;
+        }
+        assert!(
+            !validators[file].is_valid(&example),
+            "{file} {pointer} is not refused"
+        );
+    }
+}
+
+#[test]
+fn the_scenarios_keep_to_the_schemas() {
+    let validators = validators(&schemas());
+    let mut lines = 0;
+    for scenario in folder(&root().join("tests/vectors")) {
+        if !scenario.is_dir() {
+            continue;
+        }
+        let name = scenario.file_name().unwrap().to_string_lossy().into_owned();
+        let events = fs::read_to_string(scenario.join("events.jsonl")).unwrap();
+        for (number, line) in events
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let file = format!("inputs/{}.json", event["type"].as_str().unwrap());
+            let (data, number) = (&event["data"], number + 1);
+            if WRONG_ON_PURPOSE.contains(&(name.as_str(), number)) {
+                assert!(
+                    !validators[&file].is_valid(data),
+                    "{name}:{number} is not refused"
+                );
+            } else {
+                assert_valid(&validators, &file, data, &format!("{name}:{number}"));
+            }
+            lines += 1;
+        }
+        let rules = fs::read_to_string(scenario.join("rules.yaml")).unwrap();
+        for document in Yaml::load_from_str(&rules).unwrap() {
+            assert_valid(
+                &validators,
+                "inputs/rules.published.json",
+                &json_of(&document),
+                &name,
+            );
+            lines += 1;
+        }
+    }
+    assert!(lines > 100, "only {lines} documents");
+}
+
+#[test]
+fn asyncapi_names_every_schema() {
+    let text = fs::read_to_string(root().join("schemas/asyncapi.yaml")).unwrap();
+    let document = json_of(&Yaml::load_from_str(&text).unwrap()[0]);
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let mut named: Vec<_> = messages
+        .values()
+        .filter_map(|message| message["payload"]["schema"]["$ref"].as_str())
+        .map(|path| path.trim_start_matches("./").to_owned())
+        .collect();
+    named.sort();
+    let parts = ["common.json", "inputs/order.json"];
+    let all: Vec<_> = schemas()
+        .into_keys()
+        .filter(|file| !parts.contains(&file.as_str()))
+        .collect();
+    assert_eq!(named, all);
+}
+
+fn json_of(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(flag)) => Value::Bool(*flag),
+        Yaml::Value(Scalar::Integer(number)) => Value::from(*number),
+        Yaml::Value(Scalar::FloatingPoint(number)) => {
+            Number::from_f64(**number).map_or(Value::Null, Value::Number)
+        }
+        Yaml::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+        Yaml::Sequence(items) => items.iter().map(json_of).collect(),
+        Yaml::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap().to_owned(), json_of(value)))
+            .collect(),
+        other => panic!("not a plain document: {other:?}"),
+    }
+}
