@@ -45,6 +45,8 @@ pub struct Knobs {
     pub store_down: f64,
     pub store_lost: f64,
     pub store_late: f64,
+    /// After a script, the last writes are gone.
+    pub amnesia: f64,
     // Sizes, small enough to be met.
     pub batch_max: usize,
     pub timers_max: usize,
@@ -92,6 +94,7 @@ impl Knobs {
             store_down: p(r, 0.2),
             store_lost: p(r, 0.3),
             store_late: p(r, 0.3),
+            amnesia: p(r, 0.05),
             batch_max: *r.pick(&[1, 2, 4, 30]),
             timers_max: *r.pick(&[1, 2, 10]),
             sweep_max: *r.pick(&[1, 2, 10]),
