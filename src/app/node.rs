@@ -103,11 +103,15 @@ impl RunningStage {
             if self.kind == StageKind::Commands {
                 continue;
             }
-            let timers = self.store.timers(partition, now).await;
-            let (timers, due) = timers.map_err(|error| Problem::Unavailable(error.to_string()))?;
-            status.pending += timers.pending;
-            status.due += due;
-            next_due = [next_due, timers.next].into_iter().flatten().min();
+            // What the owner knows, not what the store says: it may have been put back to an old
+            // state, which is noticed before the next decision (E3).
+            status.pending += shown.pending;
+            next_due = [next_due, shown.next_wake].into_iter().flatten().min();
+            if shown.next_wake.is_some_and(|wake| wake < now) {
+                let timers = self.store.timers(partition, now).await;
+                let (_, due) = timers.map_err(|error| Problem::Unavailable(error.to_string()))?;
+                status.due += due.max(1);
+            }
         }
         // A timer of the very instant waits until the clock is past it: setting the clock to
         // what is shown here always fires something.

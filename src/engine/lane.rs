@@ -118,7 +118,7 @@ where
             Ok(claims) => claims,
             Err(Failure::Log(error)) => {
                 let keep = matches!(error, LogError::Abort(_) | LogError::Retry(_)).then_some(producer);
-                return self.whole(lane, keep, retake(&partitions, "claim failed"), error);
+                return self.whole(lane, keep, retake(&partitions, &format!("claim: {error}")), error);
             }
             Err(failure) => {
                 let fates = retake(&partitions, &format!("{failure:?}"));
