@@ -308,7 +308,10 @@ where
                 && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
-                return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(error.to_string())));
+                return Err((
+                    Fate::Ready(Box::new(owned), batch.records),
+                    End::Backoff(error.to_string()),
+                ));
             }
             match self.decide_once(&mut owned, &batch, cancel).await {
                 Ok(Ok(decision)) => {

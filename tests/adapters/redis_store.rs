@@ -5,7 +5,7 @@ use accrual::engine::error::StoreError;
 use accrual::engine::ports::{Ask, Change, Due, Found, Marker, Scan, Step, Store, Timers, Write};
 use bytes::Bytes;
 
-use super::{fresh, servers};
+use super::{fresh, redis, servers};
 
 const P: i32 = 3;
 
@@ -20,7 +20,7 @@ async fn open(url: &str, application: &str, identity: &str) -> RedisStore {
 }
 
 async fn store() -> RedisStore {
-    open(&servers::redis().url, &fresh("accrual"), "cluster/topic").await
+    open(&redis().url, &fresh("accrual"), "cluster/topic").await
 }
 
 fn step(epoch: i64, from: u64, to: u64) -> Step {
@@ -116,7 +116,7 @@ async fn prepare(store: &RedisStore, epoch: i64, batch: u64) {
 #[tokio::test]
 async fn a_peek_asks_for_no_marker() {
     let application = fresh("accrual");
-    let store = open(&servers::redis().url, &application, "cluster/topic").await;
+    let store = open(&redis().url, &application, "cluster/topic").await;
     assert_eq!(store.peek(P, b"a").await.expect("an answer"), None);
     store.claim(P, 5).await.expect("a claim");
     assert_eq!(
@@ -136,7 +136,7 @@ async fn a_peek_asks_for_no_marker() {
         found(Some(b"\0\xff"))
     );
     assert_eq!(store.peek(P, b"b").await.expect("an answer"), found(None));
-    let other = open(&servers::redis().url, &application, "cluster/other").await;
+    let other = open(&redis().url, &application, "cluster/other").await;
     assert_eq!(
         other.peek(P, b"a").await.expect("an answer"),
         None,
@@ -421,7 +421,7 @@ async fn a_claim_says_what_is_there_and_drops_what_is_half_done() {
 
 #[tokio::test]
 async fn the_state_of_another_log_counts_as_nothing() {
-    let url = servers::redis().url.clone();
+    let url = redis().url.clone();
     let application = fresh("accrual");
     let old = open(&url, &application, "cluster/topic").await;
     prepare(&old, 500, 10).await;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use super::kafka_support::{World, join, out, transaction};
-use super::{fresh, servers};
+use super::{fresh, redis, servers};
 
 const VALUE: usize = 400;
 
@@ -98,7 +98,7 @@ async fn throughput_of_the_store() {
     const COUNT: usize = 100_000;
     const BATCH: usize = 2_000;
     let settings = Settings {
-        urls: vec![servers::redis().url.clone()],
+        urls: vec![redis().url.clone()],
         application: fresh("accrual"),
         stage: "orders".into(),
         identity: "i".into(),

@@ -210,7 +210,7 @@ fn what_is_wrong_is_told_with_its_line() {
         "[7, 7]",
         "40: notices.expiring_days_before: 7 stands here twice",
     );
-    check("notices:", "gifts:", "40: : gifts stands here twice");
+    check("notices:", "gifts:", "40: gifts: stands here twice");
     check(
         "[30, 7]",
         "[30, 7",
