@@ -117,7 +117,10 @@ impl<'a, P: Processor> Desk<'a, P> {
     }
 
     fn turn(&mut self, key: &Key, cause: Cause<'_, P::Event>, now: Millis) -> Result<(), Fault> {
-        let slot = self.slots.entry(key.clone()).or_insert_with(|| Box::new(Slot::absent()));
+        let slot = self
+            .slots
+            .entry(key.clone())
+            .or_insert_with(|| Box::new(Slot::absent()));
         let turn = Turn {
             key,
             state: &mut slot.state,
