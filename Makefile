@@ -11,9 +11,6 @@ demo: ## a little shop's story, replayed without any server
 test: test-servers ## every test, those against real servers included
 	cargo test
 
-bench: test-servers ## the main job at full load
-	cargo bench
-
 bench: test-servers ## a million order events through accrual, Kafka and Redis on this machine
 	cargo build --release
 	cargo bench --profile dev --bench throughput

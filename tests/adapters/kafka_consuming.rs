@@ -104,7 +104,7 @@ async fn the_end_lies_behind_control_records() {
 async fn an_engine_that_is_behind_gets_everything_once_and_in_order() {
     const COUNT: i64 = 60_000;
     let world = World::new(1).await;
-    super::throughput::fill(&world.input, 1, COUNT as usize).await;
+    super::kafka_support::fill(&world.input, 1, COUNT as usize).await;
     let log = world.log("one");
     let (mut input, _, _) = join(&log).await;
     input.start(0, 0).await.expect("started");

@@ -221,3 +221,26 @@ impl Raw {
         self.0.abort_transaction(PATIENCE).expect("aborted");
     }
 }
+
+/// Size of a record that only has to be there.
+const FILL_BYTES: usize = 400;
+
+/// Writes many records quickly, spread over partitions.
+pub async fn fill(topic: &str, partitions: i32, count: usize) {
+    let producer: ThreadedProducer<DefaultProducerContext> = servers::kafka()
+        .client()
+        .set("linger.ms", "20")
+        .set("queue.buffering.max.messages", "1000000")
+        .create()
+        .expect("a producer");
+    let value = vec![b'x'; FILL_BYTES];
+    for i in 0..count {
+        let key = format!("k{i}");
+        let record = BaseRecord::to(topic)
+            .partition(i as i32 % partitions)
+            .key(&key)
+            .payload(&value);
+        producer.send(record).map_err(|(e, _)| e).expect("sent");
+    }
+    producer.flush(Duration::from_secs(60)).expect("delivered");
+}

@@ -9,7 +9,6 @@ mod kafka_producing;
 mod kafka_reading;
 mod kafka_support;
 mod redis_store;
-mod throughput;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,4 +30,10 @@ fn fresh(what: &str) -> String {
         now.as_millis(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// One server for all tests here: each has a name of its own.
+fn redis() -> &'static servers::Redis {
+    static REDIS: std::sync::OnceLock<servers::Redis> = std::sync::OnceLock::new();
+    REDIS.get_or_init(servers::redis)
 }

@@ -229,7 +229,10 @@ fn sections_that_contradict_themselves() {
         );
     };
     check("  threshold: {at_least: 1, points: 1}\n", "accrual.threshold");
-    check("expiry: {after_days: 1, after_months: 1}\n", "expiry.after_months");
+    check(
+        "expiry: {after_days: 1, after_months: 1}\n",
+        "expiry.after_months",
+    );
     check("expiry: {never: true, after_months: 1}\n", "expiry.after_months");
     check("expiry: {never: false}\n", "expiry.never");
     check(
