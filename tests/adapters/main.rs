@@ -10,7 +10,6 @@ mod kafka_reading;
 mod kafka_support;
 mod redis_store;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A name that no other test and no earlier run has used.
