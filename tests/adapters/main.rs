@@ -10,14 +10,7 @@ mod kafka_reading;
 mod kafka_support;
 mod redis_store;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// One Redis for all tests that leave it running.
-fn redis() -> &'static servers::Redis {
-    static REDIS: OnceLock<servers::Redis> = OnceLock::new();
-    REDIS.get_or_init(servers::redis)
-}
 
 /// A name that no other test and no earlier run has used.
 fn fresh(what: &str) -> String {
