@@ -10,6 +10,8 @@ use super::rng::Rng;
 
 #[derive(Clone, Debug)]
 pub struct Knobs {
+    /// The real stages, not the toys.
+    pub real: bool,
     pub machines: usize,
     pub partitions: i32,
     pub lanes: u32,
@@ -102,7 +104,8 @@ impl Knobs {
             changelog_chunk: *r.pick(&[1, 3, 100]),
             inbox_max: *r.pick(&[1, 4, 40]),
             cache_max: *r.pick(&[1, 2, 6, 100]),
-            retention_ms: *r.pick(&[1_500, 4_000, 100_000]),
+            retention_ms: *r.pick(&[300, 1_500, 100_000]),
+            real: r.chance(0.3),
         }
     }
 }
