@@ -8,8 +8,9 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Number, Value, json};
 use support::schemas::{assert_valid, folder, root, schemas, validators};
 
-/// Lines of the scenarios that are wrong on purpose: a command's reason of 51 characters.
-const WRONG_ON_PURPOSE: &[(&str, usize)] = &[("S16", 3)];
+/// Lines of the scenarios that are wrong on purpose: a command's reason of 51 characters, and one
+/// of 0 points.
+const WRONG_ON_PURPOSE: &[(&str, usize)] = &[("S16", 3), ("fine-refusals", 9)];
 
 #[test]
 fn examples_hold() {

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use serde::Deserialize;
 
+use crate::domain::instant::Instant;
 use crate::engine::ports::{Millis, Record};
-use crate::wire::envelope;
+use crate::wire::envelope::{self, EnvelopeError};
 
 /// A longer line is malformed: no event is that long, and memory has an end.
 const LINE_MAX_BYTES: usize = 1 << 20;
@@ -17,9 +20,9 @@ const LINE_MAX_BYTES: usize = 1 << 20;
 /// One event of a file.
 pub struct Line {
     pub record: Record,
-    pub kind: String,
+    pub kind: Kind,
     pub at: Millis,
-    file: String,
+    file: Arc<str>,
     number: u64,
 }
 
@@ -33,10 +36,47 @@ fn place(file: &str, number: u64) -> String {
     format!("{file}:{number}")
 }
 
+/// Which stage an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Order,
+    Rules,
+    Command,
+}
+
+impl Kind {
+    fn of(kind: &str) -> Self {
+        match kind {
+            "rules.published" | "shop.status_changed" => Kind::Rules,
+            order if order.starts_with("order.") => Kind::Order,
+            _ => Kind::Command,
+        }
+    }
+}
+
+/// Of an event only what decides where it goes: the stage reads the rest.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    time: &'a str,
+}
+
 /// What came next.
 pub enum Read {
     Line(Line),
     Malformed { place: String, detail: String },
+}
+
+fn head(bytes: &[u8]) -> Result<(Kind, Instant), EnvelopeError> {
+    if let Ok(head) = serde_json::from_slice::<Head>(bytes)
+        && let Some(time) = Instant::parse(head.time)
+    {
+        return Ok((Kind::of(head.kind), time));
+    }
+    // Escaped, or wrong: then this says what is.
+    let read = envelope::read(Some(bytes), [].into_iter())?;
+    Ok((Kind::of(&read.kind), read.time))
 }
 
 /// Several files, each in its own order.
@@ -96,8 +136,9 @@ impl Lines {
 }
 
 struct Source {
-    name: String,
+    name: Arc<str>,
     lines: Box<dyn BufRead>,
+    buffer: Vec<u8>,
     number: u64,
     /// Arrival times of a file never go back.
     clock: Millis,
@@ -114,8 +155,9 @@ impl Source {
             )),
         };
         Ok(Self {
-            name,
+            name: name.into(),
             lines,
+            buffer: Vec::new(),
             number: 0,
             clock: Millis::MIN,
         })
@@ -123,37 +165,36 @@ impl Source {
 
     /// The next line that is not blank.
     fn read(&mut self) -> anyhow::Result<Option<Read>> {
-        let mut bytes = Vec::new();
         loop {
-            bytes.clear();
-            let read = self.lines.read_until(b'\n', &mut bytes);
+            self.buffer.clear();
+            let read = self.lines.read_until(b'\n', &mut self.buffer);
             if read.with_context(|| format!("{}: cannot be read", self.name))? == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            if !bytes.trim_ascii().is_empty() {
-                return Ok(Some(self.line(&bytes)));
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some(self.line()));
             }
         }
     }
 
-    fn line(&mut self, bytes: &[u8]) -> Read {
+    fn line(&mut self) -> Read {
         let malformed = |detail: String| Read::Malformed {
             place: place(&self.name, self.number),
             detail,
         };
-        if bytes.len() > LINE_MAX_BYTES {
+        if self.buffer.len() > LINE_MAX_BYTES {
             return malformed(format!(
                 "{} bytes; at most {LINE_MAX_BYTES} are read",
-                bytes.len()
+                self.buffer.len()
             ));
         }
-        let bytes = Bytes::copy_from_slice(bytes.trim_ascii());
-        let read = match envelope::read(Some(&bytes), [].into_iter()) {
-            Ok(read) => read,
+        let bytes = Bytes::copy_from_slice(self.buffer.trim_ascii());
+        let (kind, time) = match head(&bytes) {
+            Ok(head) => head,
             Err(error) => return malformed(format!("malformed: {error}")),
         };
-        let (kind, at) = (read.kind.to_string(), read.time.0.div_euclid(1_000));
+        let at = time.0.div_euclid(1_000);
         self.clock = self.clock.max(at);
         Read::Line(Line {
             record: Record {

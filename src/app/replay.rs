@@ -16,7 +16,7 @@ use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 use crate::wire::output;
 
-use super::lines::{Line, Lines, Read};
+use super::lines::{Kind, Line, Lines, Read};
 use super::operations::Replay;
 use super::rule_files;
 
@@ -128,29 +128,27 @@ impl Shop<'_> {
     /// `Ok(Err)`: the line is refused.
     fn take(&mut self, line: &Line, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
         let record = &line.record;
-        let kind = line.kind.as_str();
-        let records = if kind.starts_with("order.") {
-            decide(self.order_events, &mut self.orders, record, now)
-        } else if kind == "rules.published" || kind == "shop.status_changed" {
-            let record = Record {
-                offset: self.table_offset,
-                ..record.clone()
-            };
-            self.table_offset += 1;
-            self.rules
-                .apply(&record)
-                .and_then(|()| self.orders.nudge(now))
-                .and_then(|mut records| {
-                    records.extend(self.ledger.nudge(now)?);
-                    Ok(records)
-                })
-        } else {
-            decide(self.command_events, &mut self.commands, record, now)
+        let records = match line.kind {
+            Kind::Order => decide(self.order_events, &mut self.orders, record, now),
+            Kind::Command => decide(self.command_events, &mut self.commands, record, now),
+            Kind::Rules => self.publish(record, now),
         };
         match records {
             Ok(records) => self.pass_on(records).map(Ok),
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+
+    /// What a rule says from here on, and whom it concerns.
+    fn publish(&mut self, record: &Record, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
+        self.rules.apply(&Record {
+            offset: self.table_offset,
+            ..record.clone()
+        })?;
+        self.table_offset += 1;
+        let mut records = self.orders.nudge(now)?;
+        records.extend(self.ledger.nudge(now)?);
+        Ok(records)
     }
 
     /// Prints what is for outside and gives the ledger what is for it, and so on.

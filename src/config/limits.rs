@@ -9,7 +9,7 @@ pub const DEFAULT_TIMERS_MAX_PER_TURN: usize = 1_000;
 pub const DEFAULT_STORE_CHUNK_MAX_KEYS: usize = 1_500;
 pub const DEFAULT_STATE_MAX_BYTES: usize = 900_000;
 pub const DEFAULT_INBOX_MAX_RECORDS: usize = 10_000;
-pub const DEFAULT_CACHE_MAX_KEYS: usize = 100_000;
+pub const DEFAULT_CACHE_MAX_KEYS: usize = 20_000;
 pub const DEFAULT_SHUTDOWN_TIMEOUT_SECONDS: u32 = 25;
 
 /// The limits of one stage of this instance.

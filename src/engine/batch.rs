@@ -39,7 +39,7 @@ pub struct Decision<S> {
     pub clock: Millis,
     /// The clock may be moved on to here by the records themselves (E13).
     pub passed: Option<Millis>,
-    pub slots: HashMap<Key, Slot<S>>,
+    pub slots: HashMap<Key, Box<Slot<S>>>,
     /// The sweep's last key in this turn, and whether more follow.
     pub swept: Option<(Option<Key>, bool)>,
 }
@@ -132,7 +132,7 @@ pub fn lay_out<'a, P: Processor>(
     let mut desk = Desk::new(processor, owned.id);
     for (key, value) in ask.keys.iter().zip(&answer.values) {
         desk.slots
-            .insert(key.clone(), Slot::load(processor, key, value.as_ref())?);
+            .insert(key.clone(), Box::new(Slot::load(processor, key, value.as_ref())?));
     }
     let keys = batch.decoded.iter().flatten().map(|decoded| &decoded.key);
     let listed = answer.due.iter().map(|(key, _, value)| (key, value));
@@ -143,13 +143,13 @@ pub fn lay_out<'a, P: Processor>(
         }
         let slot = match owned.cache.take(key) {
             Some(slot) => slot,
-            None => Slot::load(processor, key, Some(value))?,
+            None => Box::new(Slot::load(processor, key, Some(value))?),
         };
         desk.slots.insert(key.clone(), slot);
     }
     for key in keys {
         if !desk.slots.contains_key(key) {
-            let slot = owned.cache.take(key).unwrap_or_else(Slot::absent);
+            let slot = owned.cache.take(key).unwrap_or_else(|| Box::new(Slot::absent()));
             desk.slots.insert(key.clone(), slot);
         }
     }

@@ -64,8 +64,9 @@ impl<S> Slot<S> {
 
 /// Two generations: what was not used while one filled up is forgotten with it.
 pub struct Cache<S> {
-    young: HashMap<Key, Slot<S>>,
-    old: HashMap<Key, Slot<S>>,
+    /// Boxed: a growing map moves its entries, and states are large.
+    young: HashMap<Key, Box<Slot<S>>>,
+    old: HashMap<Key, Box<Slot<S>>>,
     generation_max_keys: usize,
 }
 
@@ -78,12 +79,12 @@ impl<S> Cache<S> {
         }
     }
 
-    pub fn take(&mut self, key: &Key) -> Option<Slot<S>> {
+    pub fn take(&mut self, key: &Key) -> Option<Box<Slot<S>>> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
     /// Only clean slots come back: what is here is what the store holds.
-    pub fn put(&mut self, key: Key, slot: Slot<S>) {
+    pub fn put(&mut self, key: Key, slot: Box<Slot<S>>) {
         if self.young.len() >= self.generation_max_keys {
             self.old = std::mem::take(&mut self.young);
         }

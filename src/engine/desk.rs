@@ -27,7 +27,7 @@ pub enum Fault {
 pub struct Desk<'a, P: Processor> {
     processor: &'a P,
     partition: Partition,
-    pub slots: HashMap<Key, Slot<P::State>>,
+    pub slots: HashMap<Key, Box<Slot<P::State>>>,
     /// Keys that were changed, in the order of their first change.
     pub touched: Vec<Key>,
     pub effects: Effects,
@@ -117,7 +117,10 @@ impl<'a, P: Processor> Desk<'a, P> {
     }
 
     fn turn(&mut self, key: &Key, cause: Cause<'_, P::Event>, now: Millis) -> Result<(), Fault> {
-        let slot = self.slots.entry(key.clone()).or_insert_with(Slot::absent);
+        let slot = self
+            .slots
+            .entry(key.clone())
+            .or_insert_with(|| Box::new(Slot::absent()));
         let turn = Turn {
             key,
             state: &mut slot.state,

@@ -308,7 +308,10 @@ where
                 && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
-                return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(error.to_string())));
+                return Err((
+                    Fate::Ready(Box::new(owned), batch.records),
+                    End::Backoff(error.to_string()),
+                ));
             }
             match self.decide_once(&mut owned, &batch, cancel).await {
                 Ok(Ok(decision)) => {
@@ -381,9 +384,7 @@ where
 
     fn poison(&self, owned: &mut Owned<P::State>, broken: Broken) {
         // What was half decided is forgotten; the store still has what was true before.
-        if !mutation::on(Mutation::E9KeepHalfDecided) {
-            owned.cache.clear();
-        }
+        owned.cache.clear();
         match broken {
             Broken::Record(offset, refusal) => {
                 tracing::error!(stage = self.spec.name, partition = owned.id, offset, %refusal, "dead letter");

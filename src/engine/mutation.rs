@@ -14,7 +14,6 @@ pub enum Mutation {
     E7IgnoreAge,
     E8TimerNow,
     E9NoDeadLetter,
-    E9KeepHalfDecided,
     E10UnboundedBatch,
     E10NeverPause,
     E11NoCatchUp,

@@ -65,7 +65,7 @@ impl Default for Limits {
             changelog_chunk_max_records: 5_000,
             inbox_max_records: 10_000,
             inbox_max_bytes: 16 << 20,
-            cache_max_keys: 100_000,
+            cache_max_keys: 20_000,
             record_max_bytes: 1 << 20,
             state_max_bytes: 900_000,
             store_max_age_ms: 12 * 3_600_000,

@@ -14,7 +14,7 @@ use crate::domain::order::facts::OrderEvent;
 use crate::domain::order::{self, Decisions, Order, OrderError, OrderKey};
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Key, Offset, Record};
+use crate::engine::ports::{Key, Millis, Offset, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
 use crate::wire::{envelope, order_event, order_state};
 
@@ -76,12 +76,20 @@ impl Processor for Orders {
             .map_err(|error| Refusal::new("malformed", format!("stored order: {error}")))
     }
 
-    fn save(&self, _key: &Key, order: &Order) -> Saved {
+    fn save(&self, key: &Key, order: &Order) -> Saved {
         Saved {
             bytes: order_state::encode(order),
-            wake: order.wake_millis(self.orders_days),
-            indexed: order.is_open(),
+            wake: self.wake(key, order),
+            indexed: self.indexed(key, order),
         }
+    }
+
+    fn wake(&self, _key: &Key, order: &Order) -> Option<Millis> {
+        order.wake_millis(self.orders_days)
+    }
+
+    fn indexed(&self, _key: &Key, order: &Order) -> bool {
+        order.is_open()
     }
 
     fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {

@@ -242,7 +242,5 @@ pub async fn fill(topic: &str, partitions: i32, count: usize) {
             .payload(&value);
         producer.send(record).map_err(|(e, _)| e).expect("sent");
     }
-    producer
-        .flush(Duration::from_secs(60))
-        .expect("delivered");
+    producer.flush(Duration::from_secs(60)).expect("delivered");
 }

@@ -24,9 +24,3 @@ fn fresh(what: &str) -> String {
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
-
-/// One server for all tests here: each has a name of its own.
-fn redis() -> &'static servers::Redis {
-    static REDIS: std::sync::OnceLock<servers::Redis> = std::sync::OnceLock::new();
-    REDIS.get_or_init(servers::redis)
-}

@@ -75,7 +75,7 @@ fn refused(home: i32, elsewhere: i32) -> Vec<(&'static str, Outgoing)> {
 #[test]
 fn records_that_cannot_be_read_leave_byte_for_byte_and_the_partition_goes_on() {
     let redis = servers::redis();
-    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 2);
+    let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 2);
     let topics = &deployment.topics;
     topics.configure(
         "order_events",

@@ -65,7 +65,7 @@ fn survive(stream: &Stream, deployment: &Deployment, mut fault: impl FnMut(&Accr
 }
 
 fn on_shared_kafka(redis: &Redis) -> Deployment {
-    Deployment::new(servers::kafka(), &[redis.url.clone()], PARTITIONS)
+    Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), PARTITIONS)
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn killed_with_redis_beside_it_everything_comes_from_the_changelog() {
 fn a_broker_that_dies_and_comes_back_loses_nothing() {
     let (kafka, redis) = (servers::own_kafka(Jvm::QuickStart), servers::redis());
     let stream = Stream::generated(seed(), MEMBERS, ALL_DAYS);
-    let deployment = Deployment::new(&kafka, &[redis.url.clone()], PARTITIONS);
+    let deployment = Deployment::new(&kafka, std::slice::from_ref(&redis.url), PARTITIONS);
     survive(&stream, &deployment, |_, _| {
         kafka.kill();
         kafka.start();

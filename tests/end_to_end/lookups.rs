@@ -58,7 +58,7 @@ fn check(accrual: &Accrual, path: &str, wanted: Value) -> Value {
 #[test]
 fn orders_members_and_quotes_are_looked_up() {
     let redis = servers::redis();
-    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 3);
+    let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 3);
     let rules = new_dir("lookups").join("rules.yaml");
     std::fs::write(&rules, RULES).expect("a writable temp dir");
     deployment.publish_rules(&rules);

@@ -45,7 +45,7 @@ fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
 fn every_scenario_publishes_what_replay_prints() {
     let redis = servers::redis();
     let stream = Stream::of_scenarios(1, UNTIL);
-    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 1);
+    let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 1);
     assert_same(&stream.wanted, &run(&stream, &deployment, Pace::Jump));
     assert!(deployment.topics.read("dead_letters").is_empty());
 }
@@ -79,7 +79,7 @@ fn without_balances(events: &[Published]) -> Vec<Published> {
 fn two_instances_publish_what_one_does() {
     let redis = servers::redis();
     let stream = Stream::generated(seed(), 200, ALL_DAYS);
-    let deployment = Deployment::new(servers::kafka(), &[redis.url.clone()], 4);
+    let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 4);
     deployment.publish_rules(&stream.rules);
     let (one, two) = (deployment.start(), deployment.start_as("two"));
     for lines in stream.moments() {

@@ -10,6 +10,8 @@ use super::rng::Rng;
 
 #[derive(Clone, Debug)]
 pub struct Knobs {
+    /// The real stages, not the toys.
+    pub real: bool,
     pub machines: usize,
     pub partitions: i32,
     pub lanes: u32,
@@ -45,6 +47,8 @@ pub struct Knobs {
     pub store_down: f64,
     pub store_lost: f64,
     pub store_late: f64,
+    /// After a script, the last writes are gone.
+    pub amnesia: f64,
     // Sizes, small enough to be met.
     pub batch_max: usize,
     pub timers_max: usize,
@@ -92,6 +96,7 @@ impl Knobs {
             store_down: p(r, 0.2),
             store_lost: p(r, 0.3),
             store_late: p(r, 0.3),
+            amnesia: p(r, 0.05),
             batch_max: *r.pick(&[1, 2, 4, 30]),
             timers_max: *r.pick(&[1, 2, 10]),
             sweep_max: *r.pick(&[1, 2, 10]),
@@ -99,7 +104,8 @@ impl Knobs {
             changelog_chunk: *r.pick(&[1, 3, 100]),
             inbox_max: *r.pick(&[1, 4, 40]),
             cache_max: *r.pick(&[1, 2, 6, 100]),
-            retention_ms: *r.pick(&[1_500, 4_000, 100_000]),
+            retention_ms: *r.pick(&[300, 1_500, 100_000]),
+            real: r.chance(0.3),
         }
     }
 }

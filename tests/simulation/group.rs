@@ -68,6 +68,13 @@ impl Groups {
             || (group.generation == membership.generation && group.members.contains_key(&membership.member))
     }
 
+    /// What a machine's membership is now, for who does not capture it in time.
+    pub fn fresh(&self, group: usize, machine: usize, stale: Membership) -> Membership {
+        let state = &self.all[group];
+        let member = state.members.iter().find(|(_, member)| member.machine == machine);
+        member.map_or(stale, |(member, _)| Membership { group, member: *member, generation: state.generation })
+    }
+
     pub fn pend(&mut self, group: usize, tx: u64, offsets: &[(Partition, Offset)]) {
         self.all[group]
             .pending
@@ -91,10 +98,6 @@ impl Groups {
         let group = &self.all[group];
         let unstable = group.pending.values().flatten().any(|(p, _)| *p == partition);
         (!unstable).then(|| group.offsets.get(&partition).copied())
-    }
-
-    pub fn committed(&self, group: usize, partition: Partition) -> Option<Offset> {
-        self.all[group].offsets.get(&partition).copied()
     }
 }
 

@@ -15,6 +15,7 @@ mod log;
 mod model;
 mod mutation;
 mod producer;
+mod real;
 mod rng;
 mod runner;
 mod scenario;

@@ -127,7 +127,7 @@ fn fire(model: &mut Model, waiting: &mut Vec<Waiting>, count: &mut u64, certain:
         };
         model.must.insert(done.id, expected);
         let more = waiting.first().is_some_and(|next| next.due == done.due);
-        if waiting.is_empty() && !more && *count % 3 == 0 {
+        if waiting.is_empty() && !more && count.is_multiple_of(3) {
             *count = 0;
         }
     }

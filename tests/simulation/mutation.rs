@@ -11,7 +11,6 @@ pub enum Mutation {
     E3ReplicateUnchecked,
     E3PartialUnchecked,
     E4PeekRemoves,
-    E5UnstableOffset,
     E6FreshMembership,
     E6UnfencedGeneration,
     E7ShadowUnchecked,
@@ -120,11 +119,6 @@ pub const ROWS: &[Row] = &[
         "the takeover writes no claim: the epoch is the end of the changelog",
     ),
     w(
-        "E5d",
-        Mutation::E5UnstableOffset,
-        "the committed offset is taken while a transaction on it is open",
-    ),
-    w(
         "E6a",
         Mutation::E6FreshMembership,
         "membership is taken at the commit, not at the assignment",
@@ -150,14 +144,9 @@ pub const ROWS: &[Row] = &[
         "a timer's turn gets the clock's time, not its due time",
     ),
     e(
-        "E9a",
+        "E9",
         engine::Mutation::E9NoDeadLetter,
         "a record that cannot be decided is skipped in silence",
-    ),
-    e(
-        "E9b",
-        engine::Mutation::E9KeepHalfDecided,
-        "warm states touched by a panic are kept",
     ),
     e(
         "E10a",

@@ -121,6 +121,9 @@ impl Chain {
                 Ok(())
             }
             Step::Offsets => {
+                if mutation::on(Mutation::E6FreshMembership) {
+                    self.membership = world.groups.fresh(self.membership.group, self.caller.machine, self.membership);
+                }
                 if !world.groups.accepts(self.membership) {
                     return Err(Refused::Gone);
                 }
@@ -196,9 +199,6 @@ impl Producer for SimProducer {
         }
         let retry = {
             let mut world = self.sim.lock();
-            if mutation::on(Mutation::E6FreshMembership) {
-                membership.generation = world.groups.all[membership.group].generation;
-            }
             let p = world.knobs.log_retry * 0.3;
             world.chance(p)
         };
@@ -323,9 +323,6 @@ impl Log for SimLog {
     async fn committed(&self, partition: Partition) -> Result<Option<Offset>, LogError> {
         let group = self.stage;
         self.ask(move |world| {
-            if mutation::on(Mutation::E5UnstableOffset) {
-                return Some(world.groups.committed(group, partition));
-            }
             world.groups.stable(group, partition)
         })
         .await

@@ -6,6 +6,7 @@ use accrual::engine::board::Board;
 use accrual::engine::lane::Shared;
 use accrual::engine::partitioner::Partitioner;
 use accrual::engine::ports::Millis;
+use accrual::engine::processor::Processor;
 use accrual::engine::spec::{Limits, StageSpec};
 use accrual::engine::stage::Stage;
 
@@ -14,6 +15,7 @@ use super::executor::{Executor, Task};
 use super::faults::Knobs;
 use super::model::{self, Written};
 use super::producer::SimLog;
+use super::real;
 use super::store::SimStore;
 use super::toy::{self, SimTable, ToyLedger, ToyOrders};
 use super::world::{Caller, Command, Machine, Sim, World};
@@ -62,7 +64,11 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
         world.after(delay, move |world| world.commands.push(Command::Start(machine)));
     }
     let input = Input::default();
-    workload(&mut world, &input);
+    if knobs.real {
+        real::workload(&mut world, &input);
+    } else {
+        workload(&mut world, &input);
+    }
     world.after(1, World::tend_groups);
     world.after(1, chaos);
     let faulty = knobs.faulty_ms;
@@ -208,9 +214,12 @@ fn calm(world: &mut World, input: Input) {
         });
     }
     let pokes = input.clone();
-    world.after(4_000, move |world| poke(world, &pokes));
-    let until = world.now + CALM_MAX_MS;
-    world.after(4_500, move |world| look(world, input, until, None));
+    let days = if world.knobs.real { 3 } else { 0 };
+    real::let_days_pass(world, days, move |world| {
+        poke(world, &pokes);
+        let until = world.now + CALM_MAX_MS;
+        world.after(500, move |world| look(world, input, until, None));
+    });
 }
 
 /// A record for every partition: an owner that is idle does not know what became of its store.
@@ -234,8 +243,12 @@ fn poke(world: &mut World, input: &Input) {
 }
 
 fn look(world: &mut World, input: Input, until: Millis, settled: Option<Millis>) {
-    let model = model::fold(&input.lock().expect("input"), &world.table, world.knobs.skew_max);
-    let mut wrong = world.judge(&model);
+    let mut wrong = if world.knobs.real {
+        real::judge(world, &input.lock().expect("input"))
+    } else {
+        let model = model::fold(&input.lock().expect("input"), &world.table, world.knobs.skew_max);
+        world.judge(&model)
+    };
     let now = world.now;
     if wrong.is_empty() && settled.is_some_and(|since| now >= since + AFTERMATH_MS) {
         wrong = world.judge_store();
@@ -338,28 +351,33 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         sim: sim.clone(),
         machine,
     };
-    vec![
-        Box::pin(
-            Stage::new(Shared {
-                spec: spec(0),
-                processor: Arc::new(orders),
-                log: Arc::new(log(0)),
-                store: Arc::new(store(0)),
-                clock: Arc::new(clock()),
-                table: Arc::new(table()),
-            })
-            .run(std::future::pending()),
-        ),
-        Box::pin(
-            Stage::new(Shared {
-                spec: spec(1),
-                processor: Arc::new(ledger),
-                log: Arc::new(log(1)),
-                store: Arc::new(store(1)),
-                clock: Arc::new(clock()),
-                table: Arc::new(table()),
-            })
-            .run(std::future::pending()),
-        ),
-    ]
+    let run = Parts { spec: &spec, log: &log, store: &store, clock: &clock, table: &table };
+    if knobs.real {
+        let (orders, ledger) = real::stages();
+        return vec![run.stage(0, orders), run.stage(1, ledger)];
+    }
+    vec![run.stage(0, orders), run.stage(1, ledger)]
+}
+
+/// What a stage is put together from.
+struct Parts<'a> {
+    spec: &'a dyn Fn(usize) -> StageSpec,
+    log: &'a dyn Fn(usize) -> SimLog,
+    store: &'a dyn Fn(usize) -> SimStore,
+    clock: &'a dyn Fn() -> SimClock,
+    table: &'a dyn Fn() -> SimTable,
+}
+
+impl Parts<'_> {
+    fn stage<P: Processor>(&self, stage: usize, processor: P) -> Task {
+        let shared = Shared {
+            spec: (self.spec)(stage),
+            processor: Arc::new(processor),
+            log: Arc::new((self.log)(stage)),
+            store: Arc::new((self.store)(stage)),
+            clock: Arc::new((self.clock)()),
+            table: Arc::new((self.table)()),
+        };
+        Box::pin(Stage::new(shared).run(std::future::pending()))
+    }
 }

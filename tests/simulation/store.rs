@@ -270,6 +270,17 @@ impl World {
         }
     }
 
+    /// The last writes of a shard are gone.
+    fn forget(&mut self, at: (usize, Partition), back: usize) {
+        let history = self.shard(at);
+        let keep = history.last.len().saturating_sub(back);
+        if let Some(found) = history.last.get(keep).cloned() {
+            history.now = found;
+            history.last.truncate(keep);
+            self.note(|| format!("redis {at:?}: forgets {back} writes"));
+        }
+    }
+
     /// Each shard loses what `pick` says, or only some of them do.
     pub fn damage_redis(&mut self, kind: &str) {
         let all = self.rng.chance(0.5);
@@ -278,16 +289,15 @@ impl World {
             if !all && self.rng.chance(0.5) {
                 continue;
             }
-            let (back, any) = (self.rng.below(HISTORY_MAX), self.rng.next() as usize);
+            let most = *self.rng.pick(&[4, HISTORY_MAX]);
+            let (back, any) = (self.rng.below(most), self.rng.next() as usize);
+            if kind == "forgets" {
+                self.forget(at, back);
+                continue;
+            }
             let history = self.shard(at);
             let found = match kind {
                 "empty" => Some(Arc::default()),
-                "forgets" => {
-                    let keep = history.last.len().saturating_sub(back);
-                    let found = history.last.get(keep).cloned();
-                    history.last.truncate(keep);
-                    found
-                }
                 _ if history.snapshots.is_empty() => None,
                 _ => Some(history.snapshots[any % history.snapshots.len()].clone()),
             };
@@ -340,6 +350,11 @@ impl SimStore {
                 }
                 world.after(delay, move |world| {
                     let answer = world.shard(at).change(script);
+                    let amnesia = world.knobs.amnesia;
+                    if world.chance(amnesia) {
+                        let back = world.rng.between(1, 3) as usize;
+                        world.forget(at, back);
+                    }
                     world.note(|| {
                         let how = answer
                             .as_ref()

@@ -222,7 +222,7 @@ impl Processor for ToyOrders {
         if !timer {
             self.release(state);
         }
-        if state.pending.is_empty() && state.held.is_empty() && state.count % 3 == 0 {
+        if state.pending.is_empty() && state.held.is_empty() && state.count.is_multiple_of(3) {
             *turn.state = None;
         }
         Ok(())

@@ -79,11 +79,11 @@ pub fn read_yaml(text: &str) -> Vec<Document> {
                 read: read::rule_version(node),
             })
             .collect(),
-        Err(node::NotReadable { line, wrong }) => {
-            let remedy = "see yaml.org/spec/1.2.2".to_owned();
+        Err(node::NotReadable { line, field, wrong }) => {
+            let remedy = "write plain YAML 1.2 with each key once".to_owned();
             let error = RuleError {
                 line,
-                field: String::new(),
+                field,
                 wrong,
                 remedy,
             };

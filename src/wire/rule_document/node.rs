@@ -26,10 +26,15 @@ pub enum Value {
     Map(Vec<(String, usize, Node)>),
 }
 
+/// Where no key can be named.
+const DOCUMENT: &str = "document";
+
 /// What stops a document from being read at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReadable {
     pub line: usize,
+    /// The key, or `document` where none can be named.
+    pub field: String,
     pub wrong: String,
 }
 
@@ -109,6 +114,7 @@ impl<'a> Events<'a> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(NotReadable {
                 line: error.marker().line(),
+                field: DOCUMENT.to_owned(),
                 wrong: format!("not YAML: {}", error.info()),
             }),
             None => Ok((Event::StreamEnd, Span::default())),
@@ -120,6 +126,7 @@ impl<'a> Events<'a> {
         let wrong = |wrong: &str| {
             Err(NotReadable {
                 line,
+                field: DOCUMENT.to_owned(),
                 wrong: wrong.to_owned(),
             })
         };
@@ -179,6 +186,7 @@ impl<'a> Events<'a> {
                     let wrong = "a key must be a plain word".to_owned();
                     return Err(NotReadable {
                         line: span.start.line(),
+                        field: DOCUMENT.to_owned(),
                         wrong,
                     });
                 }
@@ -186,7 +194,8 @@ impl<'a> Events<'a> {
             if fields.iter().any(|(known, _, _)| *known == key) {
                 return Err(NotReadable {
                     line,
-                    wrong: format!("{key} stands here twice"),
+                    field: key,
+                    wrong: "stands here twice".to_owned(),
                 });
             }
             let (event, span) = self.next()?;

@@ -234,15 +234,13 @@ fn read_threshold(mut section: Section<'_>, found: &mut Findings) -> Option<Earn
     let points = section.whole("points", 1, POINTS_MAX, found);
     let percent = section.positive("percent", found);
     let by_percent = section.get("percent").is_some();
-    let line = section.line;
-    if by_percent == section.get("points").is_some() {
-        let path = section.path("points");
-        found.add(
-            line,
-            &path,
-            "and percent: one of the two counts",
-            "write either points or percent",
-        );
+    let by_points = section.get("points").is_some();
+    if by_percent == by_points {
+        let (key, wrong, remedy) = match by_points {
+            true => ("percent", "stands beside points", "leave one of the two out"),
+            false => ("points", "is missing", "add points or percent"),
+        };
+        found.add(section.line_of(key), &section.path(key), wrong, remedy);
         section.get("cumulative");
         section.get("rounding");
         section.end(found);

@@ -92,6 +92,12 @@ impl<'a> Section<'a> {
         (node.value != Value::Null).then_some(node)
     }
 
+    /// Where a field stands; of one that is not there, where its section begins.
+    pub fn line_of(&self, key: &str) -> usize {
+        let field = self.fields.iter().find(|(known, _, _)| known == key);
+        field.map_or(self.line, |(_, line, _)| *line)
+    }
+
     pub fn section(&mut self, key: &'static str, found: &mut Findings) -> Option<Section<'a>> {
         let node = self.get(key)?;
         self.entry(key, node, found)
@@ -174,7 +180,12 @@ impl<'a> Section<'a> {
     pub fn positive(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
         let amount = self.amount(key, found)?;
         if amount.is_zero() {
-            found.add(self.line, &self.path(key), "must not be 0", "write more than 0");
+            found.add(
+                self.line_of(key),
+                &self.path(key),
+                "must not be 0",
+                "write more than 0",
+            );
             return None;
         }
         Some(amount)

@@ -124,11 +124,17 @@ pub fn expiry(section: &mut Section<'_>, found: &mut Findings) -> Option<Expiry>
         read
     });
     let at = section.time("at", "23:59", found);
-    let others = named.iter().filter(|key| **key != "never").count();
-    if others > 1 || (others == 1 && never && named.len() > 1) || (others == 0 && !never) {
+    let counting: Vec<&str> = named.into_iter().filter(|key| *key != "never" || never).collect();
+    if let [first, second, ..] = counting[..] {
+        let wrong = format!("stands beside {first}");
+        let remedy = "leave one of the two out";
+        found.add(section.line_of(second), &section.path(second), wrong, remedy);
+        return None;
+    }
+    if counting.is_empty() && !never {
+        let remedy = "add after_days, after_months or yearly";
         let path = section.path("never");
-        let wrong = "does not say when: one of never, after_days, after_months and yearly counts";
-        found.add(section.line, &path, wrong, "write exactly one of them");
+        found.add(section.line_of("never"), &path, "does not say when", remedy);
         return None;
     }
     let span = match (days, months, yearly) {
@@ -198,7 +204,12 @@ pub fn read_redemption(mut section: Section<'_>, found: &mut Findings) -> Redemp
     let max_percent = section.amount("max_percent", found);
     if max_percent.is_some_and(|percent| percent > 100.into()) {
         let path = section.path("max_percent");
-        found.add(section.line, &path, "is more than 100", "write 0 to 100");
+        found.add(
+            section.line_of("max_percent"),
+            &path,
+            "is more than 100",
+            "write 0 to 100",
+        );
     }
     let per = section.section("per", found).and_then(|mut per| {
         let amount = per.positive("amount", found);
