@@ -1,5 +1,5 @@
 //! What the integration tests share. Each of them uses a part.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code)]
 
 pub mod accrual;
 pub mod deployment;
