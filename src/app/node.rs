@@ -23,6 +23,9 @@ use crate::stages::rule_table::RuleTable;
 
 use super::lookups::Lookups;
 
+/// A batch that takes longer makes the instance not ready.
+const STALLED_AFTER_MS: Millis = 30_000;
+
 /// One stage of this process, from outside.
 pub struct RunningStage {
     pub kind: StageKind,
@@ -78,7 +81,11 @@ impl Node {
 
     /// Why this instance is not ready, a sentence for each reason.
     pub fn reasons(&self) -> Vec<String> {
-        self.stages.iter().flat_map(|stage| stage.reasons()).collect()
+        let patience = self.clock.wall() - STALLED_AFTER_MS;
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.reasons(patience))
+            .collect()
     }
 }
 
@@ -125,7 +132,8 @@ impl RunningStage {
         })
     }
 
-    fn reasons(&self) -> Vec<String> {
+    /// `patience`: a batch begun before this ought to have come back.
+    fn reasons(&self, patience: Millis) -> Vec<String> {
         let name = self.kind.as_str();
         let Progress {
             assigned,
@@ -137,6 +145,11 @@ impl RunningStage {
             reasons.push(format!("{name}: no assignment from the group yet"));
         }
         reasons.extend(stopped.map(|reason| format!("{name}: {reason}")));
+        for partition in self.board.stalled_since(patience) {
+            reasons.push(format!(
+                "{name} {partition}: no progress: Kafka or Redis does not answer"
+            ));
+        }
         for (partition, shown) in partitions {
             match shown.phase {
                 Phase::Restoring { read, to_read } => {

@@ -22,6 +22,8 @@ struct Inner {
     /// The group has told us at least once what is ours.
     assigned: bool,
     partitions: BTreeMap<Partition, Shown>,
+    /// Since when (real time) a partition's running batch has not come back.
+    busy: BTreeMap<Partition, Millis>,
     wanted: Millis,
     stopped: Option<String>,
 }
@@ -80,6 +82,27 @@ impl Board {
         self.moved.notify_waiters();
     }
 
+    /// A batch of the partition was begun.
+    pub fn begun(&self, partition: Partition, at: Millis) {
+        self.lock().busy.insert(partition, at);
+    }
+
+    /// Partitions whose batch was begun before `at` and has not come back.
+    pub fn stalled_since(&self, at: Millis) -> Vec<Partition> {
+        let inner = self.lock();
+        inner
+            .busy
+            .iter()
+            .filter(|(_, begun)| **begun < at)
+            .map(|(partition, _)| *partition)
+            .collect()
+    }
+
+    /// The partition's batch came back.
+    pub fn ended(&self, partition: Partition) {
+        self.lock().busy.remove(&partition);
+    }
+
     pub fn show(&self, partition: Partition, shown: Shown) {
         self.lock().partitions.insert(partition, shown);
         self.moved.notify_waiters();
@@ -114,7 +137,10 @@ impl Board {
     }
 
     pub fn drop_partition(&self, partition: Partition) {
-        self.lock().partitions.remove(&partition);
+        let mut inner = self.lock();
+        inner.partitions.remove(&partition);
+        inner.busy.remove(&partition);
+        drop(inner);
         self.moved.notify_waiters();
     }
 

@@ -310,6 +310,7 @@ where
     ) -> Result<Option<Exit>, LogError> {
         let term = self.lanes.get(&cycle.lane).map_or(0, |lane| lane.term);
         for fate in cycle.fates {
+            self.shared.spec.board.ended(fate.partition());
             let seat = self.seats.get(&fate.partition());
             if seat.is_some_and(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
                 self.settle(fate, input).await?;
@@ -511,6 +512,7 @@ where
                 records_max = usize::MAX;
             }
             let records = seat.inbox.take(records_max, bytes);
+            self.shared.spec.board.begun(partition, self.shared.clock.wall());
             works.push(Work {
                 owned: *owned,
                 records,

@@ -24,3 +24,9 @@ fn fresh(what: &str) -> String {
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
+
+/// One Redis for all tests that leave it running.
+fn redis() -> &'static servers::Redis {
+    static REDIS: std::sync::OnceLock<servers::Redis> = std::sync::OnceLock::new();
+    REDIS.get_or_init(servers::redis)
+}

@@ -72,7 +72,11 @@ impl Groups {
     pub fn fresh(&self, group: usize, machine: usize, stale: Membership) -> Membership {
         let state = &self.all[group];
         let member = state.members.iter().find(|(_, member)| member.machine == machine);
-        member.map_or(stale, |(member, _)| Membership { group, member: *member, generation: state.generation })
+        member.map_or(stale, |(member, _)| Membership {
+            group,
+            member: *member,
+            generation: state.generation,
+        })
     }
 
     pub fn pend(&mut self, group: usize, tx: u64, offsets: &[(Partition, Offset)]) {

@@ -374,7 +374,11 @@ impl World {
     pub fn compact(&mut self, place: Place) {
         let before = self.now - self.knobs.retention_ms;
         let end = self.topics.log(place).next;
-        let until = if self.rng.chance(0.5) { end } else { self.rng.between(0, end) };
+        let until = if self.rng.chance(0.5) {
+            end
+        } else {
+            self.rng.between(0, end)
+        };
         self.note(|| format!("log: {place:?} compacted to {until}"));
         self.topics.log_mut(place).compact(until, before);
     }

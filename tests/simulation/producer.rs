@@ -122,7 +122,10 @@ impl Chain {
             }
             Step::Offsets => {
                 if mutation::on(Mutation::E6FreshMembership) {
-                    self.membership = world.groups.fresh(self.membership.group, self.caller.machine, self.membership);
+                    self.membership =
+                        world
+                            .groups
+                            .fresh(self.membership.group, self.caller.machine, self.membership);
                 }
                 if !world.groups.accepts(self.membership) {
                     return Err(Refused::Gone);
@@ -322,9 +325,6 @@ impl Log for SimLog {
 
     async fn committed(&self, partition: Partition) -> Result<Option<Offset>, LogError> {
         let group = self.stage;
-        self.ask(move |world| {
-            world.groups.stable(group, partition)
-        })
-        .await
+        self.ask(move |world| world.groups.stable(group, partition)).await
     }
 }

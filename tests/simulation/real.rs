@@ -36,8 +36,16 @@ pub fn stages() -> (Orders, Ledger) {
     for document in rule_document::read_yaml(RULES) {
         table.add(document.read.expect("the rule is good"));
     }
-    let topics = Topics { issued: "out".into(), expired: "out".into(), events: "out".into(), entries: "mid".into() };
-    (Orders::new(table.book(), topics.clone(), 0), Ledger::new(table.book(), topics, 30))
+    let topics = Topics {
+        issued: "out".into(),
+        expired: "out".into(),
+        events: "out".into(),
+        entries: "mid".into(),
+    };
+    (
+        Orders::new(table.book(), topics.clone(), 0),
+        Ledger::new(table.book(), topics, 30),
+    )
 }
 
 /// Days pass, one after the other: lots are issued, then they expire. Then `last`.
@@ -70,7 +78,9 @@ pub fn workload(world: &mut World, input: &Arc<std::sync::Mutex<Vec<Written>>>) 
             let twice = world.rng.chance(0.1);
             for _ in 0..if twice { 2 } else { 1 } {
                 let input = input.clone();
-                world.after(at, move |world| tell(world, &input, order, member, hundreds, kind));
+                world.after(at, move |world| {
+                    tell(world, &input, order, member, hundreds, kind)
+                });
             }
             at += world.rng.between(0, knobs.faulty_ms / 10);
         }
@@ -86,21 +96,38 @@ fn tell(
     kind: &'static str,
 ) {
     let (seconds, millis) = (world.now / 1000, world.now % 1000);
-    let time = format!("1970-01-01T00:{:02}:{:02}.{millis:03}Z", seconds / 60, seconds % 60);
+    let time = format!(
+        "1970-01-01T00:{:02}:{:02}.{millis:03}Z",
+        seconds / 60,
+        seconds % 60
+    );
     let id = format!("o{order}");
     let snapshot = format!(
         r#","order":{{"revision":1,"created_at":"{time}","channel":"online","currency":"EUR","subtotal":"{hundreds}00","customer":{{"id":"m-{member}","logged_in":true}}}}"#
     );
-    let snapshot = if kind == "created" { snapshot } else { String::new() };
+    let snapshot = if kind == "created" {
+        snapshot
+    } else {
+        String::new()
+    };
     let value = format!(
         r#"{{"specversion":"1.0","id":"{id}-{kind}","source":"/s","type":"order.{kind}","time":"{time}","data":{{"shop_id":"acme","order_id":"{id}"{snapshot}}}}}"#
     );
     let partitions = world.knobs.partitions;
-    let partition = Partitioner::Murmur2.place(id.as_bytes(), partitions).expect("murmur2 places everything");
+    let partition = Partitioner::Murmur2
+        .place(id.as_bytes(), partitions)
+        .expect("murmur2 places everything");
     let offset = world.append("in", partition, &id, value);
     world.note(|| format!("in/{partition} at {offset}: {id} {kind}"));
     let (time, value) = (world.now, format!("{kind} m-{member} {hundreds}"));
-    input.lock().expect("input").push(Written { topic: "in", partition, offset, time, key: id, value });
+    input.lock().expect("input").push(Written {
+        topic: "in",
+        partition,
+        offset,
+        time,
+        key: id,
+        value,
+    });
 }
 
 /// One movement of a member, as the outputs tell it.
@@ -115,10 +142,17 @@ fn movements(world: &World) -> Result<BTreeMap<String, BTreeMap<u64, Movement>>,
     let mut members: BTreeMap<String, BTreeMap<u64, Movement>> = BTreeMap::new();
     let topic = world.topics.id("out");
     for partition in 0..world.topics.partitions(topic) {
-        for record in world.topics.log((topic, partition)).read(partition, 0, usize::MAX).0 {
+        for record in world
+            .topics
+            .log((topic, partition))
+            .read(partition, 0, usize::MAX)
+            .0
+        {
             let data: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())
                 .map_err(|error| format!("wrong: output is not JSON: {error}"))?;
-            let Some(sequence) = data["sequence"].as_u64() else { continue };
+            let Some(sequence) = data["sequence"].as_u64() else {
+                continue;
+            };
             let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
             let movement = Movement {
                 kind: header(&record, "ce_type"),
@@ -127,7 +161,12 @@ fn movements(world: &World) -> Result<BTreeMap<String, BTreeMap<u64, Movement>>,
                 order: text(&data["order_id"]),
             };
             let member = header(&record, "ce_subject");
-            if members.entry(member.clone()).or_default().insert(sequence, movement).is_some() {
+            if members
+                .entry(member.clone())
+                .or_default()
+                .insert(sequence, movement)
+                .is_some()
+            {
                 return Err(format!("wrong: {member} has sequence {sequence} twice"));
             }
         }
@@ -136,7 +175,11 @@ fn movements(world: &World) -> Result<BTreeMap<String, BTreeMap<u64, Movement>>,
 }
 
 fn header(record: &Record, name: &str) -> String {
-    let found = record.headers.iter().find(|(n, _)| &**n == name).and_then(|(_, value)| value.clone());
+    let found = record
+        .headers
+        .iter()
+        .find(|(n, _)| &**n == name)
+        .and_then(|(_, value)| value.clone());
     String::from_utf8_lossy(&found.unwrap_or_default()).into_owned()
 }
 
@@ -157,13 +200,23 @@ pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
                 wrong.push(format!("missing: {member} before sequence {sequence}"));
                 break;
             }
-            balance += if row.kind.ends_with("points-issued") { row.points } else { -row.points };
+            balance += if row.kind.ends_with("points-issued") {
+                row.points
+            } else {
+                -row.points
+            };
             if balance != row.balance {
-                wrong.push(format!("wrong: {member} at {sequence} has {}, not {balance}", row.balance));
+                wrong.push(format!(
+                    "wrong: {member} at {sequence} has {}, not {balance}",
+                    row.balance
+                ));
             }
             if !row.kind.ends_with("points-issued") {
                 *expired.entry(member.as_str()).or_default() += row.points;
-            } else if issued.insert(row.order.clone(), (member.clone(), row.points)).is_some() {
+            } else if issued
+                .insert(row.order.clone(), (member.clone(), row.points))
+                .is_some()
+            {
                 wrong.push(format!("wrong: {} was issued twice", row.order));
             }
         }
@@ -193,7 +246,12 @@ pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
             _ => {}
         }
     }
-    wrong.extend(issued.keys().filter(|order| !known.contains(*order)).map(|order| format!("wrong: {order} has points")));
+    wrong.extend(
+        issued
+            .keys()
+            .filter(|order| !known.contains(*order))
+            .map(|order| format!("wrong: {order} has points")),
+    );
     for (member, points) in must {
         if expired.get(member).copied().unwrap_or(0) != points {
             wrong.push(format!("missing: {member} has not lost all of {points}"));

@@ -351,7 +351,13 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         sim: sim.clone(),
         machine,
     };
-    let run = Parts { spec: &spec, log: &log, store: &store, clock: &clock, table: &table };
+    let run = Parts {
+        spec: &spec,
+        log: &log,
+        store: &store,
+        clock: &clock,
+        table: &table,
+    };
     if knobs.real {
         let (orders, ledger) = real::stages();
         return vec![run.stage(0, orders), run.stage(1, ledger)];

@@ -18,6 +18,10 @@ use super::queue::{Client, Event, HeaderNames, Queue};
 
 pub(super) const QUERY_TIMEOUT_MS: u64 = 10_000;
 const COMMITTED_TIMEOUT_MS: u64 = 15_000;
+/// An offset that stays unstable for longer belongs to a transaction that no longer is: the
+/// coordinator aborts every one within its time-out (10 s) and its own round (10 s by default).
+/// A broker that died between the two can leave the offset waiting for ever.
+const UNSTABLE_MAX_MS: u64 = 40_000;
 /// A call that brings nothing for so long is given up, and made again by the engine.
 const SILENCE_MAX_MS: u64 = 20_000;
 const POLL_MS: i32 = 200;
@@ -31,6 +35,8 @@ pub(super) struct Reader {
     asking: Connection,
     /// Opened when it is first needed.
     reading: Mutex<Option<Arc<Reading>>>,
+    /// Since when a partition's committed offset is not stable.
+    unstable_since: Mutex<BTreeMap<Partition, Instant>>,
 }
 
 struct Reading {
@@ -84,6 +90,7 @@ impl Reader {
             config: config.clone(),
             asking: Connection::open(config)?,
             reading: Mutex::default(),
+            unstable_since: Mutex::default(),
         })
     }
 
@@ -103,20 +110,31 @@ impl Reader {
     /// The group's committed offset. A read_committed consumer asks for stable offsets, and
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
     pub(super) fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
-        let what = || format!("committed offset of {topic}-{partition}");
-        let list = list(topic, partition);
-        let list = self
-            .asking
-            .client
-            .committed_offsets(list, Duration::from_millis(COMMITTED_TIMEOUT_MS))
-            .map_err(|e| classify::reading(&what(), &e))?;
-        let found = list.find_partition(topic, partition);
-        let found = found.ok_or_else(|| LogError::Retry(format!("{}: no answer", what())))?;
-        found.error().map_err(|e| classify::reading(&what(), &e))?;
-        Ok(match found.offset() {
-            KafkaOffset::Offset(offset) => Some(offset),
-            _ => None,
-        })
+        let since = *lock(&self.unstable_since)
+            .entry(partition)
+            .or_insert_with(Instant::now);
+        self.asking.drain_events();
+        let stable = committed(&self.asking.client, topic, partition);
+        let hangs = since.elapsed() > Duration::from_millis(UNSTABLE_MAX_MS);
+        if matches!(stable, Err(LogError::Retry(_))) {
+            if !hangs {
+                return stable;
+            }
+            tracing::warn!(
+                topic,
+                partition,
+                "an offset hangs in a transaction that is long over; passed by"
+            );
+            let mut config = self.config.clone();
+            config.set("isolation.level", "read_uncommitted");
+            let found = committed(&Connection::open(&config)?.client, topic, partition);
+            if found.is_ok() {
+                lock(&self.unstable_since).remove(&partition);
+            }
+            return found;
+        }
+        lock(&self.unstable_since).remove(&partition);
+        stable
     }
 
     /// How many partitions a topic has.
@@ -280,6 +298,22 @@ fn list(topic: &str, partition: Partition) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
     list
+}
+
+fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
+    let what = || format!("committed offset of {topic}-{partition}");
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    let list = client
+        .committed_offsets(list, Duration::from_millis(COMMITTED_TIMEOUT_MS))
+        .map_err(|e| classify::reading(&what(), &e))?;
+    let found = list.find_partition(topic, partition);
+    let found = found.ok_or_else(|| LogError::Retry(format!("{}: no answer", what())))?;
+    found.error().map_err(|e| classify::reading(&what(), &e))?;
+    Ok(match found.offset() {
+        KafkaOffset::Offset(offset) => Some(offset),
+        _ => None,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
