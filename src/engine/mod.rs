@@ -1,4 +1,25 @@
 //! The exactly-once protocol. Knows bytes, offsets and epochs, never an order.
+//!
+//! Kafka is the log of record; the store is an ordered replica of it that answers fast. A batch is
+//! read (states at one marker), decided (pure), committed (one transaction) and replicated (one
+//! script, or parts of it). The invariants, by the numbers that code and messages use:
+//!
+//! | | holds always |
+//! | --- | --- |
+//! | E1 | Nothing leaves but in a transaction that also commits an absolute input offset. |
+//! | E2 | The store applies committed batches in order, each once, whoever wrote them. |
+//! | E3 | A decision is made only on states read at exactly the expected epoch and batch; a store that forgot is noticed before, and healed from the changelog. |
+//! | E4 | A timer is the state's wake-up: looking at it removes nothing, only the commit that applies it moves it. |
+//! | E5 | A takeover: stable offset, claim, changelog read to the claim, epoch into the store, missing batches; then input from the last meta record. The epoch is the claim's offset. |
+//! | E6 | Group membership is captured at assignment, with the owned set; revoking waits for a transaction in flight. |
+//! | E7 | A store that is empty, foreign, ahead or too old is rebuilt beside itself and swapped; a shadow belongs to one claim and one target. |
+//! | E8 | Ids and times of outputs derive from their cause. |
+//! | E9 | What cannot be read or decided leaves as a dead letter in the same transaction, byte for byte. |
+//! | E10 | Everything is bounded: batches, turns, parts, inboxes, states. |
+//! | E11 | The global table is read to its end before a partition starts and before a decision that looks at it. |
+//! | E12 | Partition counts of input and changelog are equal; an offset that is gone or lies beyond the meta record stops the partition. |
+//! | E13 | A timer fires only when the input is read past it or to its end; a partition's clock never goes back. |
+//! | E14 | An error's class is its remedy: retry, redo, rejoin, take over afresh, stop. |
 
 pub mod batch;
 pub mod board;
