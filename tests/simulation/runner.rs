@@ -179,7 +179,9 @@ fn many(options: &Options, first: bool) -> (u64, Vec<(u64, String)>) {
 /// Takes each guard away in turn and prints how many seeds it took to notice.
 fn table(options: &Options) -> ExitCode {
     println!("# Guards taken away\n");
-    println!("Each line takes one guard of the protocol (`src/engine/mod.rs`) away and runs seeds until one fails.\n");
+    println!(
+        "Each line takes one guard of the protocol (`src/engine/mod.rs`) away and runs seeds until one fails.\n"
+    );
     println!("| guard | what is taken away | caught by seed no. | as |\n| --- | --- | --- | --- |");
     let mut uncaught = 0;
     for row in ROWS {
