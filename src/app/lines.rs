@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use serde::Deserialize;
 
-use crate::domain::instant::Instant;
 use crate::engine::ports::{Millis, Record};
-use crate::wire::envelope::{self, EnvelopeError};
+use crate::wire::head;
 
 /// A longer line is malformed: no event is that long, and memory has an end.
 const LINE_MAX_BYTES: usize = 1 << 20;
@@ -54,29 +52,10 @@ impl Kind {
     }
 }
 
-/// Of an event only what decides where it goes: the stage reads the rest.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    time: &'a str,
-}
-
 /// What came next.
 pub enum Read {
     Line(Line),
     Malformed { place: String, detail: String },
-}
-
-fn head(bytes: &[u8]) -> Result<(Kind, Instant), EnvelopeError> {
-    if let Ok(head) = serde_json::from_slice::<Head>(bytes)
-        && let Some(time) = Instant::parse(head.time)
-    {
-        return Ok((Kind::of(head.kind), time));
-    }
-    // Escaped, or wrong: then this says what is.
-    let read = envelope::read(Some(bytes), [].into_iter())?;
-    Ok((Kind::of(&read.kind), read.time))
 }
 
 /// Several files, each in its own order.
@@ -190,8 +169,8 @@ impl Source {
             ));
         }
         let bytes = Bytes::copy_from_slice(self.buffer.trim_ascii());
-        let (kind, time) = match head(&bytes) {
-            Ok(head) => head,
+        let (kind, time) = match head::read(&bytes) {
+            Ok((kind, time)) => (Kind::of(&kind), time),
             Err(error) => return malformed(format!("malformed: {error}")),
         };
         let at = time.0.div_euclid(1_000);

@@ -3,14 +3,15 @@
 //! Decisions are made at the same desk as in a partition; there is nothing to commit, so the
 //! protocol has nothing to do here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
+use super::cache::{Held, Slot};
 use super::desk::{Desk, Fault};
 use super::error::Refusal;
 use super::ports::{Key, Millis, Offset, OutRecord, Record};
-use super::processor::{Decoded, Effects, Processor};
+use super::processor::{Decoded, Processor};
 
 /// All keys of a stage as one partition.
 pub struct Embedded<'a, P: Processor> {
@@ -18,6 +19,8 @@ pub struct Embedded<'a, P: Processor> {
     desk: Desk<'a, P>,
     timers: BTreeSet<(Millis, Key)>,
     index: BTreeSet<Key>,
+    /// States that wait for nothing, as they would be stored: a tenth of the memory.
+    asleep: HashMap<Key, Bytes>,
     /// Nudges up to this offset of the global table are done.
     table: Offset,
 }
@@ -30,6 +33,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
             desk,
             timers: BTreeSet::new(),
             index: BTreeSet::new(),
+            asleep: HashMap::new(),
             table: -1,
         }
     }
@@ -42,13 +46,9 @@ impl<'a, P: Processor> Embedded<'a, P> {
         arrival: Millis,
     ) -> Result<Vec<OutRecord>, Refusal> {
         let at = decoded.at.unwrap_or(arrival);
-        let before = self.desk.wake(&decoded.key);
+        self.awaken(&decoded.key)?;
         let result = self.desk.event(&decoded.key, &decoded.event, record, at);
-        self.moved(before, &decoded.key);
-        match result {
-            Ok(()) => Ok(self.drain()),
-            Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
-        }
+        self.decided(&decoded.key, result)
     }
 
     /// Wake-up of the earliest timer.
@@ -63,11 +63,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
         };
         let scanned = self.scan(&key);
         let result = self.desk.timer(&key, due, &scanned);
-        self.moved(Some(due), &key);
-        match result {
-            Ok(()) => Ok(self.drain()),
-            Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
-        }
+        self.decided(&key, result)
     }
 
     /// Lets keys look again at what the global table says now.
@@ -77,20 +73,16 @@ impl<'a, P: Processor> Embedded<'a, P> {
         nudges.sort_by_key(|nudge| nudge.offset);
         for nudge in nudges {
             for key in self.behind(&nudge.prefix, None, usize::MAX) {
-                let before = self.desk.wake(&key);
                 let result = self.desk.nudge(&key, now);
-                self.moved(before, &key);
-                if let Err(Fault::Refused(refusal) | Fault::Broken(refusal)) = result {
-                    return Err(refusal);
-                }
-                records.append(&mut self.drain());
+                records.append(&mut self.decided(&key, result)?);
             }
             self.table = nudge.offset;
         }
         Ok(records)
     }
 
-    /// The state of a key, for look-ups after the run.
+    /// The state of a key that waits for something.
+    #[cfg(test)]
     pub fn state(&self, key: &Key) -> Option<&P::State> {
         self.desk.slots.get(key)?.state.as_ref()
     }
@@ -116,35 +108,66 @@ impl<'a, P: Processor> Embedded<'a, P> {
             .collect()
     }
 
-    fn moved(&mut self, before: Option<Millis>, key: &Key) {
-        let after = self.desk.wake(key);
-        if before != after {
-            if let Some(wake) = before {
+    /// What a turn decided; its key's timer and index are moved.
+    fn decided(&mut self, key: &Key, result: Result<(), Fault>) -> Result<Vec<OutRecord>, Refusal> {
+        self.moved(key);
+        self.desk.touched.clear();
+        self.desk.timers_fired.clear();
+        let effects = std::mem::take(&mut self.desk.effects);
+        match result {
+            Ok(()) => Ok(effects.records),
+            Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
+        }
+    }
+
+    fn moved(&mut self, key: &Key) {
+        let Some(slot) = self.desk.slots.get_mut(key) else {
+            return;
+        };
+        let before = slot.stored.unwrap_or_default();
+        let state = slot.state.as_ref();
+        let after = state.map_or_else(Held::default, |state| Held {
+            wake: self.processor.wake(key, state),
+            indexed: self.processor.indexed(key, state),
+        });
+        (slot.stored, slot.held, slot.dirty) = (Some(after), Some(after), false);
+        if before.wake != after.wake {
+            if let Some(wake) = before.wake {
                 self.timers.remove(&(wake, key.clone()));
             }
-            if let Some(wake) = after {
+            if let Some(wake) = after.wake {
                 self.timers.insert((wake, key.clone()));
             }
         }
-        let state = self.desk.slots.get(key).and_then(|slot| slot.state.as_ref());
-        if state.is_some_and(|state| self.processor.indexed(key, state)) {
-            if !self.index.contains(key) {
-                self.index.insert(key.clone());
-            }
-        } else {
-            self.index.remove(key);
+        match (before.indexed, after.indexed) {
+            (false, true) => drop(self.index.insert(key.clone())),
+            (true, false) => drop(self.index.remove(key)),
+            _ => {}
+        }
+        if after == Held::default() {
+            self.lay_to_sleep(key);
         }
     }
 
-    fn drain(&mut self) -> Vec<OutRecord> {
-        self.desk.touched.clear();
-        self.desk.timers_fired.clear();
-        std::mem::take(&mut self.desk.effects).into_records()
+    fn lay_to_sleep(&mut self, key: &Key) {
+        let slot = self.desk.slots.remove(key);
+        if let Some(state) = slot.and_then(|slot| slot.state) {
+            let saved = self.processor.save(key, &state);
+            self.asleep.insert(key.clone(), saved.bytes);
+        }
     }
-}
 
-impl Effects {
-    fn into_records(self) -> Vec<OutRecord> {
-        self.records
+    fn awaken(&mut self, key: &Key) -> Result<(), Refusal> {
+        if self.desk.slots.contains_key(key) {
+            return Ok(());
+        }
+        if let Some(bytes) = self.asleep.remove(key) {
+            let slot = Slot {
+                state: Some(self.processor.load(key, &bytes)?),
+                ..Slot::absent()
+            };
+            self.desk.slots.insert(key.clone(), Box::new(slot));
+        }
+        Ok(())
     }
 }

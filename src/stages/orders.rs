@@ -16,7 +16,7 @@ use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
-use crate::wire::{envelope, order_event, order_state};
+use crate::wire::{order_event, order_state};
 
 /// The stage with what its decisions are made by.
 pub struct Orders {
@@ -54,10 +54,8 @@ impl Processor for Orders {
             .headers
             .iter()
             .map(|(name, text)| (&**name, text.as_deref()));
-        let envelope = envelope::read(record.value.as_deref(), headers)
+        let event = order_event::read(record.value.as_deref(), headers)
             .map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        let event =
-            order_event::read(&envelope).map_err(|error| Refusal::new("malformed", error.to_string()))?;
         let binds = event
             .snapshot
             .as_ref()

@@ -44,7 +44,7 @@ pub enum CommandError {
 pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandError> {
     let kind = Kind::of(&envelope.kind)?;
     let data: Map<String, Value> =
-        serde_json::from_slice(envelope.data).map_err(|error| CommandError::Data(error.to_string()))?;
+        serde_json::from_str(envelope.data).map_err(|error| CommandError::Data(error.to_string()))?;
     let data = Fields(&data);
     let shop_id = data.id("shop_id").map_err(CommandError::Field)?;
     let member_id = match kind {

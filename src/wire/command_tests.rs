@@ -10,7 +10,7 @@ fn read_data(kind: &str, data: &str) -> Result<Entry, CommandError> {
         subject: None,
         time: Instant(1_000_000),
         traceparent: Some(Cow::Borrowed("00-aa-bb-01")),
-        data: data.as_bytes(),
+        data,
     };
     read(&envelope, Instant(5_000_000))
 }

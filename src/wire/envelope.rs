@@ -1,11 +1,12 @@
 //! CloudEvents 1.0 as they arrive: structured or binary mode of the Kafka binding.
 //!
-//! `data` is not read here: it stays the bytes it is, so that it is parsed once, by whoever
-//! knows its type.
+//! What `data` is read as is up to the caller: as the text it is, for whoever will know its type,
+//! or as a type, in the same pass over the bytes.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::text::Text;
@@ -32,21 +33,37 @@ pub enum EnvelopeError {
     },
 }
 
-/// An event with its data unread.
+/// An event; its data is text unless told otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope<'a> {
+pub struct Envelope<'a, D = &'a str> {
     pub id: Cow<'a, str>,
     pub source: Cow<'a, str>,
     pub kind: Cow<'a, str>,
     pub subject: Option<Cow<'a, str>>,
     pub time: Instant,
     pub traceparent: Option<Cow<'a, str>>,
-    /// JSON.
-    pub data: &'a [u8],
+    pub data: D,
+}
+
+impl<'a, D> Envelope<'a, D> {
+    /// The attributes, and the data.
+    pub fn split(self) -> (Envelope<'a, ()>, D) {
+        let attributes = Envelope {
+            id: self.id,
+            source: self.source,
+            kind: self.kind,
+            subject: self.subject,
+            time: self.time,
+            traceparent: self.traceparent,
+            data: (),
+        };
+        (attributes, self.data)
+    }
 }
 
 #[derive(Deserialize)]
-struct Structured<'a> {
+#[serde(bound(deserialize = "D: Deserialize<'de>"))]
+struct Structured<'a, D> {
     #[serde(borrow)]
     specversion: Option<Text<'a>>,
     #[serde(borrow)]
@@ -61,33 +78,54 @@ struct Structured<'a> {
     time: Option<Text<'a>>,
     #[serde(borrow)]
     traceparent: Option<Text<'a>>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data_base64: Option<&'a RawValue>,
+    data: Option<D>,
+    data_base64: Option<IgnoredAny>,
 }
 
-/// Reads a record's value and headers. Binary mode is what has a `ce_specversion` header;
-/// everything else must be a JSON object with `specversion`.
+/// Reads a record's value and headers, `data` as text. Binary mode is what has a
+/// `ce_specversion` header; everything else must be a JSON object with `specversion`.
 pub fn read<'a>(
     value: Option<&'a [u8]>,
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Result<Envelope<'a>, EnvelopeError> {
-    let value = value.ok_or(EnvelopeError::Empty)?;
-    let mut attributes = Attributes::default();
-    for (name, text) in headers {
-        attributes.take(name, text);
-    }
+    let attributes = Attributes::of(headers);
+    let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
     match attributes.specversion {
-        Some(_) => binary(value, attributes),
+        Some(_) => binary(attributes, || Ok(value)),
+        None => structured::<&RawValue>(value, attributes.traceparent).map(|read| Envelope {
+            id: read.id,
+            source: read.source,
+            kind: read.kind,
+            subject: read.subject,
+            time: read.time,
+            traceparent: read.traceparent,
+            data: read.data.get(),
+        }),
+    }
+}
+
+/// Reads value and headers with `data` as a type, in one pass. An error may be one of the data
+/// as well; [`read`] tells which, and lets `data` be looked at more closely.
+pub fn read_as<'a, D: Deserialize<'a>>(
+    value: Option<&'a [u8]>,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+) -> Result<Envelope<'a, D>, EnvelopeError> {
+    let attributes = Attributes::of(headers);
+    let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
+    match attributes.specversion {
+        Some(_) => binary(attributes, || {
+            serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))
+        }),
         None => structured(value, attributes.traceparent),
     }
 }
 
-fn structured<'a>(value: &'a [u8], traceparent: Option<&'a [u8]>) -> Result<Envelope<'a>, EnvelopeError> {
-    // Checked once as a whole: the parser then need not check each string.
-    let value = std::str::from_utf8(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
-    let read: Structured = serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+fn structured<'a, D: Deserialize<'a>>(
+    value: &'a str,
+    traceparent: Option<&'a [u8]>,
+) -> Result<Envelope<'a, D>, EnvelopeError> {
+    let read: Structured<D> =
+        serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
     version(read.specversion.as_deref().map(str::as_bytes))?;
     if read.data_base64.is_some() {
         return Err(EnvelopeError::Wrong {
@@ -104,11 +142,14 @@ fn structured<'a>(value: &'a [u8], traceparent: Option<&'a [u8]>) -> Result<Enve
         subject: own(read.subject),
         time: instant(read.time.as_deref())?,
         traceparent: own(read.traceparent).or_else(header),
-        data: read.data.ok_or(EnvelopeError::Missing("data"))?.get().as_bytes(),
+        data: read.data.ok_or(EnvelopeError::Missing("data"))?,
     })
 }
 
-fn binary<'a>(value: &'a [u8], read: Attributes<'a>) -> Result<Envelope<'a>, EnvelopeError> {
+fn binary<'a, D>(
+    read: Attributes<'a>,
+    data: impl FnOnce() -> Result<D, EnvelopeError>,
+) -> Result<Envelope<'a, D>, EnvelopeError> {
     version(read.specversion)?;
     let content = read.content_type.map(<[u8]>::trim_ascii).unwrap_or_default();
     if !content.is_empty() && !is_json(content) {
@@ -117,14 +158,15 @@ fn binary<'a>(value: &'a [u8], read: Attributes<'a>) -> Result<Envelope<'a>, Env
             wrong: "must be application/json",
         });
     }
+    let own = |field, bytes| Ok(text(field, bytes)?.map(Cow::Borrowed));
     Ok(Envelope {
-        id: bounded("ce_id", text("ce_id", read.id)?, ID_BYTES_MAX)?,
-        source: bounded("ce_source", text("ce_source", read.source)?, SOURCE_BYTES_MAX)?,
-        kind: bounded("ce_type", text("ce_type", read.kind)?, ID_BYTES_MAX)?,
-        subject: text("ce_subject", read.subject)?,
-        time: instant(text("ce_time", read.time)?.as_deref())?,
-        traceparent: text("ce_traceparent", read.traceparent)?,
-        data: value,
+        id: bounded("ce_id", own("ce_id", read.id)?, ID_BYTES_MAX)?,
+        source: bounded("ce_source", own("ce_source", read.source)?, SOURCE_BYTES_MAX)?,
+        kind: bounded("ce_type", own("ce_type", read.kind)?, ID_BYTES_MAX)?,
+        subject: own("ce_subject", read.subject)?,
+        time: instant(text("ce_time", read.time)?)?,
+        traceparent: text("ce_traceparent", read.traceparent)?.map(Cow::Borrowed),
+        data: data()?,
     })
 }
 
@@ -142,6 +184,14 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
+    fn of(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+        let mut attributes = Attributes::default();
+        for (name, text) in headers {
+            attributes.take(name, text);
+        }
+        attributes
+    }
+
     fn take(&mut self, name: &str, text: Option<&'a [u8]>) {
         match name {
             "ce_specversion" => self.specversion = text,
@@ -196,10 +246,10 @@ fn instant(text: Option<&str>) -> Result<Instant, EnvelopeError> {
     })
 }
 
-fn text<'a>(field: &'static str, bytes: Option<&'a [u8]>) -> Result<Option<Cow<'a, str>>, EnvelopeError> {
+fn text<'a>(field: &'static str, bytes: Option<&'a [u8]>) -> Result<Option<&'a str>, EnvelopeError> {
     let Some(bytes) = bytes else { return Ok(None) };
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Some(Cow::Borrowed(text))),
+        Ok(text) => Ok(Some(text)),
         Err(_) => Err(EnvelopeError::Wrong {
             field,
             wrong: "is not UTF-8",
@@ -228,7 +278,7 @@ mod tests {
         let got = got.map(|e| {
             (
                 format!("{} {} {} {:?}", e.id, e.source, e.kind, e.traceparent),
-                e.data.to_vec(),
+                e.data.as_bytes().to_vec(),
             )
         });
         let wanted = wanted.map(|(head, data)| (head.to_owned(), data.as_bytes().to_vec()));

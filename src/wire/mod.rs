@@ -3,6 +3,7 @@
 pub mod command;
 pub mod envelope;
 mod expiry;
+pub mod head;
 pub mod ledger_entry;
 pub mod member_state;
 pub mod order_event;

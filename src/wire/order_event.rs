@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::envelope::{Envelope, EnvelopeError};
+use super::envelope::{self, Envelope, EnvelopeError};
 use super::scalar::{Amount, At, Points};
 use super::text::Text;
 use crate::domain::instant::Instant;
@@ -119,30 +119,34 @@ struct RefundLineData<'a> {
     quantity: u32,
 }
 
-/// Reads an order event.
-pub fn read(envelope: &Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
-    let kind = Kind::of(&envelope.kind)?;
-    match serde_json::from_slice(envelope.data) {
-        Ok(data) => event(kind, data, envelope),
-        Err(_) => event_of_odd_data(kind, envelope),
+/// Reads a record's value and headers as an order event.
+pub fn read<'a>(
+    value: Option<&'a [u8]>,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + Clone,
+) -> Result<OrderEvent, OrderEventError> {
+    match envelope::read_as(value, headers.clone()) {
+        Ok(read) => {
+            let (envelope, data) = read.split();
+            event(Kind::of(&envelope.kind)?, data, &envelope)
+        }
+        Err(_) => odd_event(envelope::read(value, headers)?),
     }
 }
 
 /// A field told twice counts as it was told last; everything else that is wrong is named.
-fn event_of_odd_data(kind: Kind, envelope: &Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
-    let once = serde_json::from_slice::<serde_json::Value>(envelope.data).map(|value| value.to_string());
-    let text = match &once {
-        Ok(text) => text.as_bytes(),
-        Err(_) => envelope.data,
-    };
+fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
+    let (envelope, data) = envelope.split();
+    let kind = Kind::of(&envelope.kind)?;
+    let once = serde_json::from_str::<serde_json::Value>(data).map(|value| value.to_string());
+    let text = once.as_deref().unwrap_or(data);
     event(
         kind,
-        serde_json::from_slice(text).map_err(|_| explain(text))?,
-        envelope,
+        serde_json::from_str(text).map_err(|_| explain(text.as_bytes()))?,
+        &envelope,
     )
 }
 
-fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
+fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<OrderEvent, OrderEventError> {
     let shop_id = id("data.shop_id", data.shop_id.as_deref())?.to_owned();
     let order_id = id("data.order_id", data.order_id.as_deref())?.to_owned();
     let take_back = data.take_back.unwrap_or(true);
@@ -245,7 +249,7 @@ fn fact_times(kind: Kind, time: Instant, order: Option<&OrderData<'_>>) -> FactT
     times
 }
 
-fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_>) -> Result<Snapshot, OrderEventError> {
+fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Snapshot, OrderEventError> {
     let lines = order.line_items.unwrap_or_default();
     if lines.len() > LINES_MAX {
         return Err(wrong("data.order.line_items", "has more than 2000 lines"));
@@ -321,7 +325,7 @@ fn read_customer(customer: CustomerData<'_>) -> Result<Option<Customer>, OrderEv
 
 fn read_refund(
     refund: RefundData<'_>,
-    envelope: &Envelope<'_>,
+    envelope: &Envelope<'_, ()>,
     take_back: bool,
     return_redeemed: bool,
 ) -> Result<Refund, OrderEventError> {

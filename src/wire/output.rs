@@ -146,7 +146,7 @@ fn data(outcome: &Outcome) -> Vec<u8> {
     data.text("shop_id", &outcome.shop_id);
     data.optional("member_id", outcome.member_id.as_deref());
     data.optional("order_id", outcome.order_id.as_deref());
-    data.optional_number("rule_version", outcome.rule_version.map(i128::from));
+    data.optional_number("rule_version", outcome.rule_version);
     data.text("reason", outcome.reason);
     data.text("effective_at", &outcome.effective_at.rfc3339());
     data.text("cause_id", &outcome.cause_id);
@@ -189,12 +189,12 @@ fn body(data: &mut Object, body: &Body) {
             data.text("expired_at", &expired_at.rfc3339());
         }
         Body::Pending { points, due_at } => {
-            data.number("points", (*points).into());
+            data.number("points", *points);
             data.text("due_at", &due_at.rfc3339());
         }
         Body::Withheld { points } => {
             if let Some(points) = points {
-                data.number("points", (*points).into());
+                data.number("points", *points);
             }
         }
         Body::Revoked {
@@ -202,7 +202,7 @@ fn body(data: &mut Object, body: &Body) {
             requested,
         } => {
             movement(data, moved);
-            data.number("requested", (*requested).into());
+            data.number("requested", *requested);
         }
         Body::Redeemed {
             movement: moved,
@@ -221,14 +221,14 @@ fn body(data: &mut Object, body: &Body) {
             days_left,
             lots: parts,
         } => {
-            data.number("points", (*points).into());
+            data.number("points", *points);
             data.text("expires_at", &expires_at.rfc3339());
-            data.number("days_left", (*days_left).into());
+            data.number("days_left", *days_left);
             lots(data, parts);
         }
         Body::Rejected { points, detail } => {
             if let Some(points) = points {
-                data.number("points", (*points).into());
+                data.number("points", *points);
             }
             if let Some(detail) = detail {
                 data.text("detail", detail);
@@ -238,46 +238,54 @@ fn body(data: &mut Object, body: &Body) {
 }
 
 fn movement(data: &mut Object, movement: &Movement) {
-    data.number("points", movement.points.into());
-    data.number("balance_after", movement.balance_after.into());
-    data.number("sequence", movement.sequence.into());
+    data.number("points", movement.points);
+    data.number("balance_after", movement.balance_after);
+    data.number("sequence", movement.sequence);
     lots(data, &movement.lots);
 }
 
 fn lots(data: &mut Object, parts: &[LotPart]) {
-    let mut list = vec![b'['];
+    data.name("lots");
+    data.0.push(b'[');
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
-            list.push(b',');
+            data.0.push(b',');
         }
-        let mut lot = Object::new();
-        lot.text("lot_id", &part.lot_id);
-        lot.number("points", part.points.into());
-        lot.optional("expires_at", part.expires_at.map(|at| at.rfc3339()).as_deref());
-        list.extend_from_slice(&lot.end());
+        data.open();
+        data.text("lot_id", &part.lot_id);
+        data.number("points", part.points);
+        data.optional("expires_at", part.expires_at.map(|at| at.rfc3339()).as_deref());
+        data.close();
     }
-    list.push(b']');
-    data.raw("lots", &list);
+    data.0.push(b']');
 }
 
-/// A JSON object, written field by field.
+/// JSON objects, written field by field.
 struct Object(Vec<u8>);
 
 impl Object {
     fn new() -> Self {
-        let mut bytes = Vec::with_capacity(512);
-        bytes.push(b'{');
-        Object(bytes)
+        let mut object = Object(Vec::with_capacity(1024));
+        object.open();
+        object
     }
 
     fn end(mut self) -> Vec<u8> {
-        self.0.push(b'}');
+        self.close();
         self.0
+    }
+
+    fn open(&mut self) {
+        self.0.push(b'{');
+    }
+
+    fn close(&mut self) {
+        self.0.push(b'}');
     }
 
     /// Names are ours and need no escapes.
     fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
+        if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
         self.0.push(b'"');
@@ -293,11 +301,18 @@ impl Object {
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push(b'"');
+        // Looks at all of it: that is many bytes at a time.
+        if text.bytes().fold(false, |odd, byte| odd | is_escaped(byte)) {
+            self.escaped(text);
+        } else {
+            self.0.extend_from_slice(text.as_bytes());
+        }
+        self.0.push(b'"');
+    }
+
+    fn escaped(&mut self, text: &str) {
         let mut plain = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-                continue;
-            }
+        for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| is_escaped(*byte)) {
             self.0.extend_from_slice(&text.as_bytes()[plain..at]);
             plain = at + 1;
             match byte {
@@ -310,7 +325,6 @@ impl Object {
             }
         }
         self.0.extend_from_slice(&text.as_bytes()[plain..]);
-        self.0.push(b'"');
     }
 
     fn optional(&mut self, name: &str, text: Option<&str>) {
@@ -320,11 +334,11 @@ impl Object {
         }
     }
 
-    fn number(&mut self, name: &str, number: i128) {
-        self.raw(name, number.to_string().as_bytes());
+    fn number(&mut self, name: &str, number: impl itoa::Integer) {
+        self.raw(name, itoa::Buffer::new().format(number).as_bytes());
     }
 
-    fn optional_number(&mut self, name: &str, number: Option<i128>) {
+    fn optional_number(&mut self, name: &str, number: Option<impl itoa::Integer>) {
         match number {
             Some(number) => self.number(name, number),
             None => self.raw(name, b"null"),
@@ -334,6 +348,10 @@ impl Object {
     fn boolean(&mut self, name: &str, value: bool) {
         self.raw(name, if value { b"true" } else { b"false" });
     }
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]

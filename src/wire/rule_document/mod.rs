@@ -119,7 +119,7 @@ pub fn read_event(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> 
     match &*envelope.kind {
         "rules.published" => {
             let data: serde_json::Value =
-                serde_json::from_slice(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+                serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
             let rules = Box::new(read_json(&data).map_err(RuleEventError::Rules)?);
             Ok(RuleEvent::Published {
                 rules,
@@ -138,7 +138,7 @@ fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
         status: Option<String>,
     }
     let data: Data =
-        serde_json::from_slice(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+        serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
     let shop_id = order_event::id("data.shop_id", data.shop_id.as_deref())?.to_owned();
     let status = match data.status.as_deref() {
         Some("open") => ShopStatus::Open,
