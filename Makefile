@@ -1,9 +1,9 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench up down servers fmt lint
+.PHONY: help demo test bench bench-replay up down servers fmt lint
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: ## a little shop's story, replayed without any server
 	@cargo run --release --quiet -- replay --rules examples/rules.yaml --events examples/orders.jsonl | examples/story.sh
@@ -14,6 +14,10 @@ test: test-servers ## every test, those against real servers included
 bench: test-servers ## a million order events through accrual, Kafka and Redis on this machine
 	cargo build --release
 	cargo bench --profile dev --bench throughput
+
+bench-replay: ## a million order events through `accrual replay`
+	cargo build --release
+	cargo bench --profile dev --bench replay
 
 up: servers ## one Kafka and one Redis for playing (KAFKA_PORT, REDIS_PORT)
 	@deploy/local/up.sh

@@ -9,36 +9,24 @@
 //! to the Kafka timestamp of the last issued point, joining the group included; the rate is also
 //! given from the first issued point's read event on, as `from ready`.
 
+mod common;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use common::{EVENTS_PER_ORDER, RULES, argument, binary};
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use support::servers::{self, Jvm, free_port};
 
-const EVENTS_PER_ORDER: usize = 5;
 /// Orders under way at the same time in the made-up traffic.
 const OPEN_ORDERS: usize = 1_000;
 const TIMEOUT: Duration = Duration::from_secs(600);
-
-const RULES: &str = "
-shop_id: acme
-version: 1
-effective_from: 2024-01-01T00:00:00+08:00
-timezone: Asia/Taipei
-currency: TWD
-accrual:
-  rate: {every: \"100\", points: 1, rounding: per_unit}
-issuance: {on: completed}
-expiry: {after_days: 3650}
-";
 
 fn main() {
     let orders = argument("--orders", 200_000);
@@ -104,26 +92,6 @@ fn main() {
     println!("accrual: {cpu:.1} CPU seconds, {memory} MiB resident; ended with {status}");
 }
 
-/// The release build, wherever cargo puts it.
-fn binary() -> std::path::PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
-    let binary = target.join("release/accrual");
-    assert!(
-        binary.exists(),
-        "{} is missing: cargo build --release",
-        binary.display()
-    );
-    binary
-}
-
-fn argument(name: &str, default: usize) -> usize {
-    let arguments: Vec<String> = std::env::args().collect();
-    let at = arguments.iter().position(|argument| argument == name);
-    at.and_then(|at| arguments.get(at + 1))
-        .map_or(default, |value| value.parse().expect("a number"))
-}
-
 fn accrual(environment: &BTreeMap<&str, String>, arguments: &[&str]) {
     let status = Command::new(binary()).args(arguments).envs(environment).status();
     assert!(status.expect("accrual starts").success(), "accrual {arguments:?}");
@@ -154,7 +122,7 @@ fn preload(client: &ClientConfig, orders: usize) -> (usize, Duration) {
     for wave in (0..orders).step_by(OPEN_ORDERS) {
         for step in 0..EVENTS_PER_ORDER {
             for order in wave..(wave + OPEN_ORDERS).min(orders) {
-                let (key, value) = event(order, step);
+                let (key, value) = (common::order_id(order), event(order, step));
                 bytes += value.len();
                 let mut record = BaseRecord::to("order-events").key(&key).payload(&value);
                 while let Err((_, back)) = producer.send(record) {
@@ -168,34 +136,17 @@ fn preload(client: &ClientConfig, orders: usize) -> (usize, Duration) {
     (bytes, begun.elapsed())
 }
 
-fn event(order: usize, step: usize) -> (String, String) {
-    let id = format!("A-{order:09}");
-    let day = order / 20_000 % 28 + 1;
+fn event(order: usize, step: usize) -> String {
     let time = format!(
-        "2026-02-{day:02}T{:02}:{:02}:{:02}.{:03}+08:00",
+        "2026-02-{:02}T{:02}:{:02}:{:02}.{:03}+08:00",
+        order / 20_000 % 28 + 1,
         8 + step,
         order / 60 % 60,
         order % 60,
         order % 1000
     );
-    let kind = ["created", "paid", "shipped", "delivered", "completed"][step];
-    let mut value = String::with_capacity(800);
-    write!(
-        value,
-        r#"{{"specversion":"1.0","id":"{id}-{step}","source":"/shops/acme","type":"order.{kind}","subject":"{id}","time":"{time}","datacontenttype":"application/json","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","data":{{"shop_id":"acme","order_id":"{id}""#
-    )
-    .expect("into a string");
-    if step == 0 {
-        let (member, price) = (order % 50_000, 50 + order % 400);
-        write!(
-            value,
-            r#","order":{{"revision":1,"created_at":"{time}","channel":"online","currency":"TWD","customer":{{"id":"m-{member}","logged_in":true,"tier":"gold"}},"line_items":[{{"id":"l1","sku":"TEE-BLACK-L","categories":["apparel"],"quantity":2,"unit_price":"{price}.00","discount_total":"0"}},{{"id":"l2","sku":"MUG-WHITE","categories":["kitchen"],"quantity":1,"unit_price":"180.00","discount_total":"10.00"}}],"subtotal":"{}.00","discount_total":"20.00","store_credit":"0","shipping_total":"60.00","tax_total":"0","surcharge_total":"0","points_redeemed":0,"points_redeemed_amount":"0","payment_method":"credit_card","delivery":{{"carrier":"black-cat","type":"home"}},"test":false}}"#,
-            2 * price + 180
-        )
-        .expect("into a string");
-    }
-    value.push_str("}}");
-    (id, value)
+    let attributes = r#""datacontenttype":"application/json","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","#;
+    common::event(order, step, &time, attributes)
 }
 
 /// A reader of what was issued.

@@ -9,7 +9,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use bytes::Bytes;
 
+use crate::domain::instant::Instant;
+use crate::domain::order::facts::OrderEvent;
+use crate::engine::error::Refusal;
 use crate::engine::ports::{Millis, Record};
+use crate::engine::processor::{Decoded, Processor};
+use crate::stages::orders::Orders;
 use crate::wire::head;
 
 /// A longer line is malformed: no event is that long, and memory has an end.
@@ -18,7 +23,7 @@ const LINE_MAX_BYTES: usize = 1 << 20;
 /// One event of a file.
 pub struct Line {
     pub record: Record,
-    pub kind: Kind,
+    pub event: Event,
     pub at: Millis,
     file: Arc<str>,
     number: u64,
@@ -34,20 +39,28 @@ fn place(file: &str, number: u64) -> String {
     format!("{file}:{number}")
 }
 
-/// Which stage an event is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Order,
+/// Which stage an event is for. Nearly all are of orders: those are read but once.
+pub enum Event {
+    Order(Box<Decoded<OrderEvent>>),
     Rules,
     Command,
 }
 
-impl Kind {
-    fn of(kind: &str) -> Self {
-        match kind {
-            "rules.published" | "shop.status_changed" => Kind::Rules,
-            order if order.starts_with("order.") => Kind::Order,
-            _ => Kind::Command,
+impl Event {
+    fn read(record: &Record, orders: &Orders) -> Result<(Self, Instant), Refusal> {
+        let refusal = match orders.decode(record) {
+            Ok(decoded) => {
+                let time = decoded.event.time;
+                return Ok((Event::Order(Box::new(decoded)), time));
+            }
+            Err(refusal) => refusal,
+        };
+        let (kind, time) = head::read(record.value.as_deref().unwrap_or_default())
+            .map_err(|error| Refusal::new("malformed", error.to_string()))?;
+        match &*kind {
+            "rules.published" | "shop.status_changed" => Ok((Event::Rules, time)),
+            order if order.starts_with("order.") => Err(refusal),
+            _ => Ok((Event::Command, time)),
         }
     }
 }
@@ -59,7 +72,8 @@ pub enum Read {
 }
 
 /// Several files, each in its own order.
-pub struct Lines {
+pub struct Lines<'a> {
+    orders: &'a Orders,
     sources: Vec<Source>,
     /// The next line of each source that has one, by its time; ties by the order of the sources.
     next: BTreeMap<(Millis, usize), Line>,
@@ -67,13 +81,14 @@ pub struct Lines {
     primed: bool,
 }
 
-impl Lines {
-    pub fn open(files: &[PathBuf]) -> anyhow::Result<Self> {
+impl<'a> Lines<'a> {
+    pub fn open(files: &[PathBuf], orders: &'a Orders) -> anyhow::Result<Self> {
         let sources = files
             .iter()
             .map(|file| Source::open(file))
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
+            orders,
             sources,
             next: BTreeMap::new(),
             malformed: Vec::new(),
@@ -101,7 +116,7 @@ impl Lines {
     /// Reads on to the source's next event; malformed lines on the way are kept to be told.
     fn advance(&mut self, source: usize) -> anyhow::Result<()> {
         loop {
-            match self.sources[source].read()? {
+            match self.sources[source].read(self.orders)? {
                 None => return Ok(()),
                 Some(Read::Line(line)) => {
                     let at = self.sources[source].clock;
@@ -143,7 +158,7 @@ impl Source {
     }
 
     /// The next line that is not blank.
-    fn read(&mut self) -> anyhow::Result<Option<Read>> {
+    fn read(&mut self, orders: &Orders) -> anyhow::Result<Option<Read>> {
         loop {
             self.buffer.clear();
             let read = self.lines.read_until(b'\n', &mut self.buffer);
@@ -152,12 +167,12 @@ impl Source {
             }
             self.number += 1;
             if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(self.line()));
+                return Ok(Some(self.line(orders)));
             }
         }
     }
 
-    fn line(&mut self) -> Read {
+    fn line(&mut self, orders: &Orders) -> Read {
         let malformed = |detail: String| Read::Malformed {
             place: place(&self.name, self.number),
             detail,
@@ -169,22 +184,23 @@ impl Source {
             ));
         }
         let bytes = Bytes::copy_from_slice(self.buffer.trim_ascii());
-        let (kind, time) = match head::read(&bytes) {
-            Ok((kind, time)) => (Kind::of(&kind), time),
-            Err(error) => return malformed(format!("malformed: {error}")),
+        let record = Record {
+            partition: 0,
+            offset: self.number as i64,
+            timestamp: None,
+            key: None,
+            value: Some(bytes),
+            headers: Vec::new(),
+        };
+        let (event, time) = match Event::read(&record, orders) {
+            Ok(read) => read,
+            Err(refusal) => return malformed(refusal.to_string()),
         };
         let at = time.0.div_euclid(1_000);
         self.clock = self.clock.max(at);
         Read::Line(Line {
-            record: Record {
-                partition: 0,
-                offset: self.number as i64,
-                timestamp: None,
-                key: None,
-                value: Some(bytes),
-                headers: Vec::new(),
-            },
-            kind,
+            record,
+            event,
             at: self.clock,
             file: self.name.clone(),
             number: self.number,

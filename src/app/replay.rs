@@ -16,7 +16,7 @@ use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 use crate::wire::output;
 
-use super::lines::{Kind, Line, Lines, Read};
+use super::lines::{Event, Line, Lines, Read};
 use super::operations::Replay;
 use super::rule_files;
 
@@ -53,7 +53,6 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
     let mut shop = Shop {
         rules: &rules,
         orders: Embedded::new(&orders),
-        order_events: &orders,
         commands: Embedded::new(&commands),
         command_events: &commands,
         ledger: Embedded::new(&ledger),
@@ -63,7 +62,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         table_offset: 0,
     };
     let mut now = Millis::MIN;
-    let mut lines = Lines::open(&request.events)?;
+    let mut lines = Lines::open(&request.events, &orders)?;
     while let Some(read) = lines.next()? {
         let line = match read {
             Read::Line(line) => line,
@@ -94,7 +93,6 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
 struct Shop<'a> {
     rules: &'a RuleTable,
     orders: Embedded<'a, Orders>,
-    order_events: &'a Orders,
     commands: Embedded<'a, Commands>,
     command_events: &'a Commands,
     ledger: Embedded<'a, Ledger>,
@@ -128,15 +126,20 @@ impl Shop<'_> {
     /// `Ok(Err)`: the line is refused.
     fn take(&mut self, line: &Line, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
         let record = &line.record;
-        let records = match line.kind {
-            Kind::Order => decide(self.order_events, &mut self.orders, record, now),
-            Kind::Command => decide(self.command_events, &mut self.commands, record, now),
-            Kind::Rules => self.publish(record, now),
+        let records = match &line.event {
+            Event::Order(decoded) => self.orders.event(decoded, record, now),
+            Event::Command => self.command(record, now),
+            Event::Rules => self.publish(record, now),
         };
         match records {
             Ok(records) => self.pass_on(records).map(Ok),
             Err(refusal) => Ok(Err(refusal)),
         }
+    }
+
+    fn command(&mut self, record: &Record, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
+        let decoded = self.command_events.decode(record)?;
+        self.commands.event(&decoded, record, now)
     }
 
     /// What a rule says from here on, and whom it concerns.
@@ -184,14 +187,4 @@ impl Shop<'_> {
         self.out.write_all(&line)?;
         Ok(())
     }
-}
-
-fn decide<P: Processor>(
-    processor: &P,
-    stage: &mut Embedded<'_, P>,
-    record: &Record,
-    now: Millis,
-) -> Result<Vec<OutRecord>, Refusal> {
-    let decoded = processor.decode(record)?;
-    stage.event(&decoded, record, now)
 }

@@ -16,13 +16,13 @@ pub fn digest(parts: &[&str]) -> u128 {
 
 /// As an id that is published: 32 hexadecimal digits.
 pub fn hex(digest: u128) -> String {
-    let mut text = String::with_capacity(32);
-    for byte in digest.to_be_bytes() {
-        for half in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(half)]));
-        }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
-    text
+    String::from_utf8(text.to_vec()).unwrap_or_default()
 }
 
 /// Reads what [`hex`] wrote.

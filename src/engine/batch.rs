@@ -1,6 +1,5 @@
 //! One batch of one partition: what is read, what is decided, what is to be committed.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use super::desk::{Desk, Fault};
 use super::error::Refusal;
 use super::mutation::{self, Mutation};
 use super::partition::Owned;
-use super::ports::{Answer, Ask, Change, Due, Key, Millis, Offset, OutRecord, Record, Scan, Write};
+use super::ports::{Answer, Ask, Change, Due, Key, KeyMap, Millis, Offset, OutRecord, Record, Scan, Write};
 use super::processor::{Decoded, Processor};
 use super::spec::StageSpec;
 use super::stored;
@@ -39,7 +38,7 @@ pub struct Decision<S> {
     pub clock: Millis,
     /// The clock may be moved on to here by the records themselves (E13).
     pub passed: Option<Millis>,
-    pub slots: HashMap<Key, Box<Slot<S>>>,
+    pub slots: KeyMap<Box<Slot<S>>>,
     /// The sweep's last key in this turn, and whether more follow.
     pub swept: Option<(Option<Key>, bool)>,
 }
@@ -162,7 +161,7 @@ pub fn decide<P: Processor>(
     owned: &Owned<P::State>,
     batch: &Batch<P::Event>,
     answer: &Answer,
-    scans: &HashMap<Key, Vec<Key>>,
+    scans: &KeyMap<Vec<Key>>,
     mut desk: Desk<'_, P>,
 ) -> Result<Decision<P::State>, Broken> {
     let mut dead = Vec::new();

@@ -1,12 +1,10 @@
 //! States kept warm by the owner of a partition, so that it need not read back what it wrote.
 //! Whether they still count is decided by the marker-checked read of every batch (E3).
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 
 use super::error::Refusal;
-use super::ports::{Key, Millis};
+use super::ports::{Key, KeyMap, Millis};
 use super::processor::Processor;
 use super::stored;
 
@@ -65,16 +63,16 @@ impl<S> Slot<S> {
 /// Two generations: what was not used while one filled up is forgotten with it.
 pub struct Cache<S> {
     /// Boxed: a growing map moves its entries, and states are large.
-    young: HashMap<Key, Box<Slot<S>>>,
-    old: HashMap<Key, Box<Slot<S>>>,
+    young: KeyMap<Box<Slot<S>>>,
+    old: KeyMap<Box<Slot<S>>>,
     generation_max_keys: usize,
 }
 
 impl<S> Cache<S> {
     pub fn new(max_keys: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: KeyMap::default(),
+            old: KeyMap::default(),
             generation_max_keys: (max_keys / 2).max(1),
         }
     }

@@ -3,12 +3,11 @@
 //! A key's own timers come before an event that arrived after them, whatever batch either is
 //! in: results do not depend on outages, load or the size of batches.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::cache::{Held, Slot};
 use super::error::Refusal;
-use super::ports::{Key, Millis, Partition, Record};
+use super::ports::{Key, KeyMap, Millis, Partition, Record};
 use super::processor::{Cause, Effects, Processor, Saved, Turn};
 
 /// Timer turns one key may take in a row before an event. More is a timer that does not move.
@@ -27,7 +26,7 @@ pub enum Fault {
 pub struct Desk<'a, P: Processor> {
     processor: &'a P,
     partition: Partition,
-    pub slots: HashMap<Key, Box<Slot<P::State>>>,
+    pub slots: KeyMap<Box<Slot<P::State>>>,
     /// Keys that were changed, in the order of their first change.
     pub touched: Vec<Key>,
     pub effects: Effects,
@@ -42,7 +41,7 @@ impl<'a, P: Processor> Desk<'a, P> {
         Self {
             processor,
             partition,
-            slots: HashMap::new(),
+            slots: KeyMap::default(),
             touched: Vec::new(),
             effects: Effects::default(),
             timers_fired: Vec::new(),

@@ -3,14 +3,14 @@
 //! Decisions are made at the same desk as in a partition; there is nothing to commit, so the
 //! protocol has nothing to do here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use super::cache::{Held, Slot};
 use super::desk::{Desk, Fault};
 use super::error::Refusal;
-use super::ports::{Key, Millis, Offset, OutRecord, Record};
+use super::ports::{Key, KeyMap, Millis, Offset, OutRecord, Record};
 use super::processor::{Decoded, Processor};
 
 /// All keys of a stage as one partition.
@@ -20,7 +20,7 @@ pub struct Embedded<'a, P: Processor> {
     timers: BTreeSet<(Millis, Key)>,
     index: BTreeSet<Key>,
     /// States that wait for nothing, as they would be stored: a tenth of the memory.
-    asleep: HashMap<Key, Bytes>,
+    asleep: KeyMap<Bytes>,
     /// Nudges up to this offset of the global table are done.
     table: Offset,
 }
@@ -33,7 +33,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
             desk,
             timers: BTreeSet::new(),
             index: BTreeSet::new(),
-            asleep: HashMap::new(),
+            asleep: KeyMap::default(),
             table: -1,
         }
     }

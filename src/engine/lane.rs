@@ -13,8 +13,8 @@ use super::mutation::{self, Mutation};
 use super::observe;
 use super::partition::Owned;
 use super::ports::{
-    Answer, Ask, Clock, Due, Key, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan, Step,
-    Store, Table, Timers, Transaction,
+    Answer, Ask, Clock, Due, Key, KeyMap, Log, Marker, Millis, Offset, Partition, Producer, Record, Scan,
+    Step, Store, Table, Timers, Transaction,
 };
 use super::processor::Processor;
 use super::spec::StageSpec;
@@ -364,7 +364,7 @@ where
         }
         let desk = batch::lay_out(&*self.processor, owned, batch, &ask, &answer)
             .map_err(|refusal| Unread::Stopped(refusal.to_string()))?;
-        let mut scans: HashMap<Key, Vec<Key>> = HashMap::new();
+        let mut scans: KeyMap<Vec<Key>> = KeyMap::default();
         for (key, _, _) in &answer.due {
             let state = desk.slots.get(key).and_then(|slot| slot.state.as_ref());
             if let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) {

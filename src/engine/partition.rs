@@ -7,7 +7,7 @@ use super::cache::Cache;
 use super::error::Refusal;
 use super::gate::Gate;
 use super::mutation::{self, Mutation};
-use super::ports::{Key, Marker, Millis, Offset, Partition, Timers};
+use super::ports::{Key, KeyMap, Marker, Millis, Offset, Partition, Timers};
 use super::processor::Nudge;
 
 /// An owned, restored partition between two batches.
@@ -29,7 +29,7 @@ pub struct Owned<S> {
     pub sweep: Option<Sweep>,
     /// Records and timers whose decision broke: they go to the dead letters.
     pub poisoned: HashMap<Offset, Refusal>,
-    pub broken_timers: HashMap<Key, Refusal>,
+    pub broken_timers: KeyMap<Refusal>,
     /// At most this many records in the next batch: halved when one is aborted (E14).
     pub records_max: usize,
 }

@@ -3,6 +3,7 @@
 //! An adapter never decides: it does one thing at a time and says what became of it.
 //! Every error is already a remedy (E14), so the engine never reads message text.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ pub type Offset = i64;
 pub type Partition = i32;
 /// Key of a state, unique within a stage.
 pub type Key = Bytes;
+
+/// By key. Hashed with a seed of the process.
+pub type KeyMap<V> = HashMap<Key, V, foldhash::fast::RandomState>;
 
 /// One record header. A header may stand without a value.
 pub type Header = (Arc<str>, Option<Bytes>);

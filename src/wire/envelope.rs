@@ -124,8 +124,7 @@ fn structured<'a, D: Deserialize<'a>>(
     value: &'a str,
     traceparent: Option<&'a [u8]>,
 ) -> Result<Envelope<'a, D>, EnvelopeError> {
-    let read: Structured<D> =
-        serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    let read: Structured<D> = serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
     version(read.specversion.as_deref().map(str::as_bytes))?;
     if read.data_base64.is_some() {
         return Err(EnvelopeError::Wrong {

@@ -3,6 +3,8 @@
 //! Amounts are decimal strings; a whole JSON number is accepted too, one with a fraction is
 //! refused, because it may already have lost digits. Unknown fields are not looked at.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
@@ -41,7 +43,7 @@ struct Data<'a> {
     #[serde(borrow)]
     order_id: Option<Text<'a>>,
     #[serde(borrow)]
-    order: Option<OrderData<'a>>,
+    order: Option<Box<OrderData<'a>>>,
     #[serde(borrow)]
     refund: Option<RefundData<'a>>,
     take_back: Option<bool>,
@@ -159,10 +161,10 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
     if data.order.is_none() && matches!(kind, Kind::Created | Kind::Edited | Kind::Updated) {
         return Err(wrong("data.order", "missing"));
     }
-    let times = fact_times(kind, envelope.time, data.order.as_ref());
+    let times = fact_times(kind, envelope.time, data.order.as_deref());
     let mut snapshot = data
         .order
-        .map(|order| read_snapshot(order, envelope))
+        .map(|order| read_snapshot(*order, envelope))
         .transpose()?;
     if let (Kind::Created, Some(snapshot)) = (kind, &mut snapshot) {
         // The event says itself when it was created.
@@ -174,7 +176,7 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
         id: envelope.id.clone().into_owned(),
         time: envelope.time,
         traceparent: envelope.traceparent.as_deref().map(str::to_owned),
-        snapshot,
+        snapshot: snapshot.map(Arc::new),
         times,
         refund,
         take_back,

@@ -52,7 +52,7 @@ fn what_is_left_out_has_a_default() {
         snapshot.revision,
         Instant::parse("2022-03-02T02:00:00Z").unwrap().0
     );
-    assert_eq!((snapshot.channel.as_str(), snapshot.customer), ("online", None));
+    assert_eq!((snapshot.channel.as_str(), &snapshot.customer), ("online", &None));
     assert_eq!(snapshot.delivery, Delivery::Home);
     assert_eq!((event.take_back, event.return_redeemed), (true, true));
     let lines = r#""line_items":[{"id":"a","quantity":2,"unit_price":"1.5"},{"id":"b","unit_price":"2"}]"#;

@@ -1,5 +1,7 @@
 //! What was told about an order: a set, so the order of arrival and repeats do not matter.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use crate::domain::instant::Instant;
@@ -12,7 +14,7 @@ pub struct OrderEvent {
     pub id: String,
     pub time: Instant,
     pub traceparent: Option<String>,
-    pub snapshot: Option<Snapshot>,
+    pub snapshot: Option<Arc<Snapshot>>,
     pub times: FactTimes,
     pub refund: Option<Refund>,
     /// `take_back: false`: points of this cancellation or refund are not taken back.
@@ -132,7 +134,7 @@ pub struct Cancelled {
 /// All that is known of an order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    pub snapshot: Option<Snapshot>,
+    pub snapshot: Option<Arc<Snapshot>>,
     pub created: Option<Told>,
     pub paid: Option<Told>,
     pub shipped: Option<Told>,

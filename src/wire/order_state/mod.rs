@@ -5,6 +5,8 @@
 mod facts;
 mod messages;
 
+use std::sync::Arc;
+
 use prost::Message;
 use prost::bytes::{BufMut, Bytes, BytesMut};
 
@@ -69,7 +71,7 @@ impl From<&Order> for OrderV1 {
         let facts = &order.facts;
         let told = |fact: &Option<Told>| fact.as_ref().map(ToldV1::from);
         let mut message = OrderV1 {
-            snapshot: facts.snapshot.as_ref().map(SnapshotV1::from),
+            snapshot: facts.snapshot.as_deref().map(SnapshotV1::from),
             created: told(&facts.created),
             paid: told(&facts.paid),
             shipped: told(&facts.shipped),
@@ -141,7 +143,7 @@ impl TryFrom<OrderV1> for Order {
         };
         Ok(Order {
             facts: Facts {
-                snapshot: read.snapshot.map(Snapshot::try_from).transpose()?,
+                snapshot: read.snapshot.map(Snapshot::try_from).transpose()?.map(Arc::new),
                 created: read.created.map(Told::from),
                 paid: read.paid.map(Told::from),
                 shipped: read.shipped.map(Told::from),

@@ -120,7 +120,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         vec(refund, 0..3),
     )
         .prop_map(|(snapshot, t, cancelled, refunds)| Facts {
-            snapshot,
+            snapshot: snapshot.map(Arc::new),
             created: t[0].clone(),
             paid: t[1].clone(),
             shipped: t[2].clone(),

@@ -137,8 +137,7 @@ fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
         shop_id: Option<String>,
         status: Option<String>,
     }
-    let data: Data =
-        serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+    let data: Data = serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
     let shop_id = order_event::id("data.shop_id", data.shop_id.as_deref())?.to_owned();
     let status = match data.status.as_deref() {
         Some("open") => ShopStatus::Open,

@@ -1,0 +1,104 @@
+//! How fast `accrual replay` is: a million order events from a file, everything computed and
+//! written out, by one thread.
+//!
+//! `make bench-replay`, or after `cargo build --release`:
+//! `cargo bench --profile dev --bench replay -- [--orders 200000] [--runs 5]`.
+//!
+//! The rate is of the process as a whole, from its start to its end, outputs written to a file.
+//! CPU time is given beside it: on a busy machine it says more than the clock.
+
+mod common;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta};
+use common::{EVENTS_PER_ORDER, RULES, argument, binary};
+
+/// Between two orders of the made-up shop, and between an order's steps.
+const ORDERS_MILLIS_APART: i64 = 10;
+const STEPS_SECONDS_APART: i64 = 10;
+
+fn main() {
+    let orders = argument("--orders", 200_000);
+    let runs = argument("--runs", 5);
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-replay");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let (rules, events, out) = (
+        dir.join("rules.yaml"),
+        dir.join("events.jsonl"),
+        dir.join("out.jsonl"),
+    );
+    std::fs::write(&rules, RULES).expect("rules written");
+    let bytes = write_events(&events, orders);
+    let count = orders * EVENTS_PER_ORDER;
+    println!("{count} events of {} bytes", bytes / count as u64);
+    for run in 1..=runs {
+        let (wall, cpu) = replay(&rules, &events, &out);
+        println!(
+            "run {run}: {wall:5.2} s {:9.0} events/s; {cpu:5.2} CPU s {:9.0} events/s",
+            count as f64 / wall,
+            count as f64 / cpu
+        );
+    }
+    let lines = std::fs::read(&out).expect("outputs");
+    let lines = lines.iter().filter(|byte| **byte == b'\n').count();
+    // Each order's points are issued and, ten years later, expire.
+    assert_eq!(lines, 2 * orders, "outputs");
+    println!("{lines} outputs each");
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// Every order's steps, those of many orders mingled, in the order of time.
+fn write_events(path: &Path, orders: usize) -> u64 {
+    let start = DateTime::parse_from_rfc3339("2026-02-01T08:00:00+08:00").expect("a time");
+    let mut file = BufWriter::new(File::create(path).expect("created"));
+    let lag = (STEPS_SECONDS_APART * 1000 / ORDERS_MILLIS_APART) as usize;
+    for tick in 0..orders + lag * (EVENTS_PER_ORDER - 1) {
+        for step in 0..EVENTS_PER_ORDER {
+            let Some(order) = tick.checked_sub(step * lag).filter(|order| *order < orders) else {
+                continue;
+            };
+            let event = common::event(order, step, &time(start, tick), "");
+            writeln!(file, "{event}").expect("written");
+        }
+    }
+    file.flush().expect("written");
+    std::fs::metadata(path).expect("written").len()
+}
+
+fn time(start: DateTime<FixedOffset>, tick: usize) -> String {
+    let at = start + TimeDelta::milliseconds(tick as i64 * ORDERS_MILLIS_APART);
+    at.to_rfc3339_opts(SecondsFormat::Millis, false)
+}
+
+/// Seconds by the clock and of the CPU.
+fn replay(rules: &Path, events: &Path, out: &Path) -> (f64, f64) {
+    let before = children_cpu_seconds();
+    let begun = Instant::now();
+    let status = Command::new(binary())
+        .args(["replay", "--rules"])
+        .arg(rules)
+        .arg("--events")
+        .arg(events)
+        .stdin(Stdio::null())
+        .stdout(File::create(out).expect("created"))
+        .status()
+        .expect("accrual starts");
+    assert!(status.success(), "accrual replay ended with {status}");
+    (begun.elapsed().as_secs_f64(), children_cpu_seconds() - before)
+}
+
+fn children_cpu_seconds() -> f64 {
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    // SAFETY: the struct is plain numbers, and the call fills it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage), 0);
+        usage
+    };
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
