@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 
 use super::rule_table;
 use super::topics::{self, Topics};
@@ -60,9 +59,10 @@ impl Processor for Orders {
             .snapshot
             .as_ref()
             .is_some_and(|snapshot| snapshot.created_at.is_some());
+        let key = topics::key(&event.shop_id, &event.order_id);
         Ok(Decoded {
-            key: topics::key(&event.shop_id, &event.order_id),
-            placed_by: Some(Bytes::copy_from_slice(event.order_id.as_bytes())),
+            placed_by: Some(key.slice(event.shop_id.len() + 1..)),
+            key,
             at: None,
             reads_table: binds,
             event,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::outcome::{Body, Movement, Outcome};
@@ -67,11 +67,7 @@ pub fn ledger_key(entry: &Entry) -> Bytes {
 
 /// Key of an order's or a member's state.
 pub fn key(shop_id: &str, id: &str) -> Bytes {
-    let mut key = BytesMut::with_capacity(shop_id.len() + 1 + id.len());
-    key.put_slice(shop_id.as_bytes());
-    key.put_u8(0);
-    key.put_slice(id.as_bytes());
-    key.freeze()
+    Bytes::from([shop_id.as_bytes(), &[0], id.as_bytes()].concat())
 }
 
 /// Key of a shop's broadcasts. No member has it, for an id holds no zero byte.

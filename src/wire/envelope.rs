@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::object::Object;
 use super::text::Text;
 use crate::domain::instant::Instant;
 
@@ -124,7 +125,8 @@ fn structured<'a, D: Deserialize<'a>>(
     value: &'a str,
     traceparent: Option<&'a [u8]>,
 ) -> Result<Envelope<'a, D>, EnvelopeError> {
-    let read: Structured<D> = serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
+    let Object(read): Object<Structured<D>> =
+        serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
     version(read.specversion.as_deref().map(str::as_bytes))?;
     if read.data_base64.is_some() {
         return Err(EnvelopeError::Wrong {
@@ -319,6 +321,11 @@ mod tests {
             "x",
             &[],
             Err("not a CloudEvent: expected value at line 1 column 1"),
+        );
+        check(
+            r#"["1.0","e1","/s","order.paid",null,"2022-03-02T10:00:00Z",null,{}]"#,
+            &[],
+            Err("not a CloudEvent: invalid type: sequence, expected an object at line 1 column 0"),
         );
         check("{}", &[], Err("specversion: missing"));
         check(&EVENT.replace("1.0", "0.3"), &[], Err("specversion: must be 1.0"));

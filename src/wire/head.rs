@@ -91,7 +91,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         check(
             "[1]",
-            Err("not a CloudEvent: invalid type: sequence, expected struct Structured at line 1 column 0"),
+            Err("not a CloudEvent: invalid type: sequence, expected an object at line 1 column 0"),
         );
         check("{}", Err("specversion: missing"));
         check(

@@ -6,6 +6,7 @@ mod expiry;
 pub mod head;
 pub mod ledger_entry;
 pub mod member_state;
+mod object;
 pub mod order_event;
 pub mod order_state;
 pub mod output;

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::envelope::{self, Envelope, EnvelopeError};
+use super::object::Object;
 use super::scalar::{Amount, At, Points};
 use super::text::Text;
 use crate::domain::instant::Instant;
@@ -43,9 +44,9 @@ struct Data<'a> {
     #[serde(borrow)]
     order_id: Option<Text<'a>>,
     #[serde(borrow)]
-    order: Option<Box<OrderData<'a>>>,
+    order: Option<Box<Object<OrderData<'a>>>>,
     #[serde(borrow)]
-    refund: Option<RefundData<'a>>,
+    refund: Option<Object<RefundData<'a>>>,
     take_back: Option<bool>,
     return_redeemed: Option<bool>,
 }
@@ -59,9 +60,9 @@ struct OrderData<'a> {
     #[serde(borrow)]
     currency: Option<Text<'a>>,
     #[serde(borrow)]
-    customer: Option<CustomerData<'a>>,
+    customer: Option<Object<CustomerData<'a>>>,
     #[serde(borrow)]
-    line_items: Option<Vec<LineData<'a>>>,
+    line_items: Option<Vec<Object<LineData<'a>>>>,
     subtotal: Option<Amount>,
     discount_total: Option<Amount>,
     store_credit: Option<Amount>,
@@ -71,7 +72,7 @@ struct OrderData<'a> {
     points_redeemed: Option<Points>,
     points_redeemed_amount: Option<Amount>,
     #[serde(borrow)]
-    delivery: Option<DeliveryData<'a>>,
+    delivery: Option<Object<DeliveryData<'a>>>,
     test: Option<bool>,
     paid_at: Option<At>,
     shipped_at: Option<At>,
@@ -110,7 +111,7 @@ struct RefundData<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
-    line_items: Option<Vec<RefundLineData<'a>>>,
+    line_items: Option<Vec<Object<RefundLineData<'a>>>>,
     amount: Option<Amount>,
 }
 
@@ -128,7 +129,7 @@ pub fn read<'a>(
 ) -> Result<OrderEvent, OrderEventError> {
     match envelope::read_as(value, headers.clone()) {
         Ok(read) => {
-            let (envelope, data) = read.split();
+            let (envelope, Object(data)) = read.split();
             event(Kind::of(&envelope.kind)?, data, &envelope)
         }
         Err(_) => odd_event(envelope::read(value, headers)?),
@@ -141,11 +142,8 @@ fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
     let kind = Kind::of(&envelope.kind)?;
     let once = serde_json::from_str::<serde_json::Value>(data).map(|value| value.to_string());
     let text = once.as_deref().unwrap_or(data);
-    event(
-        kind,
-        serde_json::from_str(text).map_err(|_| explain(text.as_bytes()))?,
-        &envelope,
-    )
+    let Object(data) = serde_json::from_str(text).map_err(|_| explain(text.as_bytes()))?;
+    event(kind, data, &envelope)
 }
 
 fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<OrderEvent, OrderEventError> {
@@ -155,16 +153,22 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
     let return_redeemed = data.return_redeemed.unwrap_or(true);
     let refund = match (kind, data.refund) {
         (Kind::Refunded, None) => return Err(wrong("data.refund", "missing")),
-        (Kind::Refunded, Some(refund)) => Some(read_refund(refund, envelope, take_back, return_redeemed)?),
+        (Kind::Refunded, Some(Object(refund))) => {
+            Some(read_refund(refund, envelope, take_back, return_redeemed)?)
+        }
         _ => None,
     };
     if data.order.is_none() && matches!(kind, Kind::Created | Kind::Edited | Kind::Updated) {
         return Err(wrong("data.order", "missing"));
     }
-    let times = fact_times(kind, envelope.time, data.order.as_deref());
+    let times = fact_times(
+        kind,
+        envelope.time,
+        data.order.as_deref().map(|Object(order)| order),
+    );
     let mut snapshot = data
         .order
-        .map(|order| read_snapshot(*order, envelope))
+        .map(|order| read_snapshot(order.0, envelope))
         .transpose()?;
     if let (Kind::Created, Some(snapshot)) = (kind, &mut snapshot) {
         // The event says itself when it was created.
@@ -258,7 +262,7 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Sn
     }
     let mut list_price = Decimal::ZERO;
     let mut read_lines = Vec::with_capacity(lines.len());
-    for line in lines {
+    for Object(line) in lines {
         let line = Line {
             id: line.id.unwrap_or_default().into_owned(),
             quantity: line.quantity.unwrap_or(1),
@@ -300,7 +304,7 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Sn
         surcharge_total: amount(order.surcharge_total),
         points_redeemed: order.points_redeemed.map_or(0, |points| points.0),
         points_redeemed_amount: amount(order.points_redeemed_amount),
-        delivery: match order.delivery.and_then(|delivery| delivery.kind).as_deref() {
+        delivery: match order.delivery.and_then(|delivery| delivery.0.kind).as_deref() {
             None | Some("home") => Delivery::Home,
             Some("pickup") => Delivery::Pickup,
             Some("none") => Delivery::None,
@@ -311,7 +315,7 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Sn
 }
 
 /// Without an id it is a guest.
-fn read_customer(customer: CustomerData<'_>) -> Result<Option<Customer>, OrderEventError> {
+fn read_customer(Object(customer): Object<CustomerData<'_>>) -> Result<Option<Customer>, OrderEventError> {
     let Some(member_id) = customer.id.as_deref().filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
@@ -344,7 +348,7 @@ fn read_refund(
         event_id: envelope.id.clone().into_owned(),
         lines: lines
             .into_iter()
-            .map(|line| (line.id.into_owned(), line.quantity))
+            .map(|Object(line)| (line.id.into_owned(), line.quantity))
             .collect(),
         amount: refund.amount.map(|amount| amount.0),
         take_back,
@@ -364,7 +368,7 @@ fn wrong(field: &'static str, wrong: &'static str) -> OrderEventError {
 /// Reads once more, slowly, to say where it went wrong.
 fn explain(data: &[u8]) -> OrderEventError {
     let mut reader = serde_json::Deserializer::from_slice(data);
-    let read: Result<Data, _> = serde_path_to_error::deserialize(&mut reader);
+    let read: Result<Object<Data>, _> = serde_path_to_error::deserialize(&mut reader);
     match read {
         Ok(_) => OrderEventError::Data("data: has something behind its end".to_owned()),
         Err(error) => {

@@ -113,6 +113,14 @@ fn what_is_wrong_is_named() {
     );
     check(parse("order.paid", "[]"), "data: ");
     check(
+        parse("order.paid", r#"["acme","A-1"]"#),
+        "data: invalid type: sequence, expected an object",
+    );
+    check(
+        order("order.paid", r#""customer":["m-1"]"#),
+        "data.order.customer: invalid type: sequence, expected an object",
+    );
+    check(
         parse("order.paid", &format!("{{{ids},\"order\":7}}")),
         "data.order: invalid type: integer `7`",
     );

@@ -1,5 +1,7 @@
 //! Rows of events in, rows of decisions out. Rules are YAML, as users write them.
 
+use bytes::Bytes;
+
 use super::*;
 use crate::domain::entry::EntryKind;
 use crate::engine::ports::{Millis, OutRecord};
