@@ -1,6 +1,6 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-replay up down servers fmt lint
+.PHONY: help demo test bench bench-replay bench-recovery bench-storm up down servers fmt lint
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,14 @@ bench: test-servers ## a million order events through accrual, Kafka and Redis o
 bench-replay: ## a million order events through `accrual replay`
 	cargo build --release
 	cargo bench --profile dev --bench replay
+
+bench-recovery: test-servers ## time to the next points when an owner dies or Redis is lost
+	cargo build --release
+	cargo bench --profile dev --bench recovery
+
+bench-storm: test-servers ## a million lots expire at once while orders go on
+	cargo build --release
+	cargo bench --profile dev --bench storm
 
 up: servers ## one Kafka and one Redis for playing (KAFKA_PORT, REDIS_PORT)
 	@deploy/local/up.sh

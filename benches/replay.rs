@@ -8,6 +8,8 @@
 //! CPU time is given beside it: on a busy machine it says more than the clock.
 
 mod common;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,6 +1,12 @@
-//! What the benchmarks share: an everyday shop and its orders.
+//! What the benchmarks share: an everyday shop, its orders, and what they run on. Each of them
+//! uses a part.
+#![allow(dead_code)]
+
+pub mod system;
 
 use std::fmt::Write as _;
+
+use super::support;
 
 pub const RULES: &str = "
 shop_id: acme

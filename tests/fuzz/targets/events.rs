@@ -1,0 +1,29 @@
+//! A story of events, one a line, as `accrual replay` reads them: orders, commands and rules.
+
+#![no_main]
+
+mod shop;
+
+use accrual::engine::ports::Record;
+use accrual::wire::head;
+use libfuzzer_sys::fuzz_target;
+use shop::{Shop, Stages};
+
+fuzz_target!(|story: &[u8]| {
+    let stages = Stages::new();
+    let mut shop = Shop::new(&stages);
+    for line in story.split(|byte| *byte == b'\n').take(20) {
+        let record = Record {
+            partition: 0,
+            offset: 0,
+            timestamp: None,
+            key: None,
+            value: Some(line.to_vec().into()),
+            headers: Vec::new(),
+        };
+        if let Ok((_, time)) = head::read(line) {
+            shop.take(&record, time.ceil_millis());
+        }
+    }
+    shop.fire(None);
+});
