@@ -25,6 +25,8 @@ use rdkafka::producer::Producer;
 
 /// What the group gives a member that went without a word.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Nothing moves any more.
+const SETTLED: Duration = Duration::from_secs(3);
 const HEARTBEAT: Duration = Duration::from_millis(50);
 const TIMEOUT: Duration = Duration::from_secs(600);
 const LEAST_PENDING: usize = 10_000;
@@ -52,7 +54,6 @@ fn main() {
     let beating = heartbeat(&system);
     let (mut pending, mut owners) = (0, 0);
     let mut owner = system.start("owner-0");
-    owner.wait_ready();
     println!(
         "pending timers | killed to first timer | of it beyond the session time-out | Redis lost to first timer | keys/s"
     );
@@ -60,12 +61,11 @@ fn main() {
     loop {
         fill(&system, &owner, pending..wanted);
         pending = wanted;
-        first_points_after(&reader, now_millis());
 
         owners += 1;
-        let heir = system.start(&format!("owner-{owners}"));
-        heir.wait_ready();
-        owner.kill();
+        let (mut killed_one, heir) = settled(owner, system.start(&format!("owner-{owners}")));
+        first_points_after(&reader, now_millis());
+        killed_one.kill();
         let killed = first_points_after(&reader, now_millis());
         owner = heir;
 
@@ -84,6 +84,28 @@ fn main() {
         wanted = (pending * 10).min(most);
     }
     beating.store(false, Ordering::Relaxed);
+}
+
+/// Waits until the two have shared the partitions out: the owner of the orders first.
+fn settled(one: Accrual, other: Accrual) -> (Accrual, Accrual) {
+    let (begun, mut since, mut last) = (Instant::now(), Instant::now(), None);
+    loop {
+        let shares = ["orders", "ledger"]
+            .map(|stage| [&one, &other].map(|instance| instance.status(stage, "partitions").unwrap_or(0)));
+        if last != Some(shares) {
+            (since, last) = (Instant::now(), Some(shares));
+        }
+        let whole = shares.iter().all(|share| share.iter().sum::<u64>() == 1);
+        if whole && since.elapsed() > SETTLED {
+            return if shares[0][0] == 1 {
+                (one, other)
+            } else {
+                (other, one)
+            };
+        }
+        assert!(begun.elapsed() < TIMEOUT, "not shared out: {shares:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Orders at the till, one every while, each named after the time at which it came.

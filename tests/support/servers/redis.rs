@@ -126,7 +126,7 @@ impl Redis {
 
     /// Loses everything while it runs, connections kept.
     pub fn flush_all(&self) {
-        let _: () = self.command(&["FLUSHALL"]);
+        let _: () = self.command(&["FLUSHALL", "ASYNC"]);
     }
 
     /// Takes the snapshot that the next start comes back with.
