@@ -365,7 +365,11 @@ where
                 }
                 seat.inbox.put_back(undecided);
                 owned.gate.reached(seat.read_to(owned.position));
+                let partition = owned.id;
                 seat.place = Place::Here(owned);
+                // Now, for it may be away again before the loop comes round: later stages wait
+                // for what a busy partition has done.
+                self.show_seat(partition);
             }
             Fate::Retake(partition, reason) => {
                 tracing::warn!(
@@ -558,13 +562,18 @@ where
     }
 
     fn show(&self) {
-        for (partition, seat) in &self.seats {
-            if let Place::Here(owned) = &seat.place {
-                let mut shown = owned.shown();
-                shown.table_seen = seat.table_seen;
-                shown.position = seat.read_to(shown.position);
-                self.board().show_if_changed(*partition, shown);
-            }
+        self.seats.keys().for_each(|partition| self.show_seat(*partition));
+    }
+
+    fn show_seat(&self, partition: Partition) {
+        let Some(seat) = self.seats.get(&partition) else {
+            return;
+        };
+        if let Place::Here(owned) = &seat.place {
+            let mut shown = owned.shown();
+            shown.table_seen = seat.table_seen;
+            shown.position = seat.read_to(shown.position);
+            self.board().show_if_changed(partition, shown);
         }
     }
 
