@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 
 use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
-use support::accrual::replay;
+use support::accrual::{Settings, replay, succeed};
+use support::servers::new_dir;
 
 const SYSTEMS: [&str; 5] = ["cyberbiz", "shopline", "ako", "easystore", "showmore"];
 /// Taipei and Kuala Lumpur alike.
@@ -94,4 +95,28 @@ fn the_demo_tells_its_story() {
     let told = teller.wait_with_output().expect("its end").stdout;
     let told = String::from_utf8(told).expect("UTF-8");
     assert_same(&told, &page("story.txt"), "story.txt");
+}
+
+/// Before the second version of the rules goes live: which fields it changes, and what that
+/// means for whom. Only T-1006 was placed under it.
+#[test]
+fn another_rate_is_told_by_field_and_by_member() {
+    let folder = new_dir("what-if");
+    let old = folder.join("old.yaml");
+    let rules = page("rules.yaml").replace("points: 20,", "points: 10,");
+    fs::write(&old, rules).expect("a folder to write to");
+    let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let (old, new, orders) = (
+        path(&old),
+        path(&example("rules.yaml")),
+        path(&example("orders.jsonl")),
+    );
+    let told = succeed(&["rules", "diff", &old, &new], &Settings::new());
+    assert_eq!(told, "accrual.rate.points: 10 -> 20\n");
+    let what_if = ["replay", "--rules", &new, "--compare", &old, "--events", &orders];
+    assert_eq!(
+        succeed(&what_if, &Settings::new()),
+        "teahouse kai: issued 330 -> 430 (+100), expired 280 -> 380 (+100)\n\
+         in all, for 1 of 2 members: issued 640 -> 740 (+100), expired 490 -> 590 (+100), balance 0 -> 0 (+0)\n"
+    );
 }
