@@ -82,6 +82,31 @@ fn every_output_keeps_to_its_schema() {
     assert_eq!(kinds.len(), 10, "each kind is seen: {kinds:?}");
 }
 
+/// A reason that no scenario shows may be one that never comes.
+#[test]
+fn every_reason_of_the_schemas_is_seen() {
+    let mut seen = BTreeSet::new();
+    for scenario in Scenario::all() {
+        for event in parsed(&outputs(&scenario)) {
+            seen.insert((event["type"].to_string(), event["data"]["reason"].to_string()));
+        }
+    }
+    let mut known = BTreeSet::new();
+    for (file, schema) in schemas() {
+        let Some(kind) = file.strip_prefix("outputs/") else {
+            continue;
+        };
+        let kind = json!(kind.trim_end_matches(".json")).to_string();
+        let reason = &schema["properties"]["reason"];
+        let one = reason.get("const").into_iter();
+        let reasons = one.chain(reason["enum"].as_array().into_iter().flatten());
+        known.extend(reasons.map(|reason| (kind.clone(), reason.to_string())));
+    }
+    assert_eq!(seen, known);
+    let withheld = known.iter().filter(|(kind, _)| kind.contains("withheld")).count();
+    assert_eq!(withheld, 12, "{known:?}");
+}
+
 #[test]
 fn every_output_has_an_envelope_and_an_id_of_its_own() {
     for scenario in Scenario::all() {

@@ -16,9 +16,10 @@ use crate::engine::ports::{Clock, Log, Millis, Store, Table};
 use crate::http::backend::{Backend, Problem};
 use crate::http::views::{Member, Order, Quote, StageStatus, Status};
 use crate::metrics::{
-    BEHIND_SECONDS, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING, PARTITIONS_STOPPED,
-    TIMERS_DUE, TIMERS_PENDING,
+    BEHIND_SECONDS, BROADCASTS_RUNNING, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING,
+    PARTITIONS_STOPPED, TIMERS_DUE, TIMERS_PENDING,
 };
+use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
 use super::lookups::Lookups;
@@ -40,6 +41,7 @@ pub struct Node {
     pub clock: Arc<ProcessorClock>,
     /// In the order of the path: what is quiet stays quiet while later ones are looked at.
     pub stages: Vec<RunningStage>,
+    pub broadcasts: BroadcastProgress,
     pub table: Arc<TableReader>,
     pub rules: Arc<RuleTable>,
     pub lookups: Lookups,
@@ -188,6 +190,10 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
             gauge!(PARTITIONS_RESTORING, "stage" => name)
                 .set(count(|p| matches!(p, Phase::Restoring { .. })));
             gauge!(PARTITIONS_STOPPED, "stage" => name).set(count(|p| matches!(p, Phase::Stopped(_))));
+            if stage.kind == StageKind::Ledger {
+                let owned = |partition| progress.partitions.contains_key(&partition);
+                gauge!(BROADCASTS_RUNNING).set(node.broadcasts.running(owned) as f64);
+            }
             for (&partition, shown) in &progress.partitions {
                 let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
                 gauge!(TIMERS_PENDING, &labels).set(shown.pending as f64);

@@ -22,6 +22,7 @@ use crate::engine::spec::{Limits, StageSpec};
 use crate::engine::stage::Stage;
 use crate::http;
 use crate::metrics::Exposition;
+use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::commands::Commands;
 use crate::stages::ledger::Ledger;
 use crate::stages::orders::Orders;
@@ -71,11 +72,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         table: &table,
         stopped,
     };
-    let stages = builder.start(&mut tasks).await?;
+    let (stages, broadcasts) = builder.start(&mut tasks).await?;
     let lookups = Lookups::open(&settings, &cluster).await?;
     let node = Arc::new(Node {
         clock,
         stages,
+        broadcasts,
         table,
         rules,
         lookups,
@@ -181,7 +183,10 @@ struct Plan<'a> {
 }
 
 impl Builder<'_> {
-    async fn start(&self, tasks: &mut JoinSet<Result<(), LogError>>) -> anyhow::Result<Vec<RunningStage>> {
+    async fn start(
+        &self,
+        tasks: &mut JoinSet<Result<(), LogError>>,
+    ) -> anyhow::Result<(Vec<RunningStage>, BroadcastProgress)> {
         let names = &self.settings.topics;
         let topics = Topics {
             issued: names.points_issued.as_str().into(),
@@ -198,7 +203,7 @@ impl Builder<'_> {
             .map(|kind| (*kind, Arc::default()))
             .collect();
         let entries = self.partitions(&admin, &names.ledger_entries).await?;
-        let mut stages = Vec::new();
+        let (mut stages, mut broadcasts) = (Vec::new(), BroadcastProgress::default());
         for &kind in &self.settings.stages {
             let plan = self.plan(kind);
             let running = self.open(&admin, &identity, &plan, boards[&kind].clone()).await?;
@@ -222,12 +227,13 @@ impl Builder<'_> {
                 }
                 StageKind::Ledger => {
                     let ledger = Ledger::new(self.rules.book(), topics.clone(), retention.command_ids_days);
+                    broadcasts = ledger.broadcasts();
                     self.spawn(tasks, spec, ledger, &running);
                 }
             }
             stages.push(running);
         }
-        Ok(stages)
+        Ok((stages, broadcasts))
     }
 
     fn plan(&self, kind: StageKind) -> Plan<'_> {

@@ -9,6 +9,7 @@ mod raw;
 mod reader;
 pub mod secret;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -162,26 +163,37 @@ impl Settings {
         let mut problems = Vec::new();
         let entries = raw::read(file, environment, &mut problems);
         let mut reader = Reader::new(entries, problems);
-        let settings = Self {
-            application_id: id(&mut reader, "application_id", DEFAULT_APPLICATION),
-            instance_id: id(&mut reader, "instance_id", host_name),
-            kafka: kafka(&mut reader),
-            redis: redis(&mut reader),
-            retention: retention(&mut reader),
-            stages: stages(&mut reader),
-            topics: topics(&mut reader),
-            http: http(&mut reader),
+        let settings = Self::read(&mut reader, host_name);
+        match reader.finish() {
+            problems if problems.is_empty() => Ok(settings),
+            problems => Err(Error::Wrong(problems)),
+        }
+    }
+
+    /// Every key that there is.
+    pub fn keys() -> Vec<&'static str> {
+        let mut reader = Reader::new(BTreeMap::new(), Vec::new());
+        Self::read(&mut reader, DEFAULT_APPLICATION);
+        reader.known().to_vec()
+    }
+
+    fn read(reader: &mut Reader, host_name: &str) -> Self {
+        Self {
+            application_id: id(reader, "application_id", DEFAULT_APPLICATION),
+            instance_id: id(reader, "instance_id", host_name),
+            kafka: kafka(reader),
+            redis: redis(reader),
+            retention: retention(reader),
+            stages: stages(reader),
+            topics: topics(reader),
+            http: http(reader),
             clock: reader
                 .choice(
                     "clock",
                     &[("system", ClockKind::System), ("manual", ClockKind::Manual)],
                 )
                 .unwrap_or(ClockKind::System),
-            limits: Limits::read(&mut reader),
-        };
-        match reader.finish() {
-            problems if problems.is_empty() => Ok(settings),
-            problems => Err(Error::Wrong(problems)),
+            limits: Limits::read(reader),
         }
     }
 }

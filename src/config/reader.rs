@@ -25,6 +25,11 @@ impl Reader {
         }
     }
 
+    /// What was asked for so far.
+    pub fn known(&self) -> &[&'static str] {
+        &self.known
+    }
+
     /// A text that `parse` can read; `expected` says what it should have been.
     pub fn parsed<T>(
         &mut self,

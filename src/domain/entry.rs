@@ -17,7 +17,8 @@ pub struct Entry {
     pub effective_at: Instant,
     /// Id of the event that caused it; for a timer, of the one that set it.
     pub cause_id: String,
-    /// `source` of that event. With `cause_id` it tells commands apart.
+    /// `source` of that event. With `cause_id` it tells events apart. Empty for what comes once
+    /// for an order.
     pub cause_source: String,
     pub order_id: Option<String>,
     pub rule_version: Option<u32>,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+use super::broadcast_progress::BroadcastProgress;
 use super::topics::{self, Topics};
 use crate::domain::entry::{Command, Entry, EntryKind};
 use crate::domain::instant::Instant;
@@ -19,7 +20,7 @@ use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, Record, Scan};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
-use crate::metrics::COMMANDS_DUPLICATE_TOTAL;
+use crate::metrics::{BROADCAST_MEMBERS_TOTAL, COMMANDS_DUPLICATE_TOTAL};
 use crate::wire::{ledger_entry, member_state};
 
 /// Members that one turn of a broadcast serves.
@@ -30,6 +31,7 @@ pub struct Ledger {
     book: Arc<ArcSwap<RuleBook>>,
     topics: Topics,
     command_ids_days: u32,
+    broadcasts: BroadcastProgress,
     /// Microseconds; `i64::MAX`: none.
     gift_horizon: AtomicI64,
 }
@@ -47,8 +49,14 @@ impl Ledger {
             book,
             topics,
             command_ids_days,
+            broadcasts: BroadcastProgress::default(),
             gift_horizon: AtomicI64::new(i64::MAX),
         }
+    }
+
+    /// Who wants to know how far broadcasts are looks there.
+    pub fn broadcasts(&self) -> BroadcastProgress {
+        self.broadcasts.clone()
     }
 
     /// From here on birthday gifts later than this are not given: a replay ends.
@@ -111,6 +119,7 @@ impl Ledger {
                     .collect::<Result<Vec<_>, Refusal>>()?;
                 let more = members.len() >= BROADCAST_MEMBERS_PER_TURN;
                 for share in broadcasts.advance(&members, more) {
+                    effects.count(BROADCAST_MEMBERS_TOTAL, "", 1);
                     self.topics.hand_over_to(&share, Some(turn.partition), effects);
                 }
                 broadcasts.forget(now, &terms);
@@ -188,7 +197,11 @@ impl Processor for Ledger {
         }
         let blank = match turn.state {
             Some(LedgerState::Member(member)) => member.is_blank(),
-            Some(LedgerState::Broadcasts(broadcasts)) => broadcasts.is_blank(),
+            Some(LedgerState::Broadcasts(broadcasts)) => {
+                self.broadcasts
+                    .note(turn.partition, turn.key, broadcasts.running.len());
+                broadcasts.is_blank()
+            }
             None => false,
         };
         if blank {

@@ -144,10 +144,13 @@ fn a_broadcast_reaches_every_member_known_when_it_was_read() {
     bench.send(&entry("stranger", "d1", start, EntryKind::Command(stranger)));
     let broadcast = at("2024-05-02 10:00");
     bench.send(&grant_all("b1", broadcast));
+    let running = || ledger.broadcasts().running(|partition| partition == 0);
+    assert_eq!(running(), 1);
     bench.send(&registered("m-late", "late", at("2024-05-02 10:01")));
     bench.send(&grant_all("b1", at("2024-05-02 10:02")));
     bench.fire_before(at("2024-06-01 00:00"));
     assert_eq!(bench.credited("granted_to_all"), names);
+    assert_eq!(running(), 0);
     let (topic, data) = bench
         .published
         .iter()
@@ -168,6 +171,8 @@ fn broadcasts_take_turns() {
     }
     bench.send(&grant_all("b1", at("2024-05-02 10:00")));
     bench.send(&grant_all("b2", at("2024-05-02 10:00")));
+    assert_eq!(ledger.broadcasts().running(|_| true), 2);
+    assert_eq!(ledger.broadcasts().running(|_| false), 0);
     bench.fire_before(at("2024-06-01 00:00"));
     assert_eq!(bench.credited("granted_to_all").len(), 1_400);
     bench.fire_before(at("2025-06-01 00:00"));

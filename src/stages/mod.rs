@@ -1,5 +1,6 @@
 //! The stair between the engine and the domain: how bytes become decisions.
 
+pub mod broadcast_progress;
 pub mod commands;
 pub mod ledger;
 pub mod orders;

@@ -178,6 +178,7 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
         shop_id,
         order_id,
         id: envelope.id.clone().into_owned(),
+        source: envelope.source.clone().into_owned(),
         time: envelope.time,
         traceparent: envelope.traceparent.as_deref().map(str::to_owned),
         snapshot: snapshot.map(Arc::new),

@@ -12,6 +12,8 @@ pub struct OrderEvent {
     pub shop_id: String,
     pub order_id: String,
     pub id: String,
+    /// With `id` it tells events apart.
+    pub source: String,
     pub time: Instant,
     pub traceparent: Option<String>,
     pub snapshot: Option<Arc<Snapshot>>,

@@ -145,6 +145,8 @@ pub struct Decisions {
 #[derive(Clone, Copy, Debug)]
 pub struct CausedBy<'a> {
     pub id: &'a str,
+    /// Empty for what comes once for an order: nothing is to be told apart there.
+    pub source: &'a str,
     pub traceparent: Option<&'a str>,
 }
 
@@ -152,6 +154,7 @@ impl<'a> From<&'a Told> for CausedBy<'a> {
     fn from(told: &'a Told) -> Self {
         CausedBy {
             id: &told.event_id,
+            source: "",
             traceparent: told.traceparent.as_deref(),
         }
     }
@@ -161,6 +164,7 @@ impl<'a> From<&'a OrderEvent> for CausedBy<'a> {
     fn from(event: &'a OrderEvent) -> Self {
         CausedBy {
             id: &event.id,
+            source: &event.source,
             traceparent: event.traceparent.as_deref(),
         }
     }
@@ -316,7 +320,7 @@ impl Order {
             at,
             effective_at,
             cause_id: cause.id.to_owned(),
-            cause_source: String::new(),
+            cause_source: cause.source.to_owned(),
             order_id: Some(key.order_id.to_owned()),
             rule_version: self.version(),
             traceparent: cause.traceparent.map(str::to_owned),

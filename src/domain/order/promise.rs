@@ -7,6 +7,7 @@ use crate::domain::instant::Instant;
 /// Nothing comes out of it, so it names no cause.
 const NO_CAUSE: CausedBy<'static> = CausedBy {
     id: "",
+    source: "",
     traceparent: None,
 };
 

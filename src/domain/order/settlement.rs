@@ -44,7 +44,8 @@ impl Order {
                 due_at: ahead,
             };
             let cause = CausedBy::from(event);
-            let pending = self.outcome(key, "pending", &[cause.id], "pending", event.time, cause, body);
+            let parts = [cause.source, cause.id];
+            let pending = self.outcome(key, "pending", &parts, "pending", event.time, cause, body);
             out.outcomes.push(pending);
         }
     }
@@ -73,6 +74,7 @@ impl Order {
         let at = due.at;
         let cause = CausedBy {
             id: due.cause_id,
+            source: "",
             traceparent: due.traceparent,
         };
         let earned = earning::before_issue(&self.facts, snapshot, &bound.rules);

@@ -1,0 +1,181 @@
+//! The reference in `schemas/README.md` is that of the code: commands, settings, paths, metrics.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use accrual::config::Settings;
+use accrual::metrics::{self, Kind};
+use support::accrual::succeed;
+
+/// Settings whose default the sample cannot show.
+const WITHOUT_A_SAMPLE: [&str; 4] = [
+    "instance_id",
+    "kafka.properties",
+    "topics.replication_factor",
+    "http.token",
+];
+
+fn text(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// The cells of a section's table, without its header.
+fn table(section: &str) -> Vec<Vec<String>> {
+    let page = text("schemas/README.md");
+    let start = page
+        .split_once(&format!("\n## {section}\n"))
+        .expect("the section")
+        .1;
+    let section = start.split("\n## ").next().expect("its text");
+    let cells = |line: &str| {
+        let cells = line.trim_start_matches("| ").trim_end_matches(" |").split(" | ");
+        cells.map(str::to_owned).collect::<Vec<_>>()
+    };
+    section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(2)
+        .map(cells)
+        .collect()
+}
+
+fn code(text: &str) -> &str {
+    text.trim_matches('`')
+}
+
+#[test]
+fn every_metric_is_told_as_it_is() {
+    let told = table("Metrics");
+    let wanted: Vec<Vec<String>> = metrics::ALL
+        .iter()
+        .map(|metric| {
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram(_) => "histogram",
+            };
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels = if labels.is_empty() {
+                "–".to_owned()
+            } else {
+                labels.join(", ")
+            };
+            vec![
+                format!("`{}`", metric.name),
+                kind.to_owned(),
+                labels,
+                metric.help.to_owned(),
+            ]
+        })
+        .collect();
+    assert_eq!(told, wanted);
+}
+
+/// Every setting with the value that the sample shows, which is the default.
+fn sample() -> Vec<(String, String)> {
+    let (mut section, mut settings) = (String::new(), Vec::new());
+    for line in text("deploy/accrual.toml").lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = format!("{}.", name.trim_end_matches(']'));
+        } else if let Some((key, value)) = line.strip_prefix("# ").and_then(|line| line.split_once(" = "))
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        {
+            let words: Vec<&str> = value.split('"').skip(1).step_by(2).collect();
+            let value = if words.is_empty() {
+                value.to_owned()
+            } else {
+                words.join(",")
+            };
+            settings.push((format!("{section}{key}"), value));
+        }
+    }
+    settings
+}
+
+#[test]
+fn every_setting_is_told_with_its_variable_and_default() {
+    let keys: BTreeSet<&str> = Settings::keys().into_iter().collect();
+    let told = table("Settings");
+    let named: BTreeSet<&str> = told.iter().map(|row| code(&row[0])).collect();
+    assert_eq!(named, keys);
+    assert_eq!(told.len(), keys.len(), "a key is told twice");
+    let sample = sample();
+    for row in &told {
+        let (key, variable, default) = (code(&row[0]), code(&row[1]), code(&row[2]));
+        let of_key = format!("ACCRUAL_{}", key.replace('.', "__").to_uppercase());
+        assert_eq!(variable.trim_end_matches("__…"), of_key);
+        let shown = sample.iter().find(|(name, _)| name == key);
+        if !WITHOUT_A_SAMPLE.contains(&key) {
+            assert_eq!(shown.map(|(_, value)| value.as_str()), Some(default), "{key}");
+        }
+    }
+    for (key, _) in sample {
+        assert!(keys.contains(key.as_str()), "the sample's {key} is no setting");
+    }
+}
+
+/// What a section of a help text lists, one a line.
+fn listed<'h>(help: &'h str, section: &str) -> Vec<&'h str> {
+    let Some((_, rest)) = help.split_once(&format!("\n{section}:\n")) else {
+        return Vec::new();
+    };
+    let lines = rest
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with(' '));
+    lines.map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+/// Every command with its options, as the binary's own help tells them.
+fn commands(path: &[&str], into: &mut Vec<(String, BTreeSet<String>)>) {
+    let help = succeed(&[path, &["--help"]].concat(), &Vec::new());
+    let names = listed(&help, "Commands").into_iter();
+    let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
+    for name in names.iter().filter(|name| **name != "help") {
+        commands(&[path, &[name]].concat(), into);
+    }
+    if names.is_empty() {
+        let options = listed(&help, "Options");
+        let options = options.iter().filter_map(|line| {
+            let option = line.split([' ', ',']).find(|word| word.starts_with("--"))?;
+            (line.starts_with('-') && option != "--help").then(|| option.to_owned())
+        });
+        into.push((path.join(" "), options.collect()));
+    }
+}
+
+#[test]
+fn every_command_is_told_with_its_options() {
+    let mut wanted = Vec::new();
+    commands(&[], &mut wanted);
+    let told: Vec<(String, BTreeSet<String>)> = table("Commands")
+        .iter()
+        .map(|row| {
+            let words = code(&row[0]).split(' ').skip(1);
+            let words: Vec<&str> = words.take_while(|word| !word.starts_with(['<', '['])).collect();
+            let options = row[2].split(", ").map(code).filter(|word| *word != "–");
+            (words.join(" "), options.map(str::to_owned).collect())
+        })
+        .collect();
+    assert_eq!(told, wanted);
+    assert!(wanted.len() >= 13, "{wanted:?}");
+}
+
+#[test]
+fn every_path_is_told() {
+    let source = text("src/http/mod.rs");
+    let literals = source.split('"').skip(1).step_by(2);
+    let mut paths: BTreeSet<String> = literals
+        .filter(|text| text.starts_with('/'))
+        .map(str::to_owned)
+        .collect();
+    paths.insert("/v1/shops/{shop}/members/{id}/quote".to_owned());
+    let told = table("HTTP").into_iter().map(|row| {
+        let told = code(&row[0]).to_owned();
+        told.split_once(' ').expect("method and path").1.to_owned()
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), paths);
+}
