@@ -58,7 +58,7 @@ impl<'a> Executor<'a> {
                 if world.failure.is_some() || world.watch.done {
                     return step;
                 }
-                let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && !world.frozen(r.machine);
+                let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && world.polled(r.machine);
                 (0..self.running.len())
                     .filter(|i| can(&self.running[*i]))
                     .collect()
@@ -132,7 +132,7 @@ impl<'a> Executor<'a> {
             let skew = world.rng.between(0, most);
             let state = &mut world.machines[machine];
             (state.alive, state.life, state.table, state.skew) = (true, state.life + 1, 0, skew);
-            state.frozen_until = 0;
+            (state.frozen_until, state.hung_until) = (0, 0);
             world.note(|| format!("m{machine} starts"));
         }
         for (stage, task) in (self.start)(&self.sim, machine).into_iter().enumerate() {

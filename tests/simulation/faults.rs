@@ -32,6 +32,7 @@ pub struct Knobs {
     pub chaos_every: Millis,
     pub crash: f64,
     pub freeze: f64,
+    pub hang: f64,
     pub rebalance: f64,
     pub jump: f64,
     pub offset_back: f64,
@@ -106,6 +107,7 @@ impl Knobs {
             cache_max: *r.pick(&[1, 2, 6, 100]),
             retention_ms: *r.pick(&[300, 1_500, 100_000]),
             real: r.chance(0.3),
+            hang: p(r, 0.2),
         }
     }
 }

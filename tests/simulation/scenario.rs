@@ -56,6 +56,7 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
             alive: false,
             life: 0,
             frozen_until: 0,
+            hung_until: 0,
             skew: 0,
             table: 0,
             table_wakers: Vec::new(),
@@ -158,6 +159,12 @@ fn chaos(world: &mut World) {
         world.machines[machine].frozen_until = until;
         world.note(|| format!("m{machine} freezes until {}", until - 1_000_000));
     }
+    let machine = world.rng.below(knobs.machines);
+    if world.chance(knobs.hang) {
+        let until = world.now + *world.rng.pick(&[50, 500, 3_000]);
+        world.machines[machine].hung_until = until;
+        world.note(|| format!("m{machine} hangs until {}", until - 1_000_000));
+    }
     let stage = world.rng.below(2);
     if world.chance(knobs.rebalance) {
         world.note(|| format!("group {stage}: somebody asks for a rebalance"));
@@ -207,6 +214,7 @@ fn calm(world: &mut World, input: Input) {
     world.redis.down_until = 0;
     for machine in 0..world.machines.len() {
         world.machines[machine].frozen_until = 0;
+        world.machines[machine].hung_until = 0;
         world.commands.push(Command::Start(machine));
         world.after(500, move |world| {
             let end = world.table.len();

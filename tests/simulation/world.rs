@@ -31,6 +31,8 @@ pub struct Machine {
     /// Counts restarts: what an earlier one began is not carried on.
     pub life: u32,
     pub frozen_until: Millis,
+    /// The engine is not polled, while threads of the adapters go on.
+    pub hung_until: Millis,
     pub skew: Millis,
     /// The global table as this machine has read it: this many records.
     pub table: usize,
@@ -151,6 +153,10 @@ impl World {
 
     pub fn frozen(&self, machine: usize) -> bool {
         self.machines[machine].frozen_until > self.now
+    }
+
+    pub fn polled(&self, machine: usize) -> bool {
+        !self.frozen(machine) && self.machines[machine].hung_until <= self.now
     }
 
     /// Does the caller's next step: not at all if it is dead, later if it is frozen.
