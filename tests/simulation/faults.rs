@@ -65,6 +65,15 @@ impl Knobs {
     pub fn draw(seed: u64) -> Self {
         let r = &mut Rng::new(seed);
         let faulty_ms = r.between(2_000, 9_000);
+        let latency_max = *r.pick(&[0, 1, 3, 10, 30]);
+        let changelog_chunk = *r.pick(&[1, 3, 100]);
+        // A restore must come to its end within half of it.
+        let quick = latency_max <= 3 && changelog_chunk > 1;
+        let retention_ms = if quick {
+            *r.pick(&[2_000, 6_000, 100_000])
+        } else {
+            100_000
+        };
         Self {
             machines: r.between(1, 3) as usize,
             partitions: r.between(1, 3) as i32,
@@ -72,7 +81,7 @@ impl Knobs {
             keys: r.between(1, 8) as usize,
             events: *r.pick(&[5, 15, 30, 50, 50, 200]),
             faulty_ms,
-            latency_max: *r.pick(&[0, 1, 3, 10, 30]),
+            latency_max,
             slow: p(r, 0.2),
             skew_max: if r.chance(0.3) { r.between(1, 300) } else { 0 },
             static_members: r.chance(0.5),
@@ -102,10 +111,10 @@ impl Knobs {
             timers_max: *r.pick(&[1, 2, 10]),
             sweep_max: *r.pick(&[1, 2, 10]),
             chunk_max: *r.pick(&[1, 1, 2, 30]),
-            changelog_chunk: *r.pick(&[1, 3, 100]),
+            changelog_chunk,
             inbox_max: *r.pick(&[1, 4, 40]),
             cache_max: *r.pick(&[1, 2, 6, 100]),
-            retention_ms: *r.pick(&[300, 1_500, 100_000]),
+            retention_ms,
             real: r.chance(0.3),
             hang: p(r, 0.2),
         }

@@ -242,7 +242,13 @@ impl Input for SimInput {
         std::future::poll_fn(|cx| {
             let mut inner = self.client.lock().expect("client");
             match inner.queue.pop_front() {
-                Some(event) => Poll::Ready(Ok(event)),
+                Some(event) => {
+                    // What was started before the engine knew of it belongs to nobody.
+                    if matches!(event, InputEvent::Assigned { .. } | InputEvent::Revoked { .. }) {
+                        inner.flows.clear();
+                    }
+                    Poll::Ready(Ok(event))
+                }
                 None => {
                     inner.waker = Some(cx.waker().clone());
                     Poll::Pending

@@ -31,6 +31,8 @@ pub struct Entry {
     pub headers: Vec<Header>,
     pub tx: u64,
     pub state: State,
+    /// When a compaction first met it as the last of its key: tombstones stay that much longer.
+    met: Option<Millis>,
 }
 
 #[derive(Default)]
@@ -168,21 +170,28 @@ impl Log {
         self.append(time, Entry::control(tx));
     }
 
-    /// Keeps the last of each key up to `until`, drops what was aborted and old tombstones.
-    fn compact(&mut self, until: Offset, tombstones_before: Millis) {
+    /// Keeps the last of each key up to `until`; drops what was aborted, and tombstones that an
+    /// earlier compaction met before `tombstones_before`.
+    fn compact(&mut self, until: Offset, now: Millis, tombstones_before: Millis) {
         let until = until.min(self.stable());
         let mut last: BTreeMap<Bytes, Offset> = BTreeMap::new();
+        let cleaned = |entry: &Entry| entry.offset < until;
+        let committed = |entry: &Entry| entry.state == State::Committed;
         for entry in self
             .entries
             .iter()
-            .filter(|e| e.offset < until && e.state == State::Committed)
+            .filter(|entry| cleaned(entry) && committed(entry))
         {
             last.insert(entry.key.clone().unwrap_or_default(), entry.offset);
         }
-        self.entries.retain(|entry| {
-            let newest = || last.get(entry.key.as_deref().unwrap_or_default()) == Some(&entry.offset);
-            let gone = entry.value.is_none() && entry.time < tombstones_before;
-            entry.offset >= until || (entry.state == State::Committed && newest() && !gone)
+        self.entries.retain_mut(|entry| {
+            if !cleaned(entry) {
+                return true;
+            }
+            let newest = last.get(entry.key.as_deref().unwrap_or_default()) == Some(&entry.offset);
+            let met = *entry.met.get_or_insert(now);
+            let gone = entry.value.is_none() && met < tombstones_before;
+            committed(entry) && newest && !gone
         });
     }
 }
@@ -198,6 +207,7 @@ impl Entry {
             headers,
             tx,
             state,
+            met: None,
         }
     }
 
@@ -210,6 +220,7 @@ impl Entry {
             headers: Vec::new(),
             tx,
             state: State::Control,
+            met: None,
         }
     }
 
@@ -372,7 +383,8 @@ impl World {
     }
 
     pub fn compact(&mut self, place: Place) {
-        let before = self.now - self.knobs.retention_ms;
+        let now = self.now;
+        let before = now - self.knobs.retention_ms;
         let end = self.topics.log(place).next;
         let until = if self.rng.chance(0.5) {
             end
@@ -380,6 +392,6 @@ impl World {
             self.rng.between(0, end)
         };
         self.note(|| format!("log: {place:?} compacted to {until}"));
-        self.topics.log_mut(place).compact(until, before);
+        self.topics.log_mut(place).compact(until, now, before);
     }
 }

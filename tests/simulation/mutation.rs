@@ -133,6 +133,11 @@ pub const ROWS: &[Row] = &[
         engine::Mutation::E7IgnoreAge,
         "a store older than the tombstones is healed, not rebuilt",
     ),
+    e(
+        "E7c",
+        engine::Mutation::E7SlowCopy,
+        "a restore that took longer than tombstones are kept counts",
+    ),
     w(
         "E7b",
         Mutation::E7ShadowUnchecked,

@@ -293,7 +293,7 @@ fn limits(knobs: &Knobs) -> Limits {
         changelog_chunk_max_records: knobs.changelog_chunk,
         inbox_max_records: knobs.inbox_max,
         cache_max_keys: knobs.cache_max,
-        store_max_age_ms: knobs.retention_ms / 2,
+        store_max_age_ms: knobs.retention_ms / 2 - knobs.skew_max,
         backoff_max_ms: 200,
         ..Limits::default()
     }
