@@ -199,6 +199,8 @@ impl Member {
     fn fetch(&self, world: &mut World, inner: &mut Inner) {
         for (&partition, flow) in inner.flows.iter_mut().filter(|(_, flow)| !flow.paused) {
             let limit = world.rng.between(1, 5) as usize;
+            // What waits here has not been the engine's to pause.
+            let on_its_way = first_of(&inner.queue, partition).unwrap_or(flow.position);
             let log = world.topics.log((self.topic, partition));
             let (records, next) = log.read(partition, flow.position, limit);
             let end = log.stable();
@@ -213,7 +215,7 @@ impl Member {
                 });
                 inner.queue.push_back(InputEvent::Records(records));
                 if self.group == 0 {
-                    world.watch_inbox(partition, next);
+                    world.watch_inbox(partition, on_its_way);
                 }
             }
             if next >= end && flow.ended_at != Some(next) {
@@ -225,6 +227,14 @@ impl Member {
             }
         }
     }
+}
+
+/// The first record of a partition that waits in the queue.
+fn first_of(queue: &VecDeque<InputEvent<Membership>>, partition: Partition) -> Option<Offset> {
+    queue.iter().find_map(|event| match event {
+        InputEvent::Records(records) if records[0].partition == partition => Some(records[0].offset),
+        _ => None,
+    })
 }
 
 impl Input for SimInput {
