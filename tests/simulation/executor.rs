@@ -52,19 +52,16 @@ impl<'a> Executor<'a> {
 
     /// Runs until the world says that it is done, or something failed.
     pub fn run(&mut self) -> u64 {
+        let mut ready = Vec::new();
         for step in 0..STEPS_MAX {
-            let ready: Vec<usize> = {
-                let world = self.sim.lock();
+            let event = {
+                let mut world = self.sim.lock();
                 if world.failure.is_some() || world.watch.done {
                     return step;
                 }
+                ready.clear();
                 let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && world.polled(r.machine);
-                (0..self.running.len())
-                    .filter(|i| can(&self.running[*i]))
-                    .collect()
-            };
-            let event = {
-                let mut world = self.sim.lock();
+                ready.extend((0..self.running.len()).filter(|i| can(&self.running[*i])));
                 let stall = world.knobs.stall;
                 if ready.is_empty() || world.chance(stall) {
                     world.next_event()
@@ -83,7 +80,9 @@ impl<'a> Executor<'a> {
                     self.poll(ready[pick]);
                 }
             }
-            self.commands();
+            if !self.sim.lock().commands.is_empty() {
+                self.commands();
+            }
         }
         for running in &self.running {
             let woken = running.woken.0.load(Ordering::Relaxed);

@@ -8,10 +8,20 @@ use accrual::engine::ports::Millis;
 
 use super::rng::Rng;
 
+/// What runs in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stages {
+    /// Toys that mirror orders and ledger.
+    Toys,
+    /// The real orders and ledger.
+    Real,
+    /// One stage without state, as commands is.
+    Relay,
+}
+
 #[derive(Clone, Debug)]
 pub struct Knobs {
-    /// The real stages, not the toys.
-    pub real: bool,
+    pub stages: Stages,
     pub machines: usize,
     pub partitions: i32,
     pub lanes: u32,
@@ -35,6 +45,8 @@ pub struct Knobs {
     pub hang: f64,
     pub rebalance: f64,
     pub jump: f64,
+    /// Tombstones grow old and are cleaned away.
+    pub night: f64,
     pub offset_back: f64,
     pub compact: f64,
     pub forget: f64,
@@ -64,7 +76,13 @@ pub struct Knobs {
 impl Knobs {
     pub fn draw(seed: u64) -> Self {
         let r = &mut Rng::new(seed);
-        let faulty_ms = r.between(2_000, 9_000);
+        let stages = match r.below(20) {
+            0..14 => Stages::Toys,
+            14..18 => Stages::Real,
+            _ => Stages::Relay,
+        };
+        // Many short runs find more than few long ones.
+        let faulty_ms = *r.pick(&[600, 1_200, 2_000, 3_000, 6_000]);
         let latency_max = *r.pick(&[0, 1, 3, 10, 30]);
         let changelog_chunk = *r.pick(&[1, 3, 100]);
         // A restore must come to its end within half of it.
@@ -75,11 +93,12 @@ impl Knobs {
             100_000
         };
         Self {
+            stages,
             machines: r.between(1, 3) as usize,
             partitions: r.between(1, 3) as i32,
             lanes: r.between(1, 2) as u32,
             keys: r.between(1, 8) as usize,
-            events: *r.pick(&[5, 15, 30, 50, 50, 200]),
+            events: *r.pick(&[5, 10, 20, 30, 50, 120]),
             faulty_ms,
             latency_max,
             slow: p(r, 0.2),
@@ -94,7 +113,8 @@ impl Knobs {
             freeze: p(r, 0.2),
             rebalance: p(r, 0.15),
             jump: p(r, 0.05),
-            offset_back: p(r, 0.2),
+            // Without a changelog the group's offset is all there is.
+            offset_back: if stages == Stages::Relay { 0.0 } else { p(r, 0.2) },
             compact: p(r, 0.3),
             forget: p(r, 0.2),
             empty: p(r, 0.05),
@@ -115,8 +135,8 @@ impl Knobs {
             inbox_max: *r.pick(&[1, 4, 40]),
             cache_max: *r.pick(&[1, 2, 6, 100]),
             retention_ms,
-            real: r.chance(0.3),
             hang: p(r, 0.2),
+            night: p(r, 0.06),
         }
     }
 }

@@ -61,7 +61,7 @@ struct Tx {
 
 #[derive(Default)]
 pub struct Topics {
-    names: Vec<String>,
+    names: Vec<&'static str>,
     logs: Vec<Vec<Log>>,
     pub producers: BTreeMap<String, Producer>,
     counter: u64,
@@ -78,20 +78,20 @@ pub enum Refused {
 }
 
 impl Topics {
-    pub fn create(&mut self, name: &str, partitions: i32) {
-        self.names.push(name.to_string());
+    pub fn create(&mut self, name: &'static str, partitions: i32) {
+        self.names.push(name);
         self.logs.push((0..partitions).map(|_| Log::default()).collect());
     }
 
     pub fn id(&self, name: &str) -> usize {
         self.names
             .iter()
-            .position(|n| n == name)
+            .position(|n| *n == name)
             .unwrap_or_else(|| panic!("no topic {name}"))
     }
 
-    pub fn name(&self, id: usize) -> &str {
-        &self.names[id]
+    pub fn name(&self, id: usize) -> &'static str {
+        self.names[id]
     }
 
     pub fn partitions(&self, topic: usize) -> i32 {
@@ -380,6 +380,19 @@ impl World {
             .get_mut(id)
             .expect("it sent a marker")
             .completing -= 1;
+    }
+
+    /// Cleans both changelogs to their ends.
+    pub fn clean_all(&mut self) {
+        let (now, before) = (self.now, self.now - self.knobs.retention_ms);
+        for name in ["in-changelog", "mid-changelog"] {
+            let topic = self.topics.id(name);
+            for partition in 0..self.topics.partitions(topic) {
+                let log = self.topics.log_mut((topic, partition));
+                log.compact(log.next, now, before);
+            }
+        }
+        self.note(|| "log: everything compacted".to_string());
     }
 
     pub fn compact(&mut self, place: Place) {

@@ -11,6 +11,7 @@ pub enum Mutation {
     E3ReplicateUnchecked,
     E3PartialUnchecked,
     E4PeekRemoves,
+    E5UnstableOffset,
     E6FreshMembership,
     E6UnfencedGeneration,
     E7ShadowUnchecked,
@@ -117,6 +118,11 @@ pub const ROWS: &[Row] = &[
         "E5c",
         engine::Mutation::E5NoClaim,
         "the takeover writes no claim: the epoch is the end of the changelog",
+    ),
+    w(
+        "E5d",
+        Mutation::E5UnstableOffset,
+        "the committed offset is taken while a transaction on it is open",
     ),
     w(
         "E6a",

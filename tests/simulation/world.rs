@@ -66,6 +66,8 @@ pub struct World {
     pub watch: Watch,
     /// When each record of the global table was written.
     pub table: Vec<Millis>,
+    /// Faults go on until then; a jump of time does not shorten them.
+    pub faulty_until: Millis,
     /// Faults are over: what is left must come to its end.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -86,6 +88,7 @@ impl World {
             redis: Redis::default(),
             watch: Watch::default(),
             table: Vec::new(),
+            faulty_until: 1_000_000 + knobs.faulty_ms,
             calm: false,
             trace: trace.then(Vec::new),
             failure: None,
@@ -130,6 +133,13 @@ impl World {
         let ((time, _, _), event) = self.events.pop_first()?;
         self.now = self.now.max(time);
         Some(event)
+    }
+
+    /// Time passes for everybody, and nobody gets to do anything.
+    pub fn jump(&mut self, by: Millis) {
+        self.now += by;
+        self.faulty_until += by;
+        self.note(|| format!("time jumps by {by}"));
     }
 
     pub fn chance(&mut self, probability: f64) -> bool {
