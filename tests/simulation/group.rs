@@ -31,6 +31,8 @@ pub struct Group {
     offsets: BTreeMap<Partition, Offset>,
     /// Every offset that was ever committed, to be set back to.
     past: Vec<(Partition, Offset)>,
+    /// The highest offset ever committed.
+    decided: BTreeMap<Partition, Offset>,
     pending: BTreeMap<u64, Vec<(Partition, Offset)>>,
 }
 
@@ -94,8 +96,14 @@ impl Groups {
             if committed {
                 group.offsets.insert(partition, offset);
                 group.past.push((partition, offset));
+                let decided = group.decided.entry(partition).or_insert(offset);
+                *decided = (*decided).max(offset);
             }
         }
+    }
+
+    pub fn decided(&self, group: usize, partition: Partition) -> Offset {
+        self.all[group].decided.get(&partition).copied().unwrap_or(0)
     }
 
     /// `None`: a transaction on it is not resolved.

@@ -187,22 +187,14 @@ impl World {
         Ok(())
     }
 
-    /// More is delivered of a partition although the engine holds what came before `taken` and is
-    /// not yet decided: bounded, or memory is not. A batch may be committed and not yet be
-    /// visible while the next one is decided.
+    /// More is delivered of a partition of the input although the engine holds what came before
+    /// `taken` and is not yet decided: bounded, or memory is not. A batch may be committed
+    /// without its marker having arrived while the next one is decided.
     pub fn watch_inbox(&mut self, partition: Partition, taken: Offset) {
-        if self.knobs.stages == Stages::Relay {
-            // Without a changelog nothing says what is decided.
-            return;
-        }
-        let place = (self.topics.id("in-changelog"), partition);
-        let decided = self.watch.owners.get(&place).map_or(0, |owner| owner.input);
+        let held = taken - self.groups.decided(0, partition);
         let most = self.knobs.inbox_max + 2 * self.knobs.batch_max;
-        if taken - decided > most as i64 {
-            self.fail(format!(
-                "E10: {} records wait in partition {partition}",
-                taken - decided
-            ));
+        if held > most as i64 {
+            self.fail(format!("E10: {held} records wait in partition {partition}"));
         }
     }
 
