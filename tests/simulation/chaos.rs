@@ -31,7 +31,8 @@ fn machines(world: &mut World) {
     }
     let machine = world.rng.below(knobs.machines);
     if world.chance(knobs.hang) {
-        let until = world.now + *world.rng.pick(&[50, 500, 3_000]);
+        let until = world.now + *world.rng.pick(&[50, 500, 2_000]);
+        let until = until.max(world.machines[machine].hung_until);
         world.machines[machine].hung_until = until;
         world.note(|| format!("m{machine} hangs until {}", until - 1_000_000));
     }
@@ -81,30 +82,27 @@ fn redis(world: &mut World) {
     }
 }
 
-/// Tombstones outlive nobody: they are met by a cleaner, grow old and go with the next one.
-/// Who copies the changelog meanwhile, or has a store from before, must not believe it (E7).
+/// Whoever has a store from before the night must not believe it (E7).
 fn night(world: &mut World) {
     world.save_snapshots();
     let evening = world.rng.between(50, 1_500);
     world.after(evening, |world| {
-        if world.chance(0.5) {
-            let kind = *world.rng.pick(&["empty", "old snapshot"]);
-            world.damage_redis(kind);
+        if world.calm {
+            return;
         }
-        let delay = world.rng.between(0, 100);
-        world.after(delay, |world| {
-            if world.calm {
-                return;
-            }
-            world.clean_all();
-            world.jump(world.knobs.retention_ms + 1);
-            let morning = world.rng.between(0, 50);
-            world.after(morning, |world| {
-                world.clean_all();
-                if world.chance(0.5) {
-                    world.damage_redis("old snapshot");
-                }
-            });
-        });
+        world.night_falls();
+        if world.chance(0.7) {
+            world.damage_redis("old snapshot");
+        }
     });
+}
+
+impl World {
+    /// A cleaner meets the tombstones, they grow old, and the next cleaner takes them away. Who
+    /// copies the changelog meanwhile must not believe what it read before (E7).
+    pub fn night_falls(&mut self) {
+        self.clean_all();
+        self.jump(self.knobs.retention_ms + 1);
+        self.clean_all();
+    }
 }

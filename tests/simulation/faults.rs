@@ -36,6 +36,8 @@ pub struct Knobs {
     pub session_ms: Millis,
     pub rebalance_ms: Millis,
     pub transaction_ms: Millis,
+    /// A marker of a transaction comes much later than the others.
+    pub marker_late: f64,
     /// Events of the world between polls of a task that could run.
     pub stall: f64,
     // Each of these once per `chaos_every` ms at most.
@@ -104,9 +106,10 @@ impl Knobs {
             slow: p(r, 0.2),
             skew_max: if r.chance(0.3) { r.between(1, 300) } else { 0 },
             static_members: r.chance(0.5),
-            session_ms: r.between(600, 1_500),
-            rebalance_ms: r.between(300, 2_000),
-            transaction_ms: r.between(200, 600),
+            session_ms: r.between(300, 1_200),
+            rebalance_ms: r.between(100, 1_000),
+            transaction_ms: *r.pick(&[200, 500, 1_500]),
+            marker_late: p(r, 0.3),
             stall: p(r, 0.7),
             chaos_every: *r.pick(&[20, 50, 100, 300]),
             crash: p(r, 0.1),
@@ -136,7 +139,7 @@ impl Knobs {
             cache_max: *r.pick(&[1, 2, 6, 100]),
             retention_ms,
             hang: p(r, 0.2),
-            night: p(r, 0.06),
+            night: p(r, 0.1),
         }
     }
 }

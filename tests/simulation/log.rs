@@ -357,7 +357,7 @@ impl World {
         producer.completing += tx.places.len() + tx.groups.len();
         self.note(|| format!("log: transaction {} of {id} {state:?}", tx.id));
         for place in tx.places {
-            let (id, delay) = (id.to_string(), self.latency());
+            let (id, delay) = (id.to_string(), self.marker_delay());
             self.after(delay, move |world| {
                 let now = world.now;
                 world.topics.log_mut(place).resolve(tx.id, state, now);
@@ -366,11 +366,20 @@ impl World {
             });
         }
         for group in tx.groups {
-            let (id, delay) = (id.to_string(), self.latency());
+            let (id, delay) = (id.to_string(), self.marker_delay());
             self.after(delay, move |world| {
                 world.groups.resolve(group, tx.id, state == State::Committed);
                 world.marked(&id);
             });
+        }
+    }
+
+    fn marker_delay(&mut self) -> Millis {
+        let late = self.knobs.marker_late;
+        if self.chance(late) {
+            self.rng.between(50, 1_000)
+        } else {
+            self.latency()
         }
     }
 

@@ -18,10 +18,10 @@ use super::mutation::{self, Mutation};
 use super::world::{Caller, Sim, World};
 
 #[derive(Clone, Default)]
-struct Meta {
+pub struct Meta {
     epoch: Offset,
     /// Batch, changelog offset, stamp; missing between a claim on nothing and its rebuild.
-    batch: Option<(u64, Offset, Millis)>,
+    pub batch: Option<(u64, Offset, Millis)>,
     /// Batch it leads to and last part written.
     partial: Option<(u64, u32)>,
 }
@@ -35,7 +35,7 @@ pub struct Keys {
 
 #[derive(Clone, Default)]
 pub struct Shard {
-    meta: Option<Meta>,
+    pub meta: Option<Meta>,
     keys: Keys,
     /// Epoch, target batch, last part.
     shadow_marker: Option<(Offset, u64, u32)>,
