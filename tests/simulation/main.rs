@@ -7,6 +7,7 @@
 //! `--mutation E5a`, `--table`                 guards taken away (feature `mutations`)
 
 mod chaos;
+mod cleaner;
 mod clock;
 mod damage;
 mod executor;
