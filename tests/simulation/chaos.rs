@@ -23,6 +23,10 @@ fn machines(world: &mut World) {
         world.after(delay, move |world| world.commands.push(Command::Start(machine)));
     }
     let machine = world.rng.below(knobs.machines);
+    if world.chance(knobs.stop) {
+        world.stop(machine);
+    }
+    let machine = world.rng.below(knobs.machines);
     if world.chance(knobs.freeze) {
         let span = *world.rng.pick(&[20, 200, 1_000, 3_000]);
         let until = world.now + world.rng.between(1, span);

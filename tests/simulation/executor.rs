@@ -101,9 +101,12 @@ impl<'a> Executor<'a> {
         if let Poll::Ready(result) = running.task.as_mut().poll(&mut Context::from_waker(&waker)) {
             let (machine, stage) = (running.machine, running.stage);
             self.running.swap_remove(index);
-            self.sim
-                .lock()
-                .fail(format!("stage {stage} of m{machine} ended: {result:?}"));
+            let mut world = self.sim.lock();
+            if result.is_err() || !world.machines[machine].stopping {
+                world.fail(format!("stage {stage} of m{machine} ended: {result:?}"));
+            } else if self.running.iter().all(|running| running.machine != machine) {
+                world.stopped(machine);
+            }
         }
     }
 
@@ -132,6 +135,8 @@ impl<'a> Executor<'a> {
             let state = &mut world.machines[machine];
             (state.alive, state.life, state.table, state.skew) = (true, state.life + 1, 0, skew);
             (state.frozen_until, state.hung_until) = (0, 0);
+            state.stopping = false;
+            state.stop_wakers.clear();
             world.note(|| format!("m{machine} starts"));
         }
         for (stage, task) in (self.start)(&self.sim, machine).into_iter().enumerate() {

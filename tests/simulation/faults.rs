@@ -43,6 +43,8 @@ pub struct Knobs {
     // Each of these once per `chaos_every` ms at most.
     pub chaos_every: Millis,
     pub crash: f64,
+    /// Told to stop: it drains and leaves, as in a rolling restart.
+    pub stop: f64,
     pub freeze: f64,
     pub hang: f64,
     pub rebalance: f64,
@@ -113,6 +115,7 @@ impl Knobs {
             stall: p(r, 0.7),
             chaos_every: *r.pick(&[20, 50, 100, 300]),
             crash: p(r, 0.1),
+            stop: p(r, 0.1),
             freeze: p(r, 0.2),
             rebalance: p(r, 0.15),
             jump: p(r, 0.05),

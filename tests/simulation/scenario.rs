@@ -58,6 +58,8 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
         world.machines.push(Machine {
             alive: false,
             life: 0,
+            stopping: false,
+            stop_wakers: Vec::new(),
             frozen_until: 0,
             hung_until: 0,
             skew: 0,
@@ -240,6 +242,8 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         machine,
     };
     let run = Parts {
+        sim,
+        caller,
         spec: &spec,
         log: &log,
         store: &store,
@@ -261,6 +265,8 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
 
 /// What a stage is put together from.
 struct Parts<'a> {
+    sim: &'a Sim,
+    caller: Caller,
     spec: &'a dyn Fn(usize) -> StageSpec,
     log: &'a dyn Fn(usize) -> SimLog,
     store: &'a dyn Fn(usize) -> SimStore,
@@ -278,6 +284,7 @@ impl Parts<'_> {
             clock: Arc::new((self.clock)()),
             table: Arc::new((self.table)()),
         };
-        Box::pin(Stage::new(shared).run(std::future::pending()))
+        let stop = self.sim.clone().stop(self.caller);
+        Box::pin(Stage::new(shared).run(stop))
     }
 }

@@ -30,6 +30,9 @@ pub struct Machine {
     pub alive: bool,
     /// Counts restarts: what an earlier one began is not carried on.
     pub life: u32,
+    /// Told to stop; it ends once it has drained.
+    pub stopping: bool,
+    pub stop_wakers: Vec<Waker>,
     pub frozen_until: Millis,
     /// The engine is not polled, while threads of the adapters go on.
     pub hung_until: Millis,
@@ -169,6 +172,23 @@ impl World {
         !self.frozen(machine) && self.machines[machine].hung_until <= self.now
     }
 
+    pub fn stop(&mut self, machine: usize) {
+        let state = &mut self.machines[machine];
+        if state.alive && !state.stopping {
+            state.stopping = true;
+            state.stop_wakers.drain(..).for_each(|waker| waker.wake());
+            self.note(|| format!("m{machine} is told to stop"));
+        }
+    }
+
+    /// All of its stages have drained; it comes back some time later.
+    pub fn stopped(&mut self, machine: usize) {
+        self.machines[machine].alive = false;
+        self.note(|| format!("m{machine} has stopped"));
+        let delay = self.rng.between(1, 1_000);
+        self.after(delay, move |world| world.commands.push(Command::Start(machine)));
+    }
+
     /// Does the caller's next step: not at all if it is dead, later if it is frozen.
     pub fn step(&mut self, caller: Caller, event: impl FnOnce(&mut World) + Send + 'static) {
         if !self.lives(caller) {
@@ -195,6 +215,24 @@ pub struct Sim(pub Arc<Mutex<World>>);
 impl Sim {
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Resolves when the machine is told to stop.
+    pub async fn stop(self, caller: Caller) {
+        std::future::poll_fn(|cx| {
+            let mut world = self.lock();
+            if !world.lives(caller) {
+                return Poll::Pending;
+            }
+            let machine = &mut world.machines[caller.machine];
+            if machine.stopping {
+                return Poll::Ready(());
+            }
+            machine.stop_wakers.retain(|waker| !waker.will_wake(cx.waker()));
+            machine.stop_wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     /// Begins a call; `begin` must see to it that the slot is answered some day.
