@@ -383,8 +383,8 @@ where
     }
 
     fn poison(&self, owned: &mut Owned<P::State>, broken: Broken) {
-        // What was half decided is forgotten; the store still has what was true before.
-        owned.cache.clear();
+        // What was half decided went with the desk: every state that a batch names leaves the
+        // cache for it, and is read again from the store.
         match broken {
             Broken::Record(offset, refusal) => {
                 tracing::error!(stage = self.spec.name, partition = owned.id, offset, %refusal, "dead letter");
@@ -614,7 +614,6 @@ fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
         other => return Fate::Retake(owned.id, other.to_string()),
     }
     // The slots went with the decision: the next batch reads them again.
-    owned.cache.clear();
     Fate::Ready(Box::new(owned), records)
 }
 

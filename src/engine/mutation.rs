@@ -12,6 +12,7 @@ pub enum Mutation {
     E5GroupOffset,
     E5NoClaim,
     E7IgnoreAge,
+    E7SlowCopy,
     E8TimerNow,
     E9NoDeadLetter,
     E10UnboundedBatch,

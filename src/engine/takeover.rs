@@ -338,6 +338,13 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             }
             from = chunk.next;
         }
+        // Tombstones are kept for a while only: who read for longer may have missed one (E7).
+        let overdue = self.clock.wall() - stamp > self.spec.limits.store_max_age_ms;
+        if overdue && !mutation::on(Mutation::E7SlowCopy) {
+            return Err(Failure::Again(
+                "the restore took longer than tombstones are kept".to_string(),
+            ));
+        }
         step.last = true;
         if since.is_some() {
             let writes: Vec<Write> = writes.into_values().collect();

@@ -52,19 +52,16 @@ impl<'a> Executor<'a> {
 
     /// Runs until the world says that it is done, or something failed.
     pub fn run(&mut self) -> u64 {
+        let mut ready = Vec::new();
         for step in 0..STEPS_MAX {
-            let ready: Vec<usize> = {
-                let world = self.sim.lock();
+            let event = {
+                let mut world = self.sim.lock();
                 if world.failure.is_some() || world.watch.done {
                     return step;
                 }
-                let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && !world.frozen(r.machine);
-                (0..self.running.len())
-                    .filter(|i| can(&self.running[*i]))
-                    .collect()
-            };
-            let event = {
-                let mut world = self.sim.lock();
+                ready.clear();
+                let can = |r: &Running| r.woken.0.load(Ordering::Relaxed) && world.polled(r.machine);
+                ready.extend((0..self.running.len()).filter(|i| can(&self.running[*i])));
                 let stall = world.knobs.stall;
                 if ready.is_empty() || world.chance(stall) {
                     world.next_event()
@@ -83,7 +80,9 @@ impl<'a> Executor<'a> {
                     self.poll(ready[pick]);
                 }
             }
-            self.commands();
+            if !self.sim.lock().commands.is_empty() {
+                self.commands();
+            }
         }
         for running in &self.running {
             let woken = running.woken.0.load(Ordering::Relaxed);
@@ -102,9 +101,12 @@ impl<'a> Executor<'a> {
         if let Poll::Ready(result) = running.task.as_mut().poll(&mut Context::from_waker(&waker)) {
             let (machine, stage) = (running.machine, running.stage);
             self.running.swap_remove(index);
-            self.sim
-                .lock()
-                .fail(format!("stage {stage} of m{machine} ended: {result:?}"));
+            let mut world = self.sim.lock();
+            if result.is_err() || !world.machines[machine].stopping {
+                world.fail(format!("stage {stage} of m{machine} ended: {result:?}"));
+            } else if self.running.iter().all(|running| running.machine != machine) {
+                world.stopped(machine);
+            }
         }
     }
 
@@ -132,7 +134,9 @@ impl<'a> Executor<'a> {
             let skew = world.rng.between(0, most);
             let state = &mut world.machines[machine];
             (state.alive, state.life, state.table, state.skew) = (true, state.life + 1, 0, skew);
-            state.frozen_until = 0;
+            (state.frozen_until, state.hung_until) = (0, 0);
+            state.stopping = false;
+            state.stop_wakers.clear();
             world.note(|| format!("m{machine} starts"));
         }
         for (stage, task) in (self.start)(&self.sim, machine).into_iter().enumerate() {

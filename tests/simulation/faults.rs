@@ -8,10 +8,20 @@ use accrual::engine::ports::Millis;
 
 use super::rng::Rng;
 
+/// What runs in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stages {
+    /// Toys that mirror orders and ledger.
+    Toys,
+    /// The real orders and ledger.
+    Real,
+    /// One stage without state, as commands is.
+    Relay,
+}
+
 #[derive(Clone, Debug)]
 pub struct Knobs {
-    /// The real stages, not the toys.
-    pub real: bool,
+    pub stages: Stages,
     pub machines: usize,
     pub partitions: i32,
     pub lanes: u32,
@@ -26,14 +36,21 @@ pub struct Knobs {
     pub session_ms: Millis,
     pub rebalance_ms: Millis,
     pub transaction_ms: Millis,
+    /// A marker of a transaction comes much later than the others.
+    pub marker_late: f64,
     /// Events of the world between polls of a task that could run.
     pub stall: f64,
     // Each of these once per `chaos_every` ms at most.
     pub chaos_every: Millis,
     pub crash: f64,
+    /// Told to stop: it drains and leaves, as in a rolling restart.
+    pub stop: f64,
     pub freeze: f64,
+    pub hang: f64,
     pub rebalance: f64,
     pub jump: f64,
+    /// Tombstones grow old and are cleaned away.
+    pub night: f64,
     pub offset_back: f64,
     pub compact: f64,
     pub forget: f64,
@@ -63,28 +80,47 @@ pub struct Knobs {
 impl Knobs {
     pub fn draw(seed: u64) -> Self {
         let r = &mut Rng::new(seed);
-        let faulty_ms = r.between(2_000, 9_000);
+        let stages = match r.below(20) {
+            0..14 => Stages::Toys,
+            14..18 => Stages::Real,
+            _ => Stages::Relay,
+        };
+        // Many short runs find more than few long ones.
+        let faulty_ms = *r.pick(&[600, 1_200, 2_000, 3_000, 6_000]);
+        let latency_max = *r.pick(&[0, 1, 3, 10, 30]);
+        let changelog_chunk = *r.pick(&[1, 3, 100]);
+        // A restore must come to its end within half of it.
+        let quick = latency_max <= 3 && changelog_chunk > 1;
+        let retention_ms = if quick {
+            *r.pick(&[2_000, 6_000, 100_000])
+        } else {
+            100_000
+        };
         Self {
+            stages,
             machines: r.between(1, 3) as usize,
             partitions: r.between(1, 3) as i32,
             lanes: r.between(1, 2) as u32,
             keys: r.between(1, 8) as usize,
-            events: *r.pick(&[5, 15, 30, 50, 50, 200]),
+            events: *r.pick(&[5, 10, 20, 30, 50, 120]),
             faulty_ms,
-            latency_max: *r.pick(&[0, 1, 3, 10, 30]),
+            latency_max,
             slow: p(r, 0.2),
             skew_max: if r.chance(0.3) { r.between(1, 300) } else { 0 },
             static_members: r.chance(0.5),
-            session_ms: r.between(600, 1_500),
-            rebalance_ms: r.between(300, 2_000),
-            transaction_ms: r.between(200, 600),
+            session_ms: r.between(300, 1_200),
+            rebalance_ms: r.between(100, 1_000),
+            transaction_ms: *r.pick(&[200, 500, 1_500]),
+            marker_late: p(r, 0.3),
             stall: p(r, 0.7),
             chaos_every: *r.pick(&[20, 50, 100, 300]),
             crash: p(r, 0.1),
+            stop: p(r, 0.1),
             freeze: p(r, 0.2),
             rebalance: p(r, 0.15),
             jump: p(r, 0.05),
-            offset_back: p(r, 0.2),
+            // Without a changelog the group's offset is all there is.
+            offset_back: if stages == Stages::Relay { 0.0 } else { p(r, 0.2) },
             compact: p(r, 0.3),
             forget: p(r, 0.2),
             empty: p(r, 0.05),
@@ -101,11 +137,12 @@ impl Knobs {
             timers_max: *r.pick(&[1, 2, 10]),
             sweep_max: *r.pick(&[1, 2, 10]),
             chunk_max: *r.pick(&[1, 1, 2, 30]),
-            changelog_chunk: *r.pick(&[1, 3, 100]),
+            changelog_chunk,
             inbox_max: *r.pick(&[1, 4, 40]),
             cache_max: *r.pick(&[1, 2, 6, 100]),
-            retention_ms: *r.pick(&[300, 1_500, 100_000]),
-            real: r.chance(0.3),
+            retention_ms,
+            hang: p(r, 0.2),
+            night: p(r, 0.1),
         }
     }
 }

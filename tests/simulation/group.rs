@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use accrual::engine::ports::{Millis, Offset, Partition};
 
+use super::mutation::{self, Mutation};
 use super::world::World;
 
 /// Proof of membership, as it was when it was captured.
@@ -30,6 +31,8 @@ pub struct Group {
     offsets: BTreeMap<Partition, Offset>,
     /// Every offset that was ever committed, to be set back to.
     past: Vec<(Partition, Offset)>,
+    /// The highest offset ever committed.
+    decided: BTreeMap<Partition, Offset>,
     pending: BTreeMap<u64, Vec<(Partition, Offset)>>,
 }
 
@@ -51,7 +54,7 @@ pub struct Groups {
 pub enum Beat {
     Unknown,
     Rebalancing,
-    Stable(i32, Vec<Partition>),
+    Stable(i32),
 }
 
 impl Groups {
@@ -93,15 +96,22 @@ impl Groups {
             if committed {
                 group.offsets.insert(partition, offset);
                 group.past.push((partition, offset));
+                let decided = group.decided.entry(partition).or_insert(offset);
+                *decided = (*decided).max(offset);
             }
         }
+    }
+
+    pub fn decided(&self, group: usize, partition: Partition) -> Offset {
+        self.all[group].decided.get(&partition).copied().unwrap_or(0)
     }
 
     /// `None`: a transaction on it is not resolved.
     pub fn stable(&self, group: usize, partition: Partition) -> Option<Option<Offset>> {
         let group = &self.all[group];
         let unstable = group.pending.values().flatten().any(|(p, _)| *p == partition);
-        (!unstable).then(|| group.offsets.get(&partition).copied())
+        (!unstable || mutation::on(Mutation::E5UnstableOffset))
+            .then(|| group.offsets.get(&partition).copied())
     }
 }
 
@@ -156,6 +166,13 @@ impl World {
         id
     }
 
+    pub fn join_again(&mut self, group: usize, member: Option<u64>) {
+        let members = &mut self.groups.all[group].members;
+        if let Some(member) = member.and_then(|member| members.get_mut(&member)) {
+            member.joined = true;
+        }
+    }
+
     pub fn rebalance(&mut self, group: usize) {
         let deadline = self.now + self.knobs.rebalance_ms;
         let state = &mut self.groups.all[group];
@@ -186,8 +203,13 @@ impl World {
         if rebalancing {
             Beat::Rebalancing
         } else {
-            Beat::Stable(state.generation, known.owned.clone())
+            Beat::Stable(state.generation)
         }
+    }
+
+    pub fn owned(&self, group: usize, member: u64) -> Vec<Partition> {
+        let member = self.groups.all[group].members.get(&member);
+        member.map_or(Vec::new(), |member| member.owned.clone())
     }
 
     /// The coordinator looks after its groups.
@@ -203,7 +225,7 @@ impl World {
             }
             self.settle_group(group);
         }
-        self.after(20, World::tend_groups);
+        self.after(50, World::tend_groups);
     }
 
     fn settle_group(&mut self, group: usize) {

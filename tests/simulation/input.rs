@@ -28,6 +28,9 @@ enum Phase {
 
 /// Deliveries that wait for the engine; then the broker is not asked.
 const QUEUE_MAX: usize = 4;
+/// Pause of a consumer that has something to do; twice that for each time it had not.
+const TICK_MS: Millis = 5;
+const IDLE_MAX: u32 = 3;
 
 struct Flow {
     position: Offset,
@@ -44,6 +47,8 @@ struct Inner {
     queue: VecDeque<InputEvent<Membership>>,
     revoked: Option<oneshot::Receiver<()>>,
     waker: Option<Waker>,
+    /// Ticks in which nothing happened.
+    idle: u32,
 }
 
 type Client = Arc<Mutex<Inner>>;
@@ -73,6 +78,7 @@ impl SimInput {
             queue: VecDeque::new(),
             revoked: None,
             waker: None,
+            idle: 0,
         };
         let client = Arc::new(Mutex::new(inner));
         let member = Member {
@@ -102,17 +108,20 @@ impl Member {
             if inner.phase == Phase::Closed {
                 return;
             }
+            let (phase, waiting) = (inner.phase, inner.queue.len());
             self.beat(world, &mut inner);
             if inner.phase == Phase::Stable && inner.queue.len() < QUEUE_MAX {
                 self.fetch(world, &mut inner);
             }
+            let quiet = inner.phase == phase && inner.queue.len() == waiting;
+            inner.idle = if quiet { (inner.idle + 1).min(IDLE_MAX) } else { 0 };
+            let delay = (TICK_MS << inner.idle) + world.latency();
             if !inner.queue.is_empty()
                 && let Some(waker) = inner.waker.take()
             {
                 waker.wake();
             }
             drop(inner);
-            let delay = 5 + world.latency();
             world.after(delay, move |world| self.tick(world));
         });
     }
@@ -126,11 +135,12 @@ impl Member {
             (Phase::Joining, Beat::Unknown) => {
                 inner.member = Some(world.join_group(self.group, self.caller.machine, None));
             }
-            (Phase::Joining, Beat::Stable(generation, owned)) => {
+            (Phase::Joining, Beat::Stable(generation)) => {
                 inner.phase = Phase::Stable;
                 inner.generation = generation;
-                inner.owned = owned.clone();
                 let member = inner.member.expect("it beat");
+                let owned = world.owned(self.group, member);
+                inner.owned = owned.clone();
                 let membership = Membership {
                     group: self.group,
                     member,
@@ -147,8 +157,9 @@ impl Member {
                     membership,
                 });
             }
-            (Phase::Joining, Beat::Rebalancing) => {}
-            (Phase::Stable, Beat::Stable(generation, _)) if generation == inner.generation => {}
+            // The next rebalance may begin before this member has heard of the last one.
+            (Phase::Joining, Beat::Rebalancing) => world.join_again(self.group, inner.member),
+            (Phase::Stable, Beat::Stable(generation)) if generation == inner.generation => {}
             (Phase::Stable, beat) => {
                 if beat == Beat::Unknown {
                     inner.member = None;
@@ -199,6 +210,8 @@ impl Member {
     fn fetch(&self, world: &mut World, inner: &mut Inner) {
         for (&partition, flow) in inner.flows.iter_mut().filter(|(_, flow)| !flow.paused) {
             let limit = world.rng.between(1, 5) as usize;
+            // What waits here has not been the engine's to pause.
+            let on_its_way = first_of(&inner.queue, partition).unwrap_or(flow.position);
             let log = world.topics.log((self.topic, partition));
             let (records, next) = log.read(partition, flow.position, limit);
             let end = log.stable();
@@ -213,7 +226,7 @@ impl Member {
                 });
                 inner.queue.push_back(InputEvent::Records(records));
                 if self.group == 0 {
-                    world.watch_inbox(partition, next);
+                    world.watch_inbox(partition, on_its_way);
                 }
             }
             if next >= end && flow.ended_at != Some(next) {
@@ -225,6 +238,14 @@ impl Member {
             }
         }
     }
+}
+
+/// The first record of a partition that waits in the queue.
+fn first_of(queue: &VecDeque<InputEvent<Membership>>, partition: Partition) -> Option<Offset> {
+    queue.iter().find_map(|event| match event {
+        InputEvent::Records(records) if records[0].partition == partition => Some(records[0].offset),
+        _ => None,
+    })
 }
 
 impl Input for SimInput {
@@ -242,7 +263,13 @@ impl Input for SimInput {
         std::future::poll_fn(|cx| {
             let mut inner = self.client.lock().expect("client");
             match inner.queue.pop_front() {
-                Some(event) => Poll::Ready(Ok(event)),
+                Some(event) => {
+                    // What was started before the engine knew of it belongs to nobody.
+                    if matches!(event, InputEvent::Assigned { .. } | InputEvent::Revoked { .. }) {
+                        inner.flows.clear();
+                    }
+                    Poll::Ready(Ok(event))
+                }
                 None => {
                     inner.waker = Some(cx.waker().clone());
                     Poll::Pending

@@ -31,6 +31,8 @@ pub struct Entry {
     pub headers: Vec<Header>,
     pub tx: u64,
     pub state: State,
+    /// When a compaction first met it as the last of its key: tombstones stay that much longer.
+    pub met: Option<Millis>,
 }
 
 #[derive(Default)]
@@ -59,7 +61,7 @@ struct Tx {
 
 #[derive(Default)]
 pub struct Topics {
-    names: Vec<String>,
+    names: Vec<&'static str>,
     logs: Vec<Vec<Log>>,
     pub producers: BTreeMap<String, Producer>,
     counter: u64,
@@ -76,20 +78,20 @@ pub enum Refused {
 }
 
 impl Topics {
-    pub fn create(&mut self, name: &str, partitions: i32) {
-        self.names.push(name.to_string());
+    pub fn create(&mut self, name: &'static str, partitions: i32) {
+        self.names.push(name);
         self.logs.push((0..partitions).map(|_| Log::default()).collect());
     }
 
     pub fn id(&self, name: &str) -> usize {
         self.names
             .iter()
-            .position(|n| n == name)
+            .position(|n| *n == name)
             .unwrap_or_else(|| panic!("no topic {name}"))
     }
 
-    pub fn name(&self, id: usize) -> &str {
-        &self.names[id]
+    pub fn name(&self, id: usize) -> &'static str {
+        self.names[id]
     }
 
     pub fn partitions(&self, topic: usize) -> i32 {
@@ -167,24 +169,6 @@ impl Log {
         }
         self.append(time, Entry::control(tx));
     }
-
-    /// Keeps the last of each key up to `until`, drops what was aborted and old tombstones.
-    fn compact(&mut self, until: Offset, tombstones_before: Millis) {
-        let until = until.min(self.stable());
-        let mut last: BTreeMap<Bytes, Offset> = BTreeMap::new();
-        for entry in self
-            .entries
-            .iter()
-            .filter(|e| e.offset < until && e.state == State::Committed)
-        {
-            last.insert(entry.key.clone().unwrap_or_default(), entry.offset);
-        }
-        self.entries.retain(|entry| {
-            let newest = || last.get(entry.key.as_deref().unwrap_or_default()) == Some(&entry.offset);
-            let gone = entry.value.is_none() && entry.time < tombstones_before;
-            entry.offset >= until || (entry.state == State::Committed && newest() && !gone)
-        });
-    }
 }
 
 impl Entry {
@@ -198,6 +182,7 @@ impl Entry {
             headers,
             tx,
             state,
+            met: None,
         }
     }
 
@@ -210,6 +195,7 @@ impl Entry {
             headers: Vec::new(),
             tx,
             state: State::Control,
+            met: None,
         }
     }
 
@@ -346,7 +332,7 @@ impl World {
         producer.completing += tx.places.len() + tx.groups.len();
         self.note(|| format!("log: transaction {} of {id} {state:?}", tx.id));
         for place in tx.places {
-            let (id, delay) = (id.to_string(), self.latency());
+            let (id, delay) = (id.to_string(), self.marker_delay());
             self.after(delay, move |world| {
                 let now = world.now;
                 world.topics.log_mut(place).resolve(tx.id, state, now);
@@ -355,11 +341,20 @@ impl World {
             });
         }
         for group in tx.groups {
-            let (id, delay) = (id.to_string(), self.latency());
+            let (id, delay) = (id.to_string(), self.marker_delay());
             self.after(delay, move |world| {
                 world.groups.resolve(group, tx.id, state == State::Committed);
                 world.marked(&id);
             });
+        }
+    }
+
+    fn marker_delay(&mut self) -> Millis {
+        let late = self.knobs.marker_late;
+        if self.chance(late) {
+            self.rng.between(50, 1_000)
+        } else {
+            self.latency()
         }
     }
 
@@ -369,17 +364,5 @@ impl World {
             .get_mut(id)
             .expect("it sent a marker")
             .completing -= 1;
-    }
-
-    pub fn compact(&mut self, place: Place) {
-        let before = self.now - self.knobs.retention_ms;
-        let end = self.topics.log(place).next;
-        let until = if self.rng.chance(0.5) {
-            end
-        } else {
-            self.rng.between(0, end)
-        };
-        self.note(|| format!("log: {place:?} compacted to {until}"));
-        self.topics.log_mut(place).compact(until, before);
     }
 }

@@ -6,7 +6,10 @@
 //! `--seed S --trace`                          one seed, step by step
 //! `--mutation E5a`, `--table`                 guards taken away (feature `mutations`)
 
+mod chaos;
+mod cleaner;
 mod clock;
+mod damage;
 mod executor;
 mod faults;
 mod group;
@@ -16,13 +19,19 @@ mod model;
 mod mutation;
 mod producer;
 mod real;
+mod relay;
 mod rng;
 mod runner;
 mod scenario;
 mod store;
 mod toy;
 mod watch;
+mod workload;
 mod world;
+
+/// Most of a run is small allocations: seeds a second are worth more than a heap of one's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     // Panics of the toys are dead letters; they need no noise.

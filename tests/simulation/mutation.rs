@@ -11,6 +11,7 @@ pub enum Mutation {
     E3ReplicateUnchecked,
     E3PartialUnchecked,
     E4PeekRemoves,
+    E5UnstableOffset,
     E6FreshMembership,
     E6UnfencedGeneration,
     E7ShadowUnchecked,
@@ -119,6 +120,11 @@ pub const ROWS: &[Row] = &[
         "the takeover writes no claim: the epoch is the end of the changelog",
     ),
     w(
+        "E5d",
+        Mutation::E5UnstableOffset,
+        "the committed offset is taken while a transaction on it is open",
+    ),
+    w(
         "E6a",
         Mutation::E6FreshMembership,
         "membership is taken at the commit, not at the assignment",
@@ -132,6 +138,11 @@ pub const ROWS: &[Row] = &[
         "E7a",
         engine::Mutation::E7IgnoreAge,
         "a store older than the tombstones is healed, not rebuilt",
+    ),
+    e(
+        "E7c",
+        engine::Mutation::E7SlowCopy,
+        "a restore that took longer than tombstones are kept counts",
     ),
     w(
         "E7b",

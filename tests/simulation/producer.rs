@@ -304,15 +304,16 @@ impl Log for SimLog {
         from: Offset,
         limit: usize,
     ) -> Result<ChangelogChunk, LogError> {
-        let place = (self.changelog, partition);
+        let (place, store) = ((self.changelog, partition), (self.stage, partition));
         self.ask(move |world| {
             let log = world.topics.log(place);
             let (records, next) = log.read(partition, from, limit);
-            Some(ChangelogChunk {
-                records,
-                next,
-                end: log.stable(),
-            })
+            let end = log.stable();
+            let night = world.knobs.night * 2.0;
+            if next < end && world.rebuilding(store) && world.chance(night) {
+                world.night_falls();
+            }
+            Some(ChangelogChunk { records, next, end })
         })
         .await
     }

@@ -50,7 +50,7 @@ pub fn stages() -> (Orders, Ledger) {
 
 /// Days pass, one after the other: lots are issued, then they expire. Then `last`.
 pub fn let_days_pass(world: &mut World, days: u32, last: impl FnOnce(&mut World) + Send + 'static) {
-    world.after(4_000, move |world| {
+    world.after(1_500, move |world| {
         if days == 0 {
             return last(world);
         }

@@ -10,7 +10,10 @@ use super::mutation::{self, ROWS, Row};
 use super::scenario;
 
 /// Seeds that found something once. They are run first, for ever.
-const REGRESSIONS: &[(u64, &str)] = &[];
+const REGRESSIONS: &[(u64, &str)] = &[(
+    1001,
+    "a rebuild that outlasts the tombstones brings back what is gone (E7)",
+)];
 
 struct Options {
     seeds: u64,

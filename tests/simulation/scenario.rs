@@ -10,14 +10,17 @@ use accrual::engine::processor::Processor;
 use accrual::engine::spec::{Limits, StageSpec};
 use accrual::engine::stage::Stage;
 
+use super::chaos;
 use super::clock::SimClock;
 use super::executor::{Executor, Task};
-use super::faults::Knobs;
+use super::faults::{Knobs, Stages};
 use super::model::{self, Written};
 use super::producer::SimLog;
 use super::real;
+use super::relay::{self, Relay};
 use super::store::SimStore;
-use super::toy::{self, SimTable, ToyLedger, ToyOrders};
+use super::toy::{SimTable, ToyLedger, ToyOrders};
+use super::workload;
 use super::world::{Caller, Command, Machine, Sim, World};
 
 pub struct Verdict {
@@ -28,12 +31,12 @@ pub struct Verdict {
 }
 
 /// What was written to the input so far.
-type Input = Arc<Mutex<Vec<Written>>>;
+pub type Input = Arc<Mutex<Vec<Written>>>;
 
 /// What is left must be done by then.
 const CALM_MAX_MS: Millis = 120_000;
 /// After everything came out: time for what must not come.
-const AFTERMATH_MS: Millis = 3_000;
+const AFTERMATH_MS: Millis = 1_500;
 
 pub fn run(seed: u64, trace: bool) -> Verdict {
     let knobs = Knobs::draw(seed);
@@ -55,7 +58,10 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
         world.machines.push(Machine {
             alive: false,
             life: 0,
+            stopping: false,
+            stop_wakers: Vec::new(),
             frozen_until: 0,
+            hung_until: 0,
             skew: 0,
             table: 0,
             table_wakers: Vec::new(),
@@ -64,15 +70,15 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
         world.after(delay, move |world| world.commands.push(Command::Start(machine)));
     }
     let input = Input::default();
-    if knobs.real {
+    if knobs.stages == Stages::Real {
         real::workload(&mut world, &input);
     } else {
-        workload(&mut world, &input);
+        workload::workload(&mut world, &input);
     }
     world.after(1, World::tend_groups);
-    world.after(1, chaos);
-    let faulty = knobs.faulty_ms;
-    world.after(faulty, move |world| calm(world, input));
+    world.after(1, chaos::chaos);
+    let until = world.faulty_until;
+    world.at(until, move |world| calm(world, input));
     let sim = Sim(Arc::new(Mutex::new(world)));
     let steps = Executor::new(sim.clone(), &stages).run();
     let mut world = sim.lock();
@@ -84,129 +90,18 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
     }
 }
 
-fn workload(world: &mut World, input: &Input) {
-    let knobs = world.knobs.clone();
-    let burst = world.rng.chance(0.2);
-    for id in 0..knobs.events {
-        let at = if burst {
-            world.rng.between(0, 50)
-        } else {
-            world.rng.between(0, knobs.faulty_ms)
-        };
-        let key = format!("k{}", world.rng.below(knobs.keys));
-        let member = format!("m{}", world.rng.below(3));
-        let delay = *world.rng.pick(&[0, 1, 20, 150, 600, 2_000]);
-        let level = world.rng.below(4);
-        let value = match world.rng.below(20) {
-            0..13 => format!("put e{id} {delay} {member}"),
-            13..16 => format!("hold e{id} {level} {member}"),
-            16..18 => "cancel x".to_string(),
-            18 => "panic x".to_string(),
-            _ => "nonsense".to_string(),
-        };
-        let input = input.clone();
-        world.after(at, move |world| {
-            let partition = toy::place(&key, world.knobs.partitions);
-            let offset = world.append("in", partition, &key, value.clone());
-            let time = world.now;
-            world.note(|| format!("in/{partition} at {offset}: {key} {value}"));
-            input.lock().expect("input").push(Written {
-                topic: "in",
-                partition,
-                offset,
-                time,
-                key,
-                value,
-            });
-        });
-    }
-    for _ in 0..world.rng.below(4) {
-        let at = world.rng.between(0, knobs.faulty_ms);
-        world.after(at, |world| {
-            world.table.push(world.now);
-            let end = world.table.len();
-            world.note(|| format!("table: record {}", end - 1));
-            for machine in 0..world.machines.len() {
-                let delay = world.rng.between(0, 1_000);
-                let life = world.machines[machine].life;
-                world.after(delay, move |world| {
-                    world.step(Caller { machine, life }, move |world| {
-                        world.read_table(machine, end)
-                    });
-                });
-            }
-        });
-    }
-}
-
-/// Something happens to somebody, over and over.
-fn chaos(world: &mut World) {
-    if world.calm {
-        return;
-    }
-    let knobs = world.knobs.clone();
-    let machine = world.rng.below(knobs.machines);
-    if world.chance(knobs.crash) && world.machines[machine].alive {
-        world.commands.push(Command::Crash(machine));
-        let delay = world.rng.between(1, 2_500);
-        world.after(delay, move |world| world.commands.push(Command::Start(machine)));
-    }
-    let machine = world.rng.below(knobs.machines);
-    if world.chance(knobs.freeze) {
-        let span = *world.rng.pick(&[20, 200, 1_000, 3_000]);
-        let until = world.now + world.rng.between(1, span);
-        world.machines[machine].frozen_until = until;
-        world.note(|| format!("m{machine} freezes until {}", until - 1_000_000));
-    }
-    let stage = world.rng.below(2);
-    if world.chance(knobs.rebalance) {
-        world.note(|| format!("group {stage}: somebody asks for a rebalance"));
-        world.rebalance(stage);
-    }
-    if world.chance(knobs.offset_back) {
-        world.set_offset_back(stage);
-    }
-    if world.chance(knobs.jump) {
-        let jump = world.rng.between(100, 3_000);
-        world.now += jump;
-        world.note(|| format!("time jumps by {jump}"));
-    }
-    if world.chance(knobs.compact) {
-        let topic = world.topics.id(if stage == 0 {
-            "in-changelog"
-        } else {
-            "mid-changelog"
-        });
-        let partitions = world.topics.partitions(topic) as usize;
-        let partition = world.rng.below(partitions) as i32;
-        world.compact((topic, partition));
-    }
-    for (kind, p) in [
-        ("forgets", knobs.forget),
-        ("empty", knobs.empty),
-        ("old snapshot", knobs.snapshot),
-    ] {
-        if world.chance(p) {
-            world.damage_redis(kind);
-        }
-    }
-    if world.chance(0.2) {
-        world.save_snapshots();
-    }
-    if world.chance(knobs.store_down * 0.1) {
-        world.redis.down_until = world.now + world.rng.between(10, 1_500);
-    }
-    let delay = world.rng.between(1, knobs.chaos_every * 2);
-    world.after(delay, chaos);
-}
-
 /// Faults stop; then everything must come out.
 fn calm(world: &mut World, input: Input) {
+    if world.now < world.faulty_until {
+        let until = world.faulty_until;
+        return world.at(until, move |world| calm(world, input));
+    }
     world.calm = true;
     world.note(|| "faults stop".to_string());
     world.redis.down_until = 0;
     for machine in 0..world.machines.len() {
         world.machines[machine].frozen_until = 0;
+        world.machines[machine].hung_until = 0;
         world.commands.push(Command::Start(machine));
         world.after(500, move |world| {
             let end = world.table.len();
@@ -214,65 +109,60 @@ fn calm(world: &mut World, input: Input) {
         });
     }
     let pokes = input.clone();
-    let days = if world.knobs.real { 3 } else { 0 };
+    let days = if world.knobs.stages == Stages::Real { 3 } else { 0 };
     real::let_days_pass(world, days, move |world| {
-        poke(world, &pokes);
+        workload::poke(world, &pokes);
         let until = world.now + CALM_MAX_MS;
-        world.after(500, move |world| look(world, input, until, None));
+        world.after(500, move |world| look(world, input, until, Looked::default()));
     });
 }
 
-/// A record for every partition: an owner that is idle does not know what became of its store.
-fn poke(world: &mut World, input: &Input) {
-    for topic in ["in", "mid"] {
-        let id = world.topics.id(topic);
-        for partition in 0..world.topics.partitions(id) {
-            let (key, value) = ("poke".to_string(), "nonsense".to_string());
-            let offset = world.append(topic, partition, &key, value.clone());
-            let time = world.now;
-            input.lock().expect("input").push(Written {
-                topic,
-                partition,
-                offset,
-                time,
-                key,
-                value,
-            });
-        }
-    }
+/// What the last look found. Nothing new became visible: it still holds.
+#[derive(Default)]
+struct Looked {
+    seen: Option<u64>,
+    wrong: Option<String>,
+    /// Since when nothing is wrong.
+    settled: Option<Millis>,
 }
 
-fn look(world: &mut World, input: Input, until: Millis, settled: Option<Millis>) {
-    let mut wrong = if world.knobs.real {
-        real::judge(world, &input.lock().expect("input"))
-    } else {
-        let model = model::fold(&input.lock().expect("input"), &world.table, world.knobs.skew_max);
-        world.judge(&model)
-    };
+fn look(world: &mut World, input: Input, until: Millis, mut last: Looked) {
     let now = world.now;
-    if wrong.is_empty() && settled.is_some_and(|since| now >= since + AFTERMATH_MS) {
-        wrong = world.judge_store();
-        if wrong.is_empty() {
+    if last.seen != Some(world.watch.seen) {
+        let wrong = judge(world, &input.lock().expect("input"));
+        if let Some(what) = wrong.iter().find(|what| what.starts_with("wrong")) {
+            return world.fail(what.clone());
+        }
+        last.seen = Some(world.watch.seen);
+        last.wrong = wrong.first().map(|what| format!("{what} of {}", wrong.len()));
+    }
+    let mut wrong = last.wrong.clone();
+    if last.settled.is_some_and(|since| now >= since + AFTERMATH_MS) && wrong.is_none() {
+        wrong = world.judge_store().into_iter().next();
+        if wrong.is_none() {
             world.watch.done = true;
             return;
         }
     }
-    if let Some(what) = wrong.iter().find(|what| what.starts_with("wrong")) {
-        return world.fail(what.clone());
-    }
     if now > until {
-        return world.fail(format!(
-            "liveness: {} of {}",
-            wrong.first().map_or("nothing", |w| w),
-            wrong.len()
-        ));
+        return world.fail(format!("liveness: {}", wrong.as_deref().unwrap_or("nothing")));
     }
-    let settled = if wrong.is_empty() {
-        settled.or(Some(now))
-    } else {
-        None
+    last.settled = match wrong {
+        None => last.settled.or(Some(now)),
+        Some(_) => None,
     };
-    world.after(250, move |world| look(world, input, until, settled));
+    world.after(250, move |world| look(world, input, until, last));
+}
+
+fn judge(world: &World, input: &[Written]) -> Vec<String> {
+    match world.knobs.stages {
+        Stages::Real => real::judge(world, input),
+        Stages::Relay => relay::judge(world, input),
+        Stages::Toys => {
+            let model = model::fold(input, &world.table, world.knobs.skew_max);
+            world.judge(&model)
+        }
+    }
 }
 
 fn limits(knobs: &Knobs) -> Limits {
@@ -285,7 +175,7 @@ fn limits(knobs: &Knobs) -> Limits {
         changelog_chunk_max_records: knobs.changelog_chunk,
         inbox_max_records: knobs.inbox_max,
         cache_max_keys: knobs.cache_max,
-        store_max_age_ms: knobs.retention_ms / 2,
+        store_max_age_ms: knobs.retention_ms / 2 - knobs.skew_max,
         backoff_max_ms: 200,
         ..Limits::default()
     }
@@ -314,7 +204,7 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         input_topic: ["in", "mid"][stage].into(),
         input_partitions: [knobs.partitions, 2][stage],
         partitioner: Partitioner::Murmur2,
-        changelog: Some(["in-changelog", "mid-changelog"][stage].into()),
+        changelog: (knobs.stages != Stages::Relay).then(|| ["in-changelog", "mid-changelog"][stage].into()),
         dead_letters: "dead".into(),
         nonce: format!("m{machine}l{}", caller.life),
         upstream: boards[..stage].to_vec(),
@@ -352,21 +242,31 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
         machine,
     };
     let run = Parts {
+        sim,
+        caller,
         spec: &spec,
         log: &log,
         store: &store,
         clock: &clock,
         table: &table,
     };
-    if knobs.real {
-        let (orders, ledger) = real::stages();
-        return vec![run.stage(0, orders), run.stage(1, ledger)];
+    match knobs.stages {
+        Stages::Toys => vec![run.stage(0, orders), run.stage(1, ledger)],
+        Stages::Real => {
+            let (orders, ledger) = real::stages();
+            vec![run.stage(0, orders), run.stage(1, ledger)]
+        }
+        Stages::Relay => {
+            let out = "out".into();
+            vec![run.stage(0, Relay { out, partitions: 2 })]
+        }
     }
-    vec![run.stage(0, orders), run.stage(1, ledger)]
 }
 
 /// What a stage is put together from.
 struct Parts<'a> {
+    sim: &'a Sim,
+    caller: Caller,
     spec: &'a dyn Fn(usize) -> StageSpec,
     log: &'a dyn Fn(usize) -> SimLog,
     store: &'a dyn Fn(usize) -> SimStore,
@@ -384,6 +284,7 @@ impl Parts<'_> {
             clock: Arc::new((self.clock)()),
             table: Arc::new((self.table)()),
         };
-        Box::pin(Stage::new(shared).run(std::future::pending()))
+        let stop = self.sim.clone().stop(self.caller);
+        Box::pin(Stage::new(shared).run(stop))
     }
 }

@@ -18,10 +18,10 @@ use super::mutation::{self, Mutation};
 use super::world::{Caller, Sim, World};
 
 #[derive(Clone, Default)]
-struct Meta {
+pub struct Meta {
     epoch: Offset,
     /// Batch, changelog offset, stamp; missing between a claim on nothing and its rebuild.
-    batch: Option<(u64, Offset, Millis)>,
+    pub batch: Option<(u64, Offset, Millis)>,
     /// Batch it leads to and last part written.
     partial: Option<(u64, u32)>,
 }
@@ -34,8 +34,8 @@ pub struct Keys {
 }
 
 #[derive(Clone, Default)]
-struct Shard {
-    meta: Option<Meta>,
+pub struct Shard {
+    pub meta: Option<Meta>,
     keys: Keys,
     /// Epoch, target batch, last part.
     shadow_marker: Option<(Offset, u64, u32)>,
@@ -43,19 +43,22 @@ struct Shard {
 }
 
 #[derive(Default)]
-struct History {
-    now: Arc<Shard>,
-    last: VecDeque<Arc<Shard>>,
-    snapshots: Vec<Arc<Shard>>,
+pub struct History {
+    remembers: bool,
+    pub now: Arc<Shard>,
+    pub last: VecDeque<Arc<Shard>>,
+    pub snapshots: Vec<Arc<Shard>>,
 }
 
 #[derive(Default)]
 pub struct Redis {
-    shards: BTreeMap<(usize, Partition), History>,
+    pub shards: BTreeMap<(usize, Partition), History>,
     pub down_until: Millis,
 }
 
-const HISTORY_MAX: usize = 30;
+pub const HISTORY_MAX: usize = 30;
+/// How late a script may run: less than what passes between the last fault and the last poke.
+const LATE_MAX_MS: Millis = 1_200;
 
 impl Keys {
     fn write(&mut self, writes: &[Write]) {
@@ -127,8 +130,8 @@ fn lost<T>(found: impl Into<String>) -> Result<T, StoreError> {
 
 impl Shard {
     /// The meta, if it is of exactly this epoch.
-    fn meta(&mut self, epoch: Offset) -> Result<&mut Meta, StoreError> {
-        match &mut self.meta {
+    fn of_epoch(&self, epoch: Offset) -> Result<&Meta, StoreError> {
+        match &self.meta {
             None => lost("no meta"),
             Some(meta) if meta.epoch > epoch => Err(StoreError::Fenced { epoch: meta.epoch }),
             Some(meta) if meta.epoch < epoch => lost(format!("epoch {}", meta.epoch)),
@@ -136,22 +139,28 @@ impl Shard {
         }
     }
 
-    fn read(&mut self, expected: Marker, ask: &Ask) -> Result<Answer, StoreError> {
+    fn meta(&mut self, epoch: Offset) -> Result<&mut Meta, StoreError> {
+        self.of_epoch(epoch)?;
+        Ok(self.meta.as_mut().expect("looked at above"))
+    }
+
+    /// What a store would do that takes timers away when it shows them.
+    fn forget_due(&mut self, answer: &Answer) {
+        for (key, wake, _) in &answer.due {
+            self.keys.timers.remove(&(*wake, key.clone()));
+        }
+    }
+
+    fn read(&self, expected: Marker, ask: &Ask) -> Result<Answer, StoreError> {
         if mutation::on(Mutation::E3ReadUnchecked) {
             return Ok(self.keys.answer(ask));
         }
-        let meta = self.meta(expected.epoch)?;
+        let meta = self.of_epoch(expected.epoch)?;
         let found = meta.batch.map(|(batch, _, _)| batch);
         if meta.partial.is_some() || found != Some(expected.batch) {
             return lost(format!("batch {found:?}, partial {:?}", meta.partial));
         }
-        let answer = self.keys.answer(ask);
-        if mutation::on(Mutation::E4PeekRemoves) {
-            for (key, wake, _) in &answer.due {
-                self.keys.timers.remove(&(*wake, key.clone()));
-            }
-        }
-        Ok(answer)
+        Ok(self.keys.answer(ask))
     }
 
     fn replicate(&mut self, step: Step, writes: &[Write]) -> Result<Timers, StoreError> {
@@ -246,66 +255,28 @@ impl Shard {
 
 impl History {
     fn change<T>(&mut self, change: impl FnOnce(&mut Shard) -> T) -> T {
-        self.last.push_back(self.now.clone());
-        if self.last.len() > HISTORY_MAX {
-            self.last.pop_front();
+        if self.remembers {
+            self.last.push_back(self.now.clone());
+            if self.last.len() > HISTORY_MAX {
+                self.last.pop_front();
+            }
         }
         change(Arc::make_mut(&mut self.now))
     }
 }
 
 impl World {
-    fn shard(&mut self, at: (usize, Partition)) -> &mut History {
-        self.redis.shards.entry(at).or_default()
+    pub fn shard(&mut self, at: (usize, Partition)) -> &mut History {
+        // Copies are dear: they are made only where something goes back to them.
+        let remembers = self.knobs.forget > 0.0 || self.knobs.amnesia > 0.0;
+        self.redis.shards.entry(at).or_insert_with(|| History {
+            remembers,
+            ..History::default()
+        })
     }
 
     pub fn stored(&mut self, stage: usize, partition: Partition) -> Keys {
         self.shard((stage, partition)).now.keys.clone()
-    }
-
-    /// A background save: it may be put back much later.
-    pub fn save_snapshots(&mut self) {
-        for history in self.redis.shards.values_mut() {
-            history.snapshots.push(history.now.clone());
-        }
-    }
-
-    /// The last writes of a shard are gone.
-    fn forget(&mut self, at: (usize, Partition), back: usize) {
-        let history = self.shard(at);
-        let keep = history.last.len().saturating_sub(back);
-        if let Some(found) = history.last.get(keep).cloned() {
-            history.now = found;
-            history.last.truncate(keep);
-            self.note(|| format!("redis {at:?}: forgets {back} writes"));
-        }
-    }
-
-    /// Each shard loses what `pick` says, or only some of them do.
-    pub fn damage_redis(&mut self, kind: &str) {
-        let all = self.rng.chance(0.5);
-        let places: Vec<_> = self.redis.shards.keys().copied().collect();
-        for at in places {
-            if !all && self.rng.chance(0.5) {
-                continue;
-            }
-            let most = *self.rng.pick(&[4, HISTORY_MAX]);
-            let (back, any) = (self.rng.below(most), self.rng.next() as usize);
-            if kind == "forgets" {
-                self.forget(at, back);
-                continue;
-            }
-            let history = self.shard(at);
-            let found = match kind {
-                "empty" => Some(Arc::default()),
-                _ if history.snapshots.is_empty() => None,
-                _ => Some(history.snapshots[any % history.snapshots.len()].clone()),
-            };
-            if let Some(found) = found {
-                history.now = found;
-                self.note(|| format!("redis {at:?}: {kind}"));
-            }
-        }
     }
 }
 
@@ -321,7 +292,7 @@ impl SimStore {
         &self,
         name: &'static str,
         partition: Partition,
-        script: impl FnOnce(&mut Shard) -> Result<T, StoreError> + Send + 'static,
+        script: impl FnOnce(&mut History) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (at, machine) = ((self.stage, partition), self.caller.machine);
         self.sim
@@ -339,7 +310,10 @@ impl SimStore {
                     return world.after(give_up, move |_| slot.answer(Err(unavailable())));
                 }
                 if world.chance(late) {
-                    let (give_up, much) = (world.rng.between(1, 60), *world.rng.pick(&[100, 500, 3_000]));
+                    let (give_up, much) = (
+                        world.rng.between(1, 60),
+                        *world.rng.pick(&[100, 400, LATE_MAX_MS]),
+                    );
                     let given_up = slot.clone();
                     world.after(give_up, move |_| given_up.answer(Err(unavailable())));
                     delay = give_up + world.rng.between(0, much);
@@ -349,7 +323,7 @@ impl SimStore {
                     world.after(delay + give_up, move |_| lost.answer(Err(unavailable())));
                 }
                 world.after(delay, move |world| {
-                    let answer = world.shard(at).change(script);
+                    let answer = script(world.shard(at));
                     let amnesia = world.knobs.amnesia;
                     if world.chance(amnesia) {
                         let back = world.rng.between(1, 3) as usize;
@@ -374,8 +348,15 @@ impl SimStore {
 
 impl Store for SimStore {
     async fn read(&self, partition: Partition, expected: Marker, ask: Ask) -> Result<Answer, StoreError> {
-        self.run("read", partition, move |shard| shard.read(expected, &ask))
-            .await
+        let answer = self
+            .run("read", partition, move |history| history.now.read(expected, &ask))
+            .await?;
+        if mutation::on(Mutation::E4PeekRemoves) {
+            let mut world = self.sim.lock();
+            let history = world.shard((self.stage, partition));
+            history.change(|shard| shard.forget_due(&answer));
+        }
+        Ok(answer)
     }
 
     async fn replicate(
@@ -384,28 +365,35 @@ impl Store for SimStore {
         step: Step,
         writes: Vec<Write>,
     ) -> Result<Timers, StoreError> {
-        self.run("replicate", partition, move |shard| {
-            shard.replicate(step, &writes)
+        self.run("replicate", partition, move |history| {
+            history.change(|shard| shard.replicate(step, &writes))
         })
         .await
     }
 
     async fn claim(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
-        self.run("claim", partition, move |shard| shard.claim(epoch))
-            .await
+        self.run("claim", partition, move |history| {
+            history.change(|shard| shard.claim(epoch))
+        })
+        .await
     }
 
     async fn rebuild(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<(), StoreError> {
-        self.run("rebuild", partition, move |shard| shard.rebuild(step, &writes))
-            .await
+        self.run("rebuild", partition, move |history| {
+            history.change(|shard| shard.rebuild(step, &writes))
+        })
+        .await
     }
 
     async fn swap(&self, partition: Partition, step: Step) -> Result<Timers, StoreError> {
-        self.run("swap", partition, move |shard| shard.swap(step)).await
+        self.run("swap", partition, move |history| {
+            history.change(|shard| shard.swap(step))
+        })
+        .await
     }
 
     async fn timers(&self, partition: Partition, _now: Millis) -> Result<(Timers, u64), StoreError> {
-        self.run("timers", partition, |shard| Ok((shard.keys.timers(), 0)))
+        self.run("timers", partition, |history| Ok((history.now.keys.timers(), 0)))
             .await
     }
 }

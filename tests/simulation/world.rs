@@ -30,7 +30,12 @@ pub struct Machine {
     pub alive: bool,
     /// Counts restarts: what an earlier one began is not carried on.
     pub life: u32,
+    /// Told to stop; it ends once it has drained.
+    pub stopping: bool,
+    pub stop_wakers: Vec<Waker>,
     pub frozen_until: Millis,
+    /// The engine is not polled, while threads of the adapters go on.
+    pub hung_until: Millis,
     pub skew: Millis,
     /// The global table as this machine has read it: this many records.
     pub table: usize,
@@ -64,6 +69,8 @@ pub struct World {
     pub watch: Watch,
     /// When each record of the global table was written.
     pub table: Vec<Millis>,
+    /// Faults go on until then; a jump of time does not shorten them.
+    pub faulty_until: Millis,
     /// Faults are over: what is left must come to its end.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -84,6 +91,7 @@ impl World {
             redis: Redis::default(),
             watch: Watch::default(),
             table: Vec::new(),
+            faulty_until: 1_000_000 + knobs.faulty_ms,
             calm: false,
             trace: trace.then(Vec::new),
             failure: None,
@@ -130,6 +138,13 @@ impl World {
         Some(event)
     }
 
+    /// Time passes for everybody, and nobody gets to do anything.
+    pub fn jump(&mut self, by: Millis) {
+        self.now += by;
+        self.faulty_until += by;
+        self.note(|| format!("time jumps by {by}"));
+    }
+
     pub fn chance(&mut self, probability: f64) -> bool {
         !self.calm && self.rng.chance(probability)
     }
@@ -151,6 +166,27 @@ impl World {
 
     pub fn frozen(&self, machine: usize) -> bool {
         self.machines[machine].frozen_until > self.now
+    }
+
+    pub fn polled(&self, machine: usize) -> bool {
+        !self.frozen(machine) && self.machines[machine].hung_until <= self.now
+    }
+
+    pub fn stop(&mut self, machine: usize) {
+        let state = &mut self.machines[machine];
+        if state.alive && !state.stopping {
+            state.stopping = true;
+            state.stop_wakers.drain(..).for_each(|waker| waker.wake());
+            self.note(|| format!("m{machine} is told to stop"));
+        }
+    }
+
+    /// All of its stages have drained; it comes back some time later.
+    pub fn stopped(&mut self, machine: usize) {
+        self.machines[machine].alive = false;
+        self.note(|| format!("m{machine} has stopped"));
+        let delay = self.rng.between(1, 1_000);
+        self.after(delay, move |world| world.commands.push(Command::Start(machine)));
     }
 
     /// Does the caller's next step: not at all if it is dead, later if it is frozen.
@@ -179,6 +215,24 @@ pub struct Sim(pub Arc<Mutex<World>>);
 impl Sim {
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Resolves when the machine is told to stop.
+    pub async fn stop(self, caller: Caller) {
+        std::future::poll_fn(|cx| {
+            let mut world = self.lock();
+            if !world.lives(caller) {
+                return Poll::Pending;
+            }
+            let machine = &mut world.machines[caller.machine];
+            if machine.stopping {
+                return Poll::Ready(());
+            }
+            machine.stop_wakers.retain(|waker| !waker.will_wake(cx.waker()));
+            machine.stop_wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     /// Begins a call; `begin` must see to it that the slot is answered some day.

@@ -1,0 +1,65 @@
+//! The broker's log cleaner. Tombstones stay for a while after a cleaning has met them, and only
+//! what is stable is cleaned.
+
+use std::collections::BTreeMap;
+
+use accrual::engine::ports::{Millis, Offset};
+use bytes::Bytes;
+
+use super::log::{Entry, Log, Place, State};
+use super::world::World;
+
+impl Log {
+    /// Keeps the last of each key up to `until`; drops what was aborted, and tombstones that an
+    /// earlier compaction met before `tombstones_before`.
+    fn compact(&mut self, until: Offset, now: Millis, tombstones_before: Millis) {
+        let until = until.min(self.stable());
+        let mut last: BTreeMap<Bytes, Offset> = BTreeMap::new();
+        let cleaned = |entry: &Entry| entry.offset < until;
+        let committed = |entry: &Entry| entry.state == State::Committed;
+        for entry in self
+            .entries
+            .iter()
+            .filter(|entry| cleaned(entry) && committed(entry))
+        {
+            last.insert(entry.key.clone().unwrap_or_default(), entry.offset);
+        }
+        self.entries.retain_mut(|entry| {
+            if !cleaned(entry) {
+                return true;
+            }
+            let newest = last.get(entry.key.as_deref().unwrap_or_default()) == Some(&entry.offset);
+            let met = *entry.met.get_or_insert(now);
+            let gone = entry.value.is_none() && met < tombstones_before;
+            committed(entry) && newest && !gone
+        });
+    }
+}
+
+impl World {
+    /// Cleans both changelogs to their ends.
+    pub fn clean_all(&mut self) {
+        let (now, before) = (self.now, self.now - self.knobs.retention_ms);
+        for name in ["in-changelog", "mid-changelog"] {
+            let topic = self.topics.id(name);
+            for partition in 0..self.topics.partitions(topic) {
+                let log = self.topics.log_mut((topic, partition));
+                log.compact(log.next, now, before);
+            }
+        }
+        self.note(|| "log: everything compacted".to_string());
+    }
+
+    pub fn compact(&mut self, place: Place) {
+        let now = self.now;
+        let before = now - self.knobs.retention_ms;
+        let end = self.topics.log(place).next;
+        let until = if self.rng.chance(0.5) {
+            end
+        } else {
+            self.rng.between(0, end)
+        };
+        self.note(|| format!("log: {place:?} compacted to {until}"));
+        self.topics.log_mut(place).compact(until, now, before);
+    }
+}
