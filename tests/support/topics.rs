@@ -176,6 +176,11 @@ impl Topics {
         assert!(failed.is_empty(), "not delivered: {failed:?}");
     }
 
+    /// Whether every record handed over is stored within that time; the rest is tried on.
+    pub fn try_flush(&self, timeout: Duration) -> bool {
+        self.producer.flush(timeout).is_ok()
+    }
+
     /// Makes one topic with the broker's defaults, for tests that run no processor.
     pub fn create(&self, topic: &str) {
         let name = self.name(topic);
@@ -255,7 +260,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// How many partitions there are, each to be read from its beginning.
-fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
+pub fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
     let mut partitions = TopicPartitionList::new();
     wait_for(&format!("metadata of {name}"), TIMEOUT, || {
         let metadata = consumer.fetch_metadata(Some(name), TIMEOUT).expect("metadata");
@@ -270,7 +275,7 @@ fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
     partitions.count()
 }
 
-fn received(message: &impl Message) -> Incoming {
+pub fn received(message: &impl Message) -> Incoming {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     Incoming {
         partition: message.partition(),
