@@ -21,7 +21,7 @@ use crate::support::servers::{Kafka, Redis};
 /// What a process may take to end after SIGTERM: its own bound is 25 s.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// A loss that has met nothing to lose by then is called off.
-const LOSS_PATIENCE: Duration = Duration::from_secs(5);
+const LOSS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A kind of fault. Milliseconds: how long it lasts, from and to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

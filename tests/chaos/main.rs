@@ -5,7 +5,8 @@
 //! Without arguments: every kind of fault once, about two minutes.
 //! `cargo test --test chaos -- --minutes 15 [--seed S] [--orders-a-second 20] [--gap-ms 3500]`
 //!
-//! Logs of the last run stay in `target/tmp/chaos`.
+//! Logs of the last run stay in `target/tmp/chaos`. `ACCRUAL_TEST_BINARY` names another binary
+//! than this build's.
 
 mod faults;
 mod fleet;

@@ -12,6 +12,7 @@ use super::http;
 use super::servers::{Control, Process, free_port, new_dir, wait_for};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const BINARY_VARIABLE: &str = "ACCRUAL_TEST_BINARY";
 /// A shell's exit code for a process that a signal ended, less the signal.
 const SIGNALLED: i32 = 128;
 
@@ -49,8 +50,14 @@ fn utf8(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }
 
+/// The binary that is tested: this build's, or the one that `ACCRUAL_TEST_BINARY` names.
+fn binary() -> PathBuf {
+    let given = std::env::var_os(BINARY_VARIABLE);
+    given.map_or_else(|| env!("CARGO_BIN_EXE_accrual").into(), PathBuf::from)
+}
+
 fn command(arguments: &[&str], settings: &Settings) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_accrual"));
+    let mut command = Command::new(binary());
     let own = std::env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with("ACCRUAL_")) {
         command.env_remove(name);

@@ -114,6 +114,7 @@ impl Topics {
             .set("acks", "all");
         config
             .set("enable.idempotence", "true")
+            .set("reconnect.backoff.max.ms", "500")
             .set("message.max.bytes", RECORD_MAX_BYTES);
         let producer = config
             .create_with_context(Deliveries::default())

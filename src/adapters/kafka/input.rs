@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Input, InputEvent, Offset, Partition, Record};
 
+use super::namesake::Namesake;
 use super::poller::{self, Command};
 use super::queue::Queue;
 use super::settings::Stage;
@@ -55,12 +56,12 @@ pub struct KafkaInput {
 }
 
 impl KafkaInput {
-    pub(super) async fn join(stage: &Stage) -> Result<Self, LogError> {
+    pub(super) async fn join(stage: &Stage, namesake: Arc<Namesake>) -> Result<Self, LogError> {
         let (tell, control) = channel::unbounded_channel();
         let (deliver, data) = channel::channel(BATCHES_MAX);
         let (commands, orders) = mpsc::channel();
         let (ready, joined) = oneshot::channel();
-        poller::spawn(stage.clone(), tell, deliver, orders, ready)?;
+        poller::spawn(stage.clone(), namesake, tell, deliver, orders, ready)?;
         let queue = joined
             .await
             .map_err(|_| LogError::Fatal("the consumer thread ended".into()))??;

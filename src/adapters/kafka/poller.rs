@@ -19,6 +19,7 @@ use crate::engine::ports::{InputEvent, Offset, Partition, Record, Released};
 use super::classify;
 use super::context::Context;
 use super::input::{Delivered, Event, Membership};
+use super::namesake::Namesake;
 use super::outbox::Outbox;
 use super::queue::{self, Client, HeaderNames, Queue};
 use super::settings::Stage;
@@ -53,6 +54,7 @@ pub(super) enum Command {
 /// Joins the group on a new thread, and says on `ready` how that went.
 pub(super) fn spawn(
     stage: Stage,
+    namesake: Arc<Namesake>,
     tell: channel::UnboundedSender<Result<Event, LogError>>,
     deliver: channel::Sender<Delivered>,
     commands: Receiver<Command>,
@@ -60,15 +62,17 @@ pub(super) fn spawn(
 ) -> Result<(), LogError> {
     thread::Builder::new()
         .name(format!("{}-input", stage.stage))
-        .spawn(move || match Poller::subscribe(&stage, tell, deliver, commands) {
-            Ok(mut poller) => {
-                let _ = ready.send(Ok(Arc::downgrade(&poller.queue)));
-                poller.run();
-            }
-            Err(e) => {
-                let _ = ready.send(Err(e));
-            }
-        })
+        .spawn(
+            move || match Poller::subscribe(&stage, namesake, tell, deliver, commands) {
+                Ok(mut poller) => {
+                    let _ = ready.send(Ok(Arc::downgrade(&poller.queue)));
+                    poller.run();
+                }
+                Err(e) => {
+                    let _ = ready.send(Err(e));
+                }
+            },
+        )
         .map(|_| ())
         .map_err(|e| LogError::Fatal(format!("no thread for the consumer: {e}")))
 }
@@ -85,6 +89,7 @@ struct Poller {
     topic: Arc<str>,
     queue: Arc<Queue>,
     client: Arc<Client>,
+    namesake: Arc<Namesake>,
     tell: channel::UnboundedSender<Result<Event, LogError>>,
     commands: Receiver<Command>,
     names: HeaderNames,
@@ -98,6 +103,7 @@ struct Poller {
 impl Poller {
     fn subscribe(
         stage: &Stage,
+        namesake: Arc<Namesake>,
         tell: channel::UnboundedSender<Result<Event, LogError>>,
         deliver: channel::Sender<Delivered>,
         commands: Receiver<Command>,
@@ -115,6 +121,7 @@ impl Poller {
             topic: stage.input.clone(),
             queue,
             client,
+            namesake,
             tell,
             commands,
             names: HeaderNames::default(),
@@ -386,8 +393,11 @@ impl Poller {
         let place = partition.map_or_else(String::new, |partition| format!(" partition {partition}"));
         let what = format!("input {}{place}", self.topic);
         if fatal {
-            self.report(LogError::Fatal(format!("{what}: {reason}")));
-            return;
+            let cause = self.client.client().fatal_error().map(|(code, _)| code);
+            return self.report(match cause {
+                Some(Code::FencedInstanceId) => self.namesake.met(&what),
+                _ => LogError::Fatal(format!("{what}: {reason}")),
+            });
         }
         match classify::reading_code(&what, code) {
             // librdkafka goes on by itself.
