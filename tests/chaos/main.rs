@@ -5,8 +5,8 @@
 //! Without arguments: every kind of fault once, about two minutes.
 //! `cargo test --test chaos -- --minutes 15 [--seed S] [--orders-a-second 20] [--gap-ms 3500]`
 //!
-//! Logs of the last run stay in `target/tmp/chaos`. `ACCRUAL_TEST_BINARY` names another binary
-//! than this build's.
+//! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
+//! `ACCRUAL_TEST_BINARY` names another binary than this build's.
 
 mod faults;
 mod fleet;
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
         orders_a_second: value("--orders-a-second").unwrap_or(20) as u32,
+        keep_logs: arguments.iter().any(|word| word == "--keep-logs"),
         gap: Duration::from_millis(value("--gap-ms").unwrap_or(3_200)),
     })
 }

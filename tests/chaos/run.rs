@@ -37,6 +37,8 @@ pub struct Options {
     pub minutes: Option<Duration>,
     pub orders_a_second: u32,
     pub gap: Duration,
+    /// Also of a run that went well.
+    pub keep_logs: bool,
 }
 
 struct Stage {
@@ -48,7 +50,7 @@ struct Stage {
 
 pub fn run(options: &Options) -> ExitCode {
     println!("chaos: seed {}", options.seed);
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", options.seed));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("a writable target directory");
     let stage = set_up(&dir);
@@ -78,7 +80,12 @@ pub fn run(options: &Options) -> ExitCode {
     let times = Times { loaded, stall, took };
     show(&stage.site.fleet, &load, &happened, &times, &verdict);
     match settled {
-        Ok(()) if verdict.is_good() => return ExitCode::SUCCESS,
+        Ok(()) if verdict.is_good() => {
+            if !options.keep_logs {
+                let _ = fs::remove_dir_all(&dir);
+            }
+            return ExitCode::SUCCESS;
+        }
         Ok(()) => {}
         Err(why) => println!("not settled after {SETTLE_TIMEOUT:?}: {why}"),
     }
