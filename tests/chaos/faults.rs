@@ -6,22 +6,14 @@
 //! lost on the way. Survivable, because what was decided is in Kafka's log and the broker keeps
 //! what it acknowledged. Not permitted: a broker that loses its log.
 
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::fleet::{Desk, Fleet, GUEST, INSTANCES};
-use super::proxy::{END_TXN, Half, Loss, PRODUCE, Proxy, Sort, TXN_OFFSET_COMMIT};
-use crate::support::servers::{Kafka, Redis};
-
-/// What a process may take to end after SIGTERM: its own bound is 25 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(40);
-/// A loss that has met nothing to lose by then is called off.
-const LOSS_PATIENCE: Duration = Duration::from_secs(20);
+use super::fleet::INSTANCES;
+use super::proxy::{END_TXN, Half, Loss, PRODUCE, Sort, TXN_OFFSET_COMMIT};
 
 /// A kind of fault. Milliseconds: how long it lasts, from and to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +97,7 @@ impl Kind {
         row(self).1
     }
 
-    fn target(self) -> Target {
+    pub fn target(self) -> Target {
         match self {
             Kill | KillBeyondSession | FreezeBeyondSession | Hiccup | Restart | ScaleIn => Target::Instance,
             ScaleOut => Target::Guest,
@@ -118,7 +110,8 @@ impl Kind {
         }
     }
 
-    fn loss(self) -> Option<Loss> {
+    /// What is lost on the way, where it is a loss.
+    pub fn loss(self) -> Option<Loss> {
         let (sort, half) = match self {
             ScriptReplyLost => (Sort::Script, Half::Reply),
             ScriptLost => (Sort::Script, Half::Request),
@@ -137,7 +130,9 @@ fn row(kind: Kind) -> &'static (Kind, &'static str, u32, std::ops::Range<u64>) {
     row.expect("every kind has a row")
 }
 
-enum Target {
+/// What a fault has for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
     Instance,
     Guest,
     Redis,
@@ -151,7 +146,7 @@ enum Target {
 pub struct Fault {
     pub kind: Kind,
     /// Which instance, where one is meant: the next that is free from here on.
-    instance: usize,
+    pub instance: usize,
     pub lasts: Duration,
     /// Time from the fault before.
     pub gap: Duration,
@@ -209,161 +204,5 @@ impl Iterator for Plan {
             gap: millis(self.mean_gap_ms / 4..self.mean_gap_ms * 7 / 4),
             instance: self.random.random_range(0..INSTANCES),
         })
-    }
-}
-
-/// Everything that can be disturbed.
-pub struct Site {
-    pub fleet: Fleet,
-    pub kafka: Kafka,
-    pub redis: Redis,
-    pub kafka_proxy: Proxy,
-    pub redis_proxy: Proxy,
-    pub desks: [Desk; 4],
-}
-
-impl Site {
-    /// Takes what the fault disturbs, if it is free: the desk, and the instance where one is meant.
-    fn take(&self, fault: &Fault) -> Option<(&Desk, usize)> {
-        let members = &self.fleet.members;
-        let server = |number: usize| self.desks[number].take().then(|| (&self.desks[number], 0));
-        match fault.kind.target() {
-            Target::Redis => server(0),
-            Target::Broker => server(1),
-            Target::RedisProxy => server(2),
-            Target::BrokerProxy => server(3),
-            Target::Guest => members[GUEST].desk.take().then(|| (&members[GUEST].desk, GUEST)),
-            Target::Instance => (0..INSTANCES)
-                .map(|step| (fault.instance + step) % INSTANCES)
-                .find(|number| members[*number].desk.take())
-                .map(|number| (&members[number].desk, number)),
-        }
-    }
-
-    /// Lets it happen on a thread of its own. None: what it disturbs is not free. The thread's
-    /// answer: whether it met anything.
-    pub fn begin(self: &Arc<Site>, fault: Fault) -> Option<thread::JoinHandle<bool>> {
-        let (_, instance) = self.take(&fault)?;
-        let site = self.clone();
-        let run = move || {
-            let met = site.happen(&fault, instance);
-            match fault.kind.target() {
-                Target::Redis => site.desks[0].give_back(),
-                Target::Broker => site.desks[1].give_back(),
-                Target::RedisProxy => site.desks[2].give_back(),
-                Target::BrokerProxy => site.desks[3].give_back(),
-                Target::Guest | Target::Instance => site.fleet.members[instance].desk.give_back(),
-            }
-            met
-        };
-        Some(thread::spawn(run))
-    }
-
-    fn happen(&self, fault: &Fault, instance: usize) -> bool {
-        if let Some(loss) = fault.kind.loss() {
-            return self.lose(loss);
-        }
-        match fault.kind.target() {
-            Target::Redis => self.disturb_redis(fault),
-            Target::Broker => self.disturb_broker(fault),
-            Target::RedisProxy => self.redis_proxy.cut_all(),
-            Target::BrokerProxy => self.kafka_proxy.cut_all(),
-            Target::Guest | Target::Instance => self.disturb_instance(fault, instance),
-        }
-        true
-    }
-
-    fn lose(&self, loss: Loss) -> bool {
-        let proxy = match loss.sort {
-            Sort::Script => &self.redis_proxy,
-            Sort::Api(_) => &self.kafka_proxy,
-        };
-        let before = proxy.struck();
-        proxy.arm(loss);
-        let deadline = Instant::now() + LOSS_PATIENCE;
-        while proxy.struck() == before && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        !proxy.disarm()
-    }
-
-    fn disturb_instance(&self, fault: &Fault, instance: usize) {
-        let accrual = &self.fleet.members[instance].accrual;
-        match fault.kind {
-            Kill | KillBeyondSession => {
-                self.fleet.kill(instance);
-                thread::sleep(fault.lasts);
-                self.fleet.launch(instance);
-            }
-            Hiccup | FreezeBeyondSession => {
-                if !accrual.has_ended() {
-                    accrual.pause();
-                    thread::sleep(fault.lasts);
-                    accrual.resume();
-                }
-            }
-            Restart | ScaleIn => {
-                self.fleet.stop(instance, STOP_PATIENCE);
-                thread::sleep(fault.lasts);
-                self.fleet.launch(instance);
-            }
-            _ => {
-                self.fleet.launch(instance);
-                thread::sleep(fault.lasts);
-                self.fleet.stop(instance, STOP_PATIENCE);
-            }
-        }
-    }
-
-    fn disturb_redis(&self, fault: &Fault) {
-        let redis = &self.redis;
-        match fault.kind {
-            RedisFlushed => redis.flush_all(),
-            RedisAsleep => {
-                let seconds = format!("{:.3}", fault.lasts.as_secs_f64());
-                let mut connection = redis.connect().expect("Redis runs");
-                let mut sleep = redis::cmd("DEBUG");
-                // Its answer comes later than anybody waits for.
-                let _ = sleep.arg("SLEEP").arg(seconds).query::<()>(&mut connection);
-                drop(connection);
-                thread::sleep(fault.lasts);
-            }
-            RedisRestarted => {
-                redis.save();
-                redis.stop();
-                thread::sleep(fault.lasts);
-                redis.start();
-            }
-            RedisOldSnapshot => {
-                redis.save();
-                thread::sleep(fault.lasts);
-                redis.load_old_snapshot();
-            }
-            _ => {
-                redis.kill();
-                thread::sleep(fault.lasts);
-                redis.start();
-            }
-        }
-    }
-
-    fn disturb_broker(&self, fault: &Fault) {
-        match fault.kind {
-            BrokerFrozen => {
-                self.kafka.pause();
-                thread::sleep(fault.lasts);
-                self.kafka.resume();
-            }
-            BrokerRestarted => {
-                self.kafka.stop();
-                thread::sleep(fault.lasts);
-                self.kafka.start();
-            }
-            _ => {
-                self.kafka.kill();
-                thread::sleep(fault.lasts);
-                self.kafka.start();
-            }
-        }
     }
 }

@@ -13,6 +13,7 @@ mod fleet;
 mod load;
 mod proxy;
 mod run;
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod verdict;

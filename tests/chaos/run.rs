@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::faults::{Fault, Kind, Plan, Site};
-use super::fleet::{Desk, Fleet};
+use super::faults::{Fault, Kind, Plan};
+use super::fleet::Fleet;
 use super::load::{self, Load};
 use super::proxy::{Proxy, Speech};
+use super::site::{Desks, Site};
 use super::verdict::{Verdict, Wanted};
 use super::watch::Watch;
 use crate::support::accrual::succeed;
@@ -164,7 +165,7 @@ fn set_up(dir: &Path) -> Stage {
         redis,
         kafka_proxy,
         redis_proxy,
-        desks: <[Desk; 4]>::default(),
+        desks: Desks::default(),
     };
     Stage {
         deployment,

@@ -13,6 +13,9 @@ use crate::support::outputs::{Published, printed};
 
 const SHOWN_MAX: usize = 12;
 
+/// By number: what was added, and the balance then.
+type Changes = BTreeMap<i64, (i64, i64)>;
+
 /// What must be out, by id.
 pub struct Wanted(HashMap<String, Published>);
 
@@ -101,7 +104,7 @@ impl Verdict {
     /// Each member's changes are numbered without a gap, and each balance is the one before with
     /// the change. In which order independent lots come and go is nobody's promise.
     fn follow_balances(&mut self, got: &[Published]) {
-        let mut accounts: BTreeMap<(&str, &str), BTreeMap<i64, (i64, i64)>> = BTreeMap::new();
+        let mut accounts: BTreeMap<(&str, &str), Changes> = BTreeMap::new();
         for event in got {
             let data = event.data();
             let Some(sequence) = data["sequence"].as_i64() else {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
+use rdkafka::types::RDKafkaErrorCode;
 
 use crate::support::outputs::{Published, TOPICS, from_record};
 use crate::support::servers::Kafka;
@@ -114,9 +115,7 @@ fn follow_once(consumer: &BaseConsumer, topic: &'static str, seen: &Mutex<Seen>)
             lock(seen).take((topic, message.partition(), message.offset()), event);
         }
         // It was there and is not any more: nothing may ever do that.
-        Some(Err(KafkaError::MessageConsumption(code)))
-            if code == rdkafka::types::RDKafkaErrorCode::AutoOffsetReset =>
-        {
+        Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
             panic!("{topic}: an offset that was read is gone")
         }
         // The broker is away.
