@@ -33,12 +33,14 @@ fn main() -> ExitCode {
         let value = arguments.get(at + 1).and_then(|text| text.parse::<u64>().ok());
         Some(value.unwrap_or_else(|| panic!("{name} wants a number")))
     };
+    let flag = |name: &str| arguments.iter().any(|word| word == name);
     let minutes = value("--minutes").map(|minutes| Duration::from_secs(60 * minutes));
     run::run(&run::Options {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
         orders_a_second: value("--orders-a-second").unwrap_or(20) as u32,
-        keep_logs: arguments.iter().any(|word| word == "--keep-logs"),
+        keep_logs: flag("--keep-logs"),
+        debug_reader: flag("--debug-reader"),
         gap: Duration::from_millis(value("--gap-ms").unwrap_or(3_200)),
     })
 }

@@ -15,11 +15,12 @@ use super::load::{self, Load};
 use super::proxy::{Proxy, Speech};
 use super::site::{Desks, Site};
 use super::verdict::{Verdict, Wanted};
-use super::watch::Watch;
+use super::watch::{Seen, Watch};
 use crate::support::accrual::succeed;
 use crate::support::deployment::Deployment;
-use crate::support::outputs::published;
+use crate::support::outputs::{TOPICS, published};
 use crate::support::servers::{self, Jvm, Listener, free_port};
+use crate::support::topics::Topics;
 
 const PARTITIONS: i32 = 6;
 const TICK: Duration = Duration::from_millis(250);
@@ -40,6 +41,8 @@ pub struct Options {
     pub gap: Duration,
     /// Also of a run that went well.
     pub keep_logs: bool,
+    /// Lets the client of the one that reads along tell everything.
+    pub debug_reader: bool,
 }
 
 struct Stage {
@@ -54,7 +57,7 @@ pub fn run(options: &Options) -> ExitCode {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", options.seed));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("a writable target directory");
-    let stage = set_up(&dir);
+    let stage = set_up(&dir, options.debug_reader);
     let begun = Instant::now();
     stage.watch.begin();
     let stop = AtomicBool::new(false);
@@ -74,10 +77,7 @@ pub fn run(options: &Options) -> ExitCode {
     let got = published(&stage.deployment.topics);
     let mut verdict = Verdict::of(&wanted, &got, &load.unsure);
     // The one that read along saw the same, no more and no less.
-    if settled.is_ok() && seen.events.len() != got.len() {
-        println!("{} outputs were seen, {} are there", seen.events.len(), got.len());
-        verdict.wrong += 1;
-    }
+    verdict.wrong += unread(&stage.deployment.topics, &seen);
     let times = Times { loaded, stall, took };
     show(&stage.site.fleet, &load, &happened, &times, &verdict);
     match settled {
@@ -92,6 +92,27 @@ pub fn run(options: &Options) -> ExitCode {
     }
     println!("{verdict}seed {}; logs are in {}", options.seed, dir.display());
     ExitCode::FAILURE
+}
+
+/// Partitions of which the one that read along has not read as much as there is.
+fn unread(topics: &Topics, seen: &Seen) -> usize {
+    let mut partitions = 0;
+    for topic in TOPICS {
+        let there = topics.read(topic);
+        for partition in 0..PARTITIONS {
+            let there = there.iter().filter(|record| record.partition == partition);
+            let there = there.count();
+            let read = seen
+                .events
+                .range((topic, partition, 0)..(topic, partition + 1, 0));
+            let (read, last) = (read.clone().count(), read.last().map(|((.., offset), _)| *offset));
+            if read != there {
+                println!("{topic} {partition}: {read} of {there} outputs were read along, up to {last:?}");
+                partitions += 1;
+            }
+        }
+    }
+    partitions
 }
 
 struct Times {
@@ -135,7 +156,7 @@ fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Time
     row("otherwise wrong", verdict.wrong.to_string());
 }
 
-fn set_up(dir: &Path) -> Stage {
+fn set_up(dir: &Path, debug_reader: bool) -> Stage {
     let listener = Listener {
         port: free_port(),
         advertised: free_port(),
@@ -154,7 +175,7 @@ fn set_up(dir: &Path) -> Stage {
         .settings
         .push(("ACCRUAL_KAFKA__BROKERS".to_owned(), brokers));
     succeed(&["topics", "check"], &deployment.settings);
-    let watch = Watch::start(&kafka, &deployment.topics);
+    let watch = Watch::start(&kafka, &deployment.topics, dir, debug_reader);
     let fleet = Fleet::start(&deployment.settings, dir);
     fleet.members[..super::fleet::INSTANCES]
         .iter()

@@ -2,12 +2,17 @@
 //! nothing did.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
@@ -17,6 +22,26 @@ use crate::support::servers::Kafka;
 use crate::support::topics::{Topics, assign_all, received};
 
 const POLL: Duration = Duration::from_millis(50);
+
+type Follower = BaseConsumer<Journal>;
+
+/// Keeps what the client has to say.
+struct Journal(Mutex<File>);
+
+impl Journal {
+    fn write(&self, line: &str) {
+        let now = chrono::Utc::now().format("%H:%M:%S%.3f");
+        let _ = writeln!(lock(&self.0), "{now} {line}");
+    }
+}
+
+impl ClientContext for Journal {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.write(&format!("{facility}: {line}"));
+    }
+}
+
+impl ConsumerContext for Journal {}
 
 /// Where a record stands.
 pub type Place = (&'static str, i32, i64);
@@ -57,18 +82,24 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn start(kafka: &Kafka, topics: &Topics) -> Watch {
+    /// What the clients say goes to files in `dir`.
+    pub fn start(kafka: &Kafka, topics: &Topics, dir: &Path, debug: bool) -> Watch {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
         let follow = |topic: &'static str| {
-            let consumer: BaseConsumer = kafka
-                .client()
+            let journal = File::create(dir.join(format!("watch-{topic}.log"))).expect("a writable directory");
+            let mut config = kafka.client();
+            if debug {
+                config.set("debug", "topic,consumer,cgrp,fetch,metadata");
+                config.set("log_level", "7").set_log_level(RDKafkaLogLevel::Debug);
+            }
+            let consumer: Follower = config
                 .set("group.id", "watch")
                 .set("isolation.level", "read_committed")
                 .set("enable.auto.commit", "false")
                 .set("auto.offset.reset", "error")
                 .set("fetch.wait.max.ms", "100")
                 .set("reconnect.backoff.max.ms", "500")
-                .create()
+                .create_with_context(Journal(Mutex::new(journal)))
                 .expect("a consumer");
             assign_all(&consumer, &topics.name(topic));
             let (seen, stop) = (seen.clone(), stop.clone());
@@ -108,7 +139,7 @@ impl Watch {
     }
 }
 
-fn follow_once(consumer: &BaseConsumer, topic: &'static str, seen: &Mutex<Seen>) {
+fn follow_once(consumer: &Follower, topic: &'static str, seen: &Mutex<Seen>) {
     match consumer.poll(POLL) {
         Some(Ok(message)) => {
             let event = from_record(topic, &received(&message));
@@ -119,7 +150,8 @@ fn follow_once(consumer: &BaseConsumer, topic: &'static str, seen: &Mutex<Seen>)
             panic!("{topic}: an offset that was read is gone")
         }
         // The broker is away.
-        Some(Err(_)) | None => {}
+        Some(Err(why)) => consumer.context().write(&why.to_string()),
+        None => {}
     }
 }
 

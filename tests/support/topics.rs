@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -261,7 +261,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// How many partitions there are, each to be read from its beginning.
-pub fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
+pub fn assign_all<C: ConsumerContext>(consumer: &impl Consumer<C>, name: &str) -> usize {
     let mut partitions = TopicPartitionList::new();
     wait_for(&format!("metadata of {name}"), TIMEOUT, || {
         let metadata = consumer.fetch_metadata(Some(name), TIMEOUT).expect("metadata");
