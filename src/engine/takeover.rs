@@ -205,7 +205,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 self.clock.pause(CLAIM_POLL_MS).await;
             }
         }
-        let seen = "the own claim is not visible: an older transaction on its changelog partition is still open";
+        let seen =
+            "the own claim is not visible: an older transaction on its changelog partition is still open";
         Err(Failure::Again(seen.to_string()))
     }
 

@@ -13,6 +13,7 @@ mod publish;
 mod queue;
 mod reader;
 mod settings;
+mod silence;
 mod table;
 mod watchdog;
 
@@ -75,7 +76,7 @@ impl Log for KafkaLog {
     type Producer = KafkaProducer;
 
     fn join(&self) -> impl Future<Output = Result<KafkaInput, LogError>> + Send {
-        KafkaInput::join(&self.stage, self.namesake.clone())
+        KafkaInput::join(&self.stage, self.namesake.clone(), self.reader.clone())
     }
 
     fn producer(&self, lane: u32) -> impl Future<Output = Result<KafkaProducer, LogError>> + Send {
