@@ -32,6 +32,8 @@ const PUT_OFF_MAX: usize = 6;
 const FAULTS_END_TIMEOUT: Duration = Duration::from_secs(150);
 /// From the last fault on: sessions, transactions and time-outs of everybody's have passed by then.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(180);
+/// When nobody has anything left to do, all of it is read within so long, or it needs a new client.
+const READER_PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Options {
     pub seed: u64,
@@ -73,12 +75,18 @@ pub fn run(options: &Options) -> ExitCode {
     let wanted = Wanted::of(&stage.rules, &load.as_replay_reads_it(), &dir, &load.unsure);
     let settled = settle(&stage, &wanted);
     let took = settling.elapsed();
+    let renewed = stage.watch.renewed();
     let seen = stage.watch.end();
     let got = published(&stage.deployment.topics);
     let mut verdict = Verdict::of(&wanted, &got, &load.unsure);
     // The one that read along saw the same, no more and no less.
     verdict.wrong += unread(&stage.deployment.topics, &seen);
-    let times = Times { loaded, stall, took };
+    let times = Times {
+        loaded,
+        stall,
+        took,
+        renewed,
+    };
     show(&stage.site.fleet, &load, &happened, &times, &verdict);
     match settled {
         Ok(()) if verdict.is_good() => {
@@ -119,6 +127,7 @@ struct Times {
     loaded: Duration,
     stall: Duration,
     took: Duration,
+    renewed: u32,
 }
 
 fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Times, verdict: &Verdict) {
@@ -145,6 +154,10 @@ fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Time
     row(
         "settled after, seconds",
         format!("{:.1}", times.took.as_secs_f64()),
+    );
+    row(
+        "times the test's own reader had stopped fetching",
+        times.renewed.to_string(),
     );
     row("exit codes after SIGTERM", format!("{stopped:?}"));
     row(
@@ -281,13 +294,18 @@ fn collect(running: &mut Vec<(Kind, JoinHandle<bool>)>, happened: &mut BTreeMap<
 fn settle(stage: &Stage, wanted: &Wanted) -> Result<(), String> {
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let fleet = &stage.site.fleet;
+    let mut quiet_since = None;
     loop {
         fleet.look_after();
-        let quiet = match wanted.all_in(&stage.watch.seen().ids) {
-            true => fleet.quiet(PARTITIONS),
-            false => Err(String::new()),
-        };
-        match quiet {
+        let all_in = wanted.all_in(&stage.watch.seen().ids);
+        let quiet = fleet.quiet(PARTITIONS);
+        if quiet.is_err() {
+            quiet_since = None;
+        } else if quiet_since.get_or_insert_with(Instant::now).elapsed() > READER_PATIENCE {
+            stage.watch.renew();
+            quiet_since = None;
+        }
+        match quiet.and_then(|()| all_in.then_some(()).ok_or_else(String::new)) {
             Ok(()) => return Ok(()),
             Err(status) if Instant::now() > deadline => {
                 let missing = wanted.missing(&stage.watch.seen().ids);

@@ -4,22 +4,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext, Offset};
 
 use crate::support::outputs::{Published, TOPICS, from_record};
 use crate::support::servers::Kafka;
-use crate::support::topics::{Topics, assign_all, received};
+use crate::support::topics::{Topics, assign_from, received};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -78,39 +78,57 @@ impl Stall {
 pub struct Watch {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
+    /// Counts the clients that each topic has had.
+    clients: Arc<AtomicU32>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Watch {
     /// What the clients say goes to files in `dir`.
     pub fn start(kafka: &Kafka, topics: &Topics, dir: &Path, debug: bool) -> Watch {
-        let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
-        let follow = |topic: &'static str| {
-            let journal = File::create(dir.join(format!("watch-{topic}.log"))).expect("a writable directory");
+        let mut watch = Watch {
+            seen: Arc::default(),
+            stop: Arc::default(),
+            clients: Arc::default(),
+            threads: Vec::new(),
+        };
+        for topic in TOPICS {
             let mut config = kafka.client();
-            if debug {
-                config.set("debug", "topic,consumer,cgrp,fetch,metadata");
-                config.set("log_level", "7").set_log_level(RDKafkaLogLevel::Debug);
-            }
-            let consumer: Follower = config
+            config
                 .set("group.id", "watch")
                 .set("isolation.level", "read_committed")
                 .set("enable.auto.commit", "false")
                 .set("auto.offset.reset", "error")
                 .set("fetch.wait.max.ms", "100")
-                .set("reconnect.backoff.max.ms", "500")
-                .create_with_context(Journal(Mutex::new(journal)))
-                .expect("a consumer");
-            assign_all(&consumer, &topics.name(topic));
-            let (seen, stop) = (seen.clone(), stop.clone());
-            thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    follow_once(&consumer, topic, &seen);
-                }
-            })
-        };
-        let threads = TOPICS.into_iter().map(follow).collect();
-        Watch { seen, stop, threads }
+                .set("reconnect.backoff.max.ms", "500");
+            if debug {
+                config.set("debug", "topic,consumer,cgrp,fetch,metadata");
+                config.set("log_level", "7").set_log_level(RDKafkaLogLevel::Debug);
+            }
+            let log = dir.join(format!("watch-{topic}.log"));
+            let reader = Reader {
+                topic,
+                name: topics.name(topic),
+                config,
+                log,
+                seen: watch.seen.clone(),
+                stop: watch.stop.clone(),
+                clients: watch.clients.clone(),
+            };
+            watch.threads.push(thread::spawn(move || reader.run()));
+        }
+        watch
+    }
+
+    /// Goes on with new clients where the old ones have got to: one can stop fetching a partition
+    /// for good when the broker went away at the wrong moment.
+    pub fn renew(&self) {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was needed.
+    pub fn renewed(&self) -> u32 {
+        self.clients.load(Ordering::Relaxed)
     }
 
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -139,19 +157,60 @@ impl Watch {
     }
 }
 
-fn follow_once(consumer: &Follower, topic: &'static str, seen: &Mutex<Seen>) {
-    match consumer.poll(POLL) {
-        Some(Ok(message)) => {
-            let event = from_record(topic, &received(&message));
-            lock(seen).take((topic, message.partition(), message.offset()), event);
+/// Follows one topic.
+struct Reader {
+    topic: &'static str,
+    name: String,
+    config: ClientConfig,
+    log: PathBuf,
+    seen: Arc<Mutex<Seen>>,
+    stop: Arc<AtomicBool>,
+    clients: Arc<AtomicU32>,
+}
+
+impl Reader {
+    fn run(&self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let number = self.clients.load(Ordering::Relaxed);
+            let consumer = self.open();
+            while !self.stop.load(Ordering::Relaxed) && self.clients.load(Ordering::Relaxed) == number {
+                self.read(&consumer);
+            }
         }
-        // It was there and is not any more: nothing may ever do that.
-        Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
-            panic!("{topic}: an offset that was read is gone")
+    }
+
+    fn open(&self) -> Follower {
+        let journal = File::options().create(true).append(true).open(&self.log);
+        let journal = Journal(Mutex::new(journal.expect("a writable directory")));
+        let consumer: Follower = self.config.create_with_context(journal).expect("a consumer");
+        let next = |partition| {
+            let seen = lock(&self.seen);
+            let mut read = seen
+                .events
+                .range((self.topic, partition, 0)..(self.topic, partition + 1, 0));
+            read.next_back().map(|((.., offset), _)| offset + 1)
+        };
+        assign_from(&consumer, &self.name, |partition| {
+            next(partition).map_or(Offset::Beginning, Offset::Offset)
+        });
+        consumer
+    }
+
+    fn read(&self, consumer: &Follower) {
+        match consumer.poll(POLL) {
+            Some(Ok(message)) => {
+                let event = from_record(self.topic, &received(&message));
+                let place = (self.topic, message.partition(), message.offset());
+                lock(&self.seen).take(place, event);
+            }
+            // It was there and is not any more: nothing may ever do that.
+            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                panic!("{}: an offset that was read is gone", self.topic)
+            }
+            // The broker is away.
+            Some(Err(why)) => consumer.context().write(&why.to_string()),
+            None => {}
         }
-        // The broker is away.
-        Some(Err(why)) => consumer.context().write(&why.to_string()),
-        None => {}
     }
 }
 

@@ -262,12 +262,21 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// How many partitions there are, each to be read from its beginning.
 pub fn assign_all<C: ConsumerContext>(consumer: &impl Consumer<C>, name: &str) -> usize {
+    assign_from(consumer, name, |_| Offset::Beginning)
+}
+
+/// How many partitions there are, each to be read from where `from` says.
+pub fn assign_from<C: ConsumerContext>(
+    consumer: &impl Consumer<C>,
+    name: &str,
+    from: impl Fn(i32) -> Offset,
+) -> usize {
     let mut partitions = TopicPartitionList::new();
     wait_for(&format!("metadata of {name}"), TIMEOUT, || {
         let metadata = consumer.fetch_metadata(Some(name), TIMEOUT).expect("metadata");
         for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
             partitions
-                .add_partition_offset(name, partition.id(), Offset::Beginning)
+                .add_partition_offset(name, partition.id(), from(partition.id()))
                 .expect("a valid offset");
         }
         partitions.count() > 0
