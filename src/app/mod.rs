@@ -5,6 +5,7 @@ mod lines;
 mod lookups;
 mod node;
 pub mod operations;
+mod patience;
 mod replay;
 mod rule_files;
 mod rules;

@@ -31,6 +31,7 @@ use crate::stages::topics::Topics;
 
 use super::lookups::{Lookups, placing, store_settings};
 use super::node::{Node, RunningStage};
+use super::patience::patiently;
 use super::topics::TOMBSTONE_RETENTION_MS;
 
 /// How often gauges are brought up to date.
@@ -61,7 +62,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
     let rules = Arc::new(RuleTable::default());
-    let table = Arc::new(follow_rules(&settings, &cluster, &rules).await?);
+    let table = patiently("rules", async || follow_rules(&settings, &cluster, &rules).await).await?;
+    let table = Arc::new(table);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let builder = Builder {
@@ -73,7 +75,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         stopped,
     };
     let (stages, broadcasts) = builder.start(&mut tasks).await?;
-    let lookups = Lookups::open(&settings, &cluster).await?;
+    let lookups = patiently("look-ups", async || Lookups::open(&settings, &cluster).await).await?;
     let node = Arc::new(Node {
         clock,
         stages,
@@ -195,7 +197,7 @@ impl Builder<'_> {
             entries: names.ledger_entries.as_str().into(),
         };
         let admin = Admin::new(self.cluster, "accrual-start")?;
-        let identity = admin.cluster_id().await?;
+        let identity = patiently("Kafka", async || Ok(admin.cluster_id().await?)).await?;
         let boards: BTreeMap<StageKind, Arc<Board>> = self
             .settings
             .stages
@@ -286,9 +288,12 @@ impl Builder<'_> {
             end_process(),
         )?;
         let log_name = plan.changelog.unwrap_or(plan.input);
-        let store = RedisStore::connect(store_settings(self.settings, plan.kind, identity, log_name))
-            .await
-            .with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))?;
+        let store = patiently("Redis", async || {
+            let settings = store_settings(self.settings, plan.kind, identity, log_name);
+            let store = RedisStore::connect(settings).await;
+            store.with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))
+        });
+        let store = store.await?;
         Ok(RunningStage {
             kind: plan.kind,
             board,
@@ -299,7 +304,7 @@ impl Builder<'_> {
     }
 
     async fn partitions(&self, admin: &Admin, topic: &str) -> anyhow::Result<i32> {
-        let found = admin.describe(topic).await?;
+        let found = patiently("topics", async || Ok(admin.describe(topic).await?)).await?;
         let state =
             found.with_context(|| format!("topic {topic} does not exist: `accrual topics create`"))?;
         Ok(state.partitions)

@@ -185,7 +185,11 @@ where
                     Err(LogError::Fatal(reason)) => return Err(LogError::Fatal(reason)),
                     Err(error) => return Ok(Exit::Rejoin(error.to_string())),
                 },
-                () = stop.as_mut() => self.stopping = true,
+                () = stop.as_mut() => {
+                    self.stopping = true;
+                    // A takeover may take long, and is for whoever comes next.
+                    self.cancel_cycles();
+                }
                 () = shared.clock.wait_until(wake).fuse() => {}
                 () = shared.table.changed(table).fuse() => {}
                 () = asked.fuse() => {}
@@ -258,11 +262,16 @@ where
         tracing::info!(stage = self.name(), ?partitions, "revoked");
         metrics::counter!(crate::metrics::REBALANCES_TOTAL, "stage" => self.name(), "reason" => "revoked")
             .increment(1);
+        self.cancel_cycles();
+        self.leaving = Some((partitions, done));
+        self.let_go();
+    }
+
+    /// What runs ends as soon as its transaction has.
+    fn cancel_cycles(&self) {
         for lane in self.lanes.values() {
             lane.cancel.store(true, Ordering::Relaxed);
         }
-        self.leaving = Some((partitions, done));
-        self.let_go();
     }
 
     /// Gives revoked partitions up once no cycle holds them: a transaction in flight ends first.

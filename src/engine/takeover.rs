@@ -205,7 +205,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 self.clock.pause(CLAIM_POLL_MS).await;
             }
         }
-        Err(Failure::Again("the own claim is not visible".to_string()))
+        let seen =
+            "the own claim is not visible: an older transaction on its changelog partition is still open";
+        Err(Failure::Again(seen.to_string()))
     }
 
     /// The claim as it must stand in the log; a foreign one differs in its nonce.

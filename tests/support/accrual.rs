@@ -1,7 +1,8 @@
 //! The binary itself: once for a command, or running until it is stopped or killed.
 
 use std::fmt;
-use std::path::Path;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use super::http;
 use super::servers::{Control, Process, free_port, new_dir, wait_for};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const BINARY_VARIABLE: &str = "ACCRUAL_TEST_BINARY";
+/// A shell's exit code for a process that a signal ended, less the signal.
+const SIGNALLED: i32 = 128;
 
 /// Settings as environment variables.
 pub type Settings = Vec<(String, String)>;
@@ -46,8 +50,14 @@ fn utf8(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }
 
+/// The binary that is tested: this build's, or the one that `ACCRUAL_TEST_BINARY` names.
+fn binary() -> PathBuf {
+    let given = std::env::var_os(BINARY_VARIABLE);
+    given.map_or_else(|| env!("CARGO_BIN_EXE_accrual").into(), PathBuf::from)
+}
+
 fn command(arguments: &[&str], settings: &Settings) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_accrual"));
+    let mut command = Command::new(binary());
     let own = std::env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with("ACCRUAL_")) {
         command.env_remove(name);
@@ -72,16 +82,26 @@ impl Accrual {
 
     /// Starts it and waits for nothing.
     pub fn spawn(settings: &Settings) -> Accrual {
+        let accrual = Accrual::new(settings, new_dir("accrual").join("log"));
+        accrual.process.start();
+        accrual
+    }
+
+    /// Not started yet. What it says goes to the file `log`.
+    pub fn new(settings: &Settings, log: PathBuf) -> Accrual {
         let port = free_port();
         let mut all: Settings = vec![
             ("ACCRUAL_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}")),
             ("ACCRUAL_CLOCK".to_owned(), "manual".to_owned()),
         ];
         all.extend(settings.iter().cloned());
-        let log = new_dir("accrual").join("log");
         let process = Process::new("accrual", log, move || command(&["run"], &all));
-        process.start();
         Accrual { process, port }
+    }
+
+    /// Starts it, again or for the first time, and waits for nothing.
+    pub fn launch(&self) {
+        self.process.start();
     }
 
     /// Starts it again after a kill or a stop and waits until it is ready.
@@ -131,6 +151,24 @@ impl Accrual {
     /// SIGTERM, and waits for the end; its exit status.
     pub fn stop(&self) -> Option<i32> {
         self.process.terminate().code()
+    }
+
+    /// SIGTERM, and waits for nothing.
+    pub fn ask_to_stop(&self) {
+        self.process.signal(libc::SIGTERM);
+    }
+
+    /// How it ended, if it was started and has: what a shell would say of it.
+    pub fn exit_code(&self) -> Option<i32> {
+        let status = self.process.ended()?;
+        status
+            .code()
+            .or_else(|| status.signal().map(|signal| SIGNALLED + signal))
+    }
+
+    /// Status of a probe; none while it does not answer.
+    pub fn probe(&self, path: &str) -> Option<http::Answer> {
+        http::get(self.port, path).ok()
     }
 
     /// SIGSTOP

@@ -141,7 +141,7 @@ fn just_after(text: &str) -> String {
 }
 
 /// The topic of a line, by the name of its setting, and its record.
-fn route(line: &str) -> (&'static str, Outgoing) {
+pub fn route(line: &str) -> (&'static str, Outgoing) {
     let event: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why} in {line}"));
     let kind = event["type"].as_str().expect("a type");
     let (topic, key) = match kind {

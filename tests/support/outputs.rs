@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::topics::{Incoming, Topics};
 
-const TOPICS: [&str; 3] = ["points_issued", "points_expired", "points_events"];
+pub const TOPICS: [&str; 3] = ["points_issued", "points_expired", "points_events"];
 const DIFFERENCES_SHOWN: usize = 12;
 
 /// One output event, its data byte for byte.
@@ -82,7 +82,8 @@ pub fn published(topics: &Topics) -> Vec<Published> {
     TOPICS.into_iter().flat_map(of_topic).collect()
 }
 
-fn from_record(topic: &'static str, record: &Incoming) -> Published {
+/// An event as its topic, by the name of its setting, holds it.
+pub fn from_record(topic: &'static str, record: &Incoming) -> Published {
     assert_eq!(record.header("ce_specversion"), "1.0", "{record:?}");
     assert_eq!(record.header("content-type"), "application/json", "{record:?}");
     let subject = record.header("ce_subject").to_owned();

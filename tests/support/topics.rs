@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -114,6 +114,7 @@ impl Topics {
             .set("acks", "all");
         config
             .set("enable.idempotence", "true")
+            .set("reconnect.backoff.max.ms", "500")
             .set("message.max.bytes", RECORD_MAX_BYTES);
         let producer = config
             .create_with_context(Deliveries::default())
@@ -174,6 +175,11 @@ impl Topics {
             .expect("every record delivered in time");
         let failed = self.producer.context().failed.lock().expect("never poisoned");
         assert!(failed.is_empty(), "not delivered: {failed:?}");
+    }
+
+    /// Whether every record handed over is stored within that time; the rest is tried on.
+    pub fn try_flush(&self, timeout: Duration) -> bool {
+        self.producer.flush(timeout).is_ok()
     }
 
     /// Makes one topic with the broker's defaults, for tests that run no processor.
@@ -255,13 +261,22 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// How many partitions there are, each to be read from its beginning.
-fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
+pub fn assign_all<C: ConsumerContext>(consumer: &impl Consumer<C>, name: &str) -> usize {
+    assign_from(consumer, name, |_| Offset::Beginning)
+}
+
+/// How many partitions there are, each to be read from where `from` says.
+pub fn assign_from<C: ConsumerContext>(
+    consumer: &impl Consumer<C>,
+    name: &str,
+    from: impl Fn(i32) -> Offset,
+) -> usize {
     let mut partitions = TopicPartitionList::new();
     wait_for(&format!("metadata of {name}"), TIMEOUT, || {
         let metadata = consumer.fetch_metadata(Some(name), TIMEOUT).expect("metadata");
         for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
             partitions
-                .add_partition_offset(name, partition.id(), Offset::Beginning)
+                .add_partition_offset(name, partition.id(), from(partition.id()))
                 .expect("a valid offset");
         }
         partitions.count() > 0
@@ -270,7 +285,7 @@ fn assign_all(consumer: &BaseConsumer, name: &str) -> usize {
     partitions.count()
 }
 
-fn received(message: &impl Message) -> Incoming {
+pub fn received(message: &impl Message) -> Incoming {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     Incoming {
         partition: message.partition(),

@@ -79,9 +79,11 @@ pub(super) fn reading_code(what: &str, code: Code) -> LogError {
         LogError::Fatal(format!(
             "{what}: the offset to go on from is not in the log [E12]"
         ))
-    } else if is_hopeless(code) || is_fenced(code) || is_unknown_place(code) {
+    } else if is_hopeless(code) || is_fenced(code) {
         LogError::Fatal(format!("{what}: {code}"))
     } else {
+        // Also a partition that nobody knows: every topic was there at the start, and a broker
+        // that is just starting knows of none. If it was deleted, the next write says so.
         LogError::Retry(format!("{what}: {code}"))
     }
 }
@@ -138,6 +140,20 @@ fn is_hopeless(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_that_a_starting_broker_cannot_answer_is_asked_again() {
+        for (code, again) in [
+            (Code::UnknownPartition, true),
+            (Code::UnknownTopicOrPartition, true),
+            (Code::LeaderNotAvailable, true),
+            (Code::TopicAuthorizationFailed, false),
+            (Code::OffsetOutOfRange, false),
+        ] {
+            let error = reading_code("bounds", code);
+            assert_eq!(matches!(error, LogError::Retry(_)), again, "{code:?}: {error}");
+        }
+    }
 
     #[test]
     fn a_delivery_failure_has_the_remedy_of_its_cause() {

@@ -13,9 +13,12 @@ use tokio::sync::oneshot;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Input, InputEvent, Offset, Partition, Record};
 
+use super::namesake::Namesake;
 use super::poller::{self, Command};
 use super::queue::Queue;
+use super::reader::Reader;
 use super::settings::Stage;
+use super::silence::{self, Flows};
 
 /// Batches between the poll thread and the engine.
 const BATCHES_MAX: usize = 16;
@@ -43,6 +46,15 @@ pub(super) enum What {
     End { partition: Partition, offset: Offset },
 }
 
+/// What a poll thread is tied to the engine with, and what outlives it.
+pub(super) struct Wires {
+    pub(super) namesake: Arc<Namesake>,
+    pub(super) flows: Arc<Flows>,
+    pub(super) tell: channel::UnboundedSender<Result<Event, LogError>>,
+    pub(super) deliver: channel::Sender<Delivered>,
+    pub(super) commands: mpsc::Receiver<Command>,
+}
+
 /// A member of the stage's consumer group.
 pub struct KafkaInput {
     control: channel::UnboundedReceiver<Result<Event, LogError>>,
@@ -55,15 +67,34 @@ pub struct KafkaInput {
 }
 
 impl KafkaInput {
-    pub(super) async fn join(stage: &Stage) -> Result<Self, LogError> {
+    pub(super) async fn join(
+        stage: &Stage,
+        namesake: Arc<Namesake>,
+        reader: Arc<Reader>,
+    ) -> Result<Self, LogError> {
         let (tell, control) = channel::unbounded_channel();
         let (deliver, data) = channel::channel(BATCHES_MAX);
         let (commands, orders) = mpsc::channel();
         let (ready, joined) = oneshot::channel();
-        poller::spawn(stage.clone(), tell, deliver, orders, ready)?;
+        let flows = Arc::<Flows>::default();
+        let watch = silence::watch(
+            Arc::downgrade(&flows),
+            reader,
+            stage.input.clone(),
+            tell.downgrade(),
+        );
+        let wires = Wires {
+            namesake,
+            flows,
+            tell,
+            deliver,
+            commands: orders,
+        };
+        poller::spawn(stage.clone(), wires, ready)?;
         let queue = joined
             .await
             .map_err(|_| LogError::Fatal("the consumer thread ended".into()))??;
+        tokio::spawn(watch);
         Ok(Self {
             control,
             data,

@@ -5,6 +5,7 @@ mod classify;
 mod context;
 mod deliveries;
 mod input;
+mod namesake;
 mod outbox;
 mod poller;
 mod producer;
@@ -12,6 +13,7 @@ mod publish;
 mod queue;
 mod reader;
 mod settings;
+mod silence;
 mod table;
 mod watchdog;
 
@@ -32,6 +34,7 @@ pub use settings::{
 pub use table::TableReader;
 pub use watchdog::{Overrun, end_process};
 
+use namesake::Namesake;
 use reader::Reader;
 use watchdog::Watchdog;
 
@@ -40,6 +43,7 @@ pub struct KafkaLog {
     stage: Stage,
     reader: Arc<Reader>,
     watchdog: Watchdog,
+    namesake: Arc<Namesake>,
 }
 
 impl KafkaLog {
@@ -54,6 +58,7 @@ impl KafkaLog {
             stage,
             reader,
             watchdog,
+            namesake: Arc::default(),
         })
     }
 
@@ -71,7 +76,7 @@ impl Log for KafkaLog {
     type Producer = KafkaProducer;
 
     fn join(&self) -> impl Future<Output = Result<KafkaInput, LogError>> + Send {
-        KafkaInput::join(&self.stage)
+        KafkaInput::join(&self.stage, self.namesake.clone(), self.reader.clone())
     }
 
     fn producer(&self, lane: u32) -> impl Future<Output = Result<KafkaProducer, LogError>> + Send {

@@ -18,10 +18,12 @@ use crate::engine::ports::{InputEvent, Offset, Partition, Record, Released};
 
 use super::classify;
 use super::context::Context;
-use super::input::{Delivered, Event, Membership};
+use super::input::{Event, Membership, Wires};
+use super::namesake::Namesake;
 use super::outbox::Outbox;
 use super::queue::{self, Client, HeaderNames, Queue};
 use super::settings::Stage;
+use super::silence::{Flow, Flows};
 
 /// How long an idle poll waits; commands interrupt it.
 const IDLE_POLL_MS: i32 = 100;
@@ -53,14 +55,12 @@ pub(super) enum Command {
 /// Joins the group on a new thread, and says on `ready` how that went.
 pub(super) fn spawn(
     stage: Stage,
-    tell: channel::UnboundedSender<Result<Event, LogError>>,
-    deliver: channel::Sender<Delivered>,
-    commands: Receiver<Command>,
+    wires: Wires,
     ready: oneshot::Sender<Result<Weak<Queue>, LogError>>,
 ) -> Result<(), LogError> {
     thread::Builder::new()
         .name(format!("{}-input", stage.stage))
-        .spawn(move || match Poller::subscribe(&stage, tell, deliver, commands) {
+        .spawn(move || match Poller::subscribe(&stage, wires) {
             Ok(mut poller) => {
                 let _ = ready.send(Ok(Arc::downgrade(&poller.queue)));
                 poller.run();
@@ -79,12 +79,15 @@ struct Started {
     next: Offset,
     /// By the engine's wish.
     paused: bool,
+    flow: Arc<Flow>,
 }
 
 struct Poller {
     topic: Arc<str>,
     queue: Arc<Queue>,
     client: Arc<Client>,
+    namesake: Arc<Namesake>,
+    flows: Arc<Flows>,
     tell: channel::UnboundedSender<Result<Event, LogError>>,
     commands: Receiver<Command>,
     names: HeaderNames,
@@ -96,12 +99,14 @@ struct Poller {
 }
 
 impl Poller {
-    fn subscribe(
-        stage: &Stage,
-        tell: channel::UnboundedSender<Result<Event, LogError>>,
-        deliver: channel::Sender<Delivered>,
-        commands: Receiver<Command>,
-    ) -> Result<Self, LogError> {
+    fn subscribe(stage: &Stage, wires: Wires) -> Result<Self, LogError> {
+        let Wires {
+            namesake,
+            flows,
+            tell,
+            deliver,
+            commands,
+        } = wires;
         let client: Client = stage
             .member()
             .create_with_context(Context)
@@ -115,6 +120,8 @@ impl Poller {
             topic: stage.input.clone(),
             queue,
             client,
+            namesake,
+            flows,
             tell,
             commands,
             names: HeaderNames::default(),
@@ -217,6 +224,7 @@ impl Poller {
             Started {
                 next: offset,
                 paused: false,
+                flow: self.flows.start(partition, offset),
             },
         );
         if !self.throttled {
@@ -248,15 +256,14 @@ impl Poller {
             return;
         }
         started.next = record.offset + 1;
+        started.flow.reached(started.next);
         self.outbox.push(record);
     }
 
     fn end(&mut self, partition: Partition, offset: Offset) {
-        let wanted = self
-            .started
-            .get(&partition)
-            .is_some_and(|started| offset >= started.next);
-        if wanted {
+        let started = self.started.get(&partition);
+        if let Some(started) = started.filter(|started| offset >= started.next) {
+            started.flow.reached(offset);
             self.outbox.push_end(partition, offset);
         }
     }
@@ -283,6 +290,12 @@ impl Poller {
     fn set_paused(&self, partitions: &[Partition], paused: bool) {
         if partitions.is_empty() {
             return;
+        }
+        for started in partitions
+            .iter()
+            .filter_map(|partition| self.started.get(partition))
+        {
+            started.flow.set_flowing(!paused);
         }
         let list = self.list(partitions);
         let result = if paused {
@@ -374,6 +387,7 @@ impl Poller {
 
     fn forget_deliveries(&mut self) {
         self.started.clear();
+        self.flows.clear();
         self.outbox.clear();
         self.throttled = false;
     }
@@ -386,8 +400,11 @@ impl Poller {
         let place = partition.map_or_else(String::new, |partition| format!(" partition {partition}"));
         let what = format!("input {}{place}", self.topic);
         if fatal {
-            self.report(LogError::Fatal(format!("{what}: {reason}")));
-            return;
+            let cause = self.client.client().fatal_error().map(|(code, _)| code);
+            return self.report(match cause {
+                Some(Code::FencedInstanceId) => self.namesake.met(&what),
+                _ => LogError::Fatal(format!("{what}: {reason}")),
+            });
         }
         match classify::reading_code(&what, code) {
             // librdkafka goes on by itself.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use testcontainers::ImageExt;
+use testcontainers::core::IntoContainerPort;
 
 use super::docker::Container;
 use super::process::{Process, new_dir};
@@ -27,6 +28,20 @@ pub enum Jvm {
     FullSpeed,
 }
 
+/// A second way to a broker: it listens at one port and tells its clients another, as behind a
+/// proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    pub port: u16,
+    pub advertised: u16,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    port: u16,
+    second: Option<Listener>,
+}
+
 /// A broker that answers.
 pub struct Kafka {
     /// `host:port`
@@ -36,14 +51,18 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn new(jvm: Jvm) -> Kafka {
+    pub(super) fn new(jvm: Jvm, second: Option<Listener>) -> Kafka {
         static SAID: Once = Once::new();
-        let port = free_port();
+        let ports = Ports {
+            port: free_port(),
+            second,
+        };
+        let port = ports.port;
         let (version, control): (String, Box<dyn Control>) = match uses_docker() {
-            true => (IMAGE.1.to_owned(), Box::new(container(port))),
+            true => (IMAGE.1.to_owned(), Box::new(container(ports))),
             false => {
                 let jars = jars();
-                (version_of(&jars), Box::new(process(port, jars, jvm)))
+                (version_of(&jars), Box::new(process(ports, jars, jvm)))
             }
         };
         let kafka = Kafka {
@@ -117,11 +136,11 @@ impl Kafka {
     }
 }
 
-fn process(port: u16, jars: PathBuf, jvm: Jvm) -> Process {
+fn process(ports: Ports, jars: PathBuf, jvm: Jvm) -> Process {
     let dir = new_dir("kafka");
     let config = dir.join("server.properties");
     let data = dir.join("data");
-    let text = properties(port, "127.0.0.1", &data.to_string_lossy());
+    let text = properties(ports, "127.0.0.1", &data.to_string_lossy());
     fs::write(&config, text).expect("a writable temp dir");
     format_storage(&jars, &config);
     Process::new("Kafka", dir.join("log"), move || {
@@ -193,12 +212,22 @@ fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn properties(port: u16, bind: &str, data: &str) -> String {
-    PROPERTIES
-        .replace("@port@", &port.to_string())
+fn properties(ports: Ports, bind: &str, data: &str) -> String {
+    let text = PROPERTIES
+        .replace("@port@", &ports.port.to_string())
         .replace("@controller_port@", &free_port().to_string())
         .replace("@bind@", bind)
-        .replace("@data@", data)
+        .replace("@data@", data);
+    let Some(Listener { port, advertised }) = ports.second else {
+        return text;
+    };
+    let more = |line: &str| match line.split_once('=').map_or("", |(name, _)| name) {
+        "listeners" => format!("{line},SECOND://{bind}:{port}\n"),
+        "advertised.listeners" => format!("{line},SECOND://127.0.0.1:{advertised}\n"),
+        "listener.security.protocol.map" => format!("{line},SECOND:PLAINTEXT\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(more).collect()
 }
 
 /// Sixteen bytes in base64, as Kafka wants them: a log of another day is another cluster.
@@ -210,8 +239,8 @@ fn cluster_id() -> String {
 }
 
 /// The same settings, as the variables that the image reads.
-fn container(port: u16) -> Container {
-    let text = properties(port, "0.0.0.0", "/tmp/kafka-data");
+fn container(ports: Ports) -> Container {
+    let text = properties(ports, "0.0.0.0", "/tmp/kafka-data");
     let mut variables = vec![("CLUSTER_ID".to_owned(), cluster_id())];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((name, value)) = line.split_once('=') else {
@@ -224,7 +253,11 @@ fn container(port: u16) -> Container {
         };
         variables.push((format!("KAFKA_{}", name.replace('.', "_").to_uppercase()), value));
     }
-    Container::new("kafka", IMAGE, port, |request| {
+    Container::new("kafka", IMAGE, ports.port, |request| {
+        let request = match ports.second {
+            Some(Listener { port, .. }) => request.with_mapped_port(port, port.tcp()),
+            None => request,
+        };
         variables.into_iter().fold(request, |request, (name, value)| {
             request.with_env_var(name, value)
         })

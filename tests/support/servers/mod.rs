@@ -20,7 +20,7 @@ use std::sync::{LazyLock, Once, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use kafka::{Jvm, Kafka};
+pub use kafka::{Jvm, Kafka, Listener};
 pub use process::{Process, new_dir};
 pub use redis::{Cluster, Redis};
 
@@ -32,13 +32,18 @@ pub fn kafka() -> &'static Kafka {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
     KAFKA.get_or_init(|| match given("ACCRUAL_TEST_KAFKA") {
         Some(brokers) => Kafka::given(brokers),
-        None => Kafka::new(Jvm::QuickStart),
+        None => Kafka::new(Jvm::QuickStart, None),
     })
 }
 
 /// A broker of the caller's own: for tests that stop it, and for benchmarks.
 pub fn own_kafka(jvm: Jvm) -> Kafka {
-    Kafka::new(jvm)
+    Kafka::new(jvm, None)
+}
+
+/// A broker of the caller's own that also serves at a second listener.
+pub fn own_kafka_behind(jvm: Jvm, second: Listener) -> Kafka {
+    Kafka::new(jvm, Some(second))
 }
 
 /// A Redis of the caller's own, unless one is given.

@@ -109,6 +109,11 @@ impl Redis {
         self.control.kill();
     }
 
+    /// In good order, and without saving.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
     pub fn pause(&self) {
         self.control.pause();
     }

@@ -1,0 +1,182 @@
+//! What can be disturbed, and how each fault is done.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::faults::{Fault, Kind, Target};
+use super::fleet::{Desk, Fleet, GUEST, INSTANCES};
+use super::proxy::{Loss, Proxy, Sort};
+use crate::support::servers::{Kafka, Redis};
+
+/// What a process may take to end after SIGTERM: its own bound is 25 s.
+const STOP_PATIENCE: Duration = Duration::from_secs(40);
+/// A loss that has met nothing to lose by then is called off.
+const LOSS_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Everything that can be disturbed.
+pub struct Site {
+    pub fleet: Fleet,
+    pub kafka: Kafka,
+    pub redis: Redis,
+    pub kafka_proxy: Proxy,
+    pub redis_proxy: Proxy,
+    pub desks: Desks,
+}
+
+/// Of the servers and the ways to them.
+#[derive(Default)]
+pub struct Desks {
+    redis: Desk,
+    broker: Desk,
+    redis_proxy: Desk,
+    broker_proxy: Desk,
+}
+
+impl Site {
+    /// Takes what the fault disturbs, if it is free; the number of the instance, where one is meant.
+    fn take(&self, fault: &Fault) -> Option<usize> {
+        let target = fault.kind.target();
+        let from = if target == Target::Guest {
+            GUEST
+        } else {
+            fault.instance
+        };
+        let mut instances = match target {
+            Target::Instance => (0..INSTANCES).map(|step| (from + step) % INSTANCES).collect(),
+            _ => vec![from],
+        }
+        .into_iter();
+        instances.find(|instance| self.desk(target, *instance).take())
+    }
+
+    fn desk(&self, target: Target, instance: usize) -> &Desk {
+        match target {
+            Target::Redis => &self.desks.redis,
+            Target::Broker => &self.desks.broker,
+            Target::RedisProxy => &self.desks.redis_proxy,
+            Target::BrokerProxy => &self.desks.broker_proxy,
+            Target::Guest | Target::Instance => &self.fleet.members[instance].desk,
+        }
+    }
+
+    /// Lets it happen on a thread of its own. None: what it disturbs is not free. The thread's
+    /// answer: whether it met anything.
+    pub fn begin(self: &Arc<Site>, fault: Fault) -> Option<thread::JoinHandle<bool>> {
+        let instance = self.take(&fault)?;
+        let site = self.clone();
+        Some(thread::spawn(move || {
+            let met = site.happen(&fault, instance);
+            site.desk(fault.kind.target(), instance).give_back();
+            met
+        }))
+    }
+
+    fn happen(&self, fault: &Fault, instance: usize) -> bool {
+        if let Some(loss) = fault.kind.loss() {
+            return self.lose(loss);
+        }
+        match fault.kind.target() {
+            Target::Redis => self.disturb_redis(fault),
+            Target::Broker => self.disturb_broker(fault),
+            Target::RedisProxy => self.redis_proxy.cut_all(),
+            Target::BrokerProxy => self.kafka_proxy.cut_all(),
+            Target::Guest | Target::Instance => self.disturb_instance(fault, instance),
+        }
+        true
+    }
+
+    fn lose(&self, loss: Loss) -> bool {
+        let proxy = match loss.sort {
+            Sort::Script => &self.redis_proxy,
+            Sort::Api(_) => &self.kafka_proxy,
+        };
+        let before = proxy.struck();
+        proxy.arm(loss);
+        let deadline = Instant::now() + LOSS_PATIENCE;
+        while proxy.struck() == before && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        !proxy.disarm()
+    }
+
+    fn disturb_instance(&self, fault: &Fault, instance: usize) {
+        let accrual = &self.fleet.members[instance].accrual;
+        match fault.kind {
+            Kind::Kill | Kind::KillBeyondSession => {
+                self.fleet.kill(instance);
+                thread::sleep(fault.lasts);
+                self.fleet.launch(instance);
+            }
+            Kind::Hiccup | Kind::FreezeBeyondSession => {
+                if !accrual.has_ended() {
+                    accrual.pause();
+                    thread::sleep(fault.lasts);
+                    accrual.resume();
+                }
+            }
+            Kind::Restart | Kind::ScaleIn => {
+                self.fleet.stop(instance, STOP_PATIENCE);
+                thread::sleep(fault.lasts);
+                self.fleet.launch(instance);
+            }
+            _ => {
+                self.fleet.launch(instance);
+                thread::sleep(fault.lasts);
+                self.fleet.stop(instance, STOP_PATIENCE);
+            }
+        }
+    }
+
+    fn disturb_redis(&self, fault: &Fault) {
+        let redis = &self.redis;
+        match fault.kind {
+            Kind::RedisFlushed => redis.flush_all(),
+            Kind::RedisAsleep => {
+                let seconds = format!("{:.3}", fault.lasts.as_secs_f64());
+                let mut connection = redis.connect().expect("Redis runs");
+                let mut sleep = redis::cmd("DEBUG");
+                // Its answer comes later than anybody waits for.
+                let _ = sleep.arg("SLEEP").arg(seconds).query::<()>(&mut connection);
+                drop(connection);
+                thread::sleep(fault.lasts);
+            }
+            Kind::RedisRestarted => {
+                redis.save();
+                redis.stop();
+                thread::sleep(fault.lasts);
+                redis.start();
+            }
+            Kind::RedisOldSnapshot => {
+                redis.save();
+                thread::sleep(fault.lasts);
+                redis.load_old_snapshot();
+            }
+            _ => {
+                redis.kill();
+                thread::sleep(fault.lasts);
+                redis.start();
+            }
+        }
+    }
+
+    fn disturb_broker(&self, fault: &Fault) {
+        match fault.kind {
+            Kind::BrokerFrozen => {
+                self.kafka.pause();
+                thread::sleep(fault.lasts);
+                self.kafka.resume();
+            }
+            Kind::BrokerRestarted => {
+                self.kafka.stop();
+                thread::sleep(fault.lasts);
+                self.kafka.start();
+            }
+            _ => {
+                self.kafka.kill();
+                thread::sleep(fault.lasts);
+                self.kafka.start();
+            }
+        }
+    }
+}
