@@ -160,7 +160,10 @@ impl Site {
         }
     }
 
+    /// A broker that is back is left alone for as long as it was away: on a busy machine it may take
+    /// most of a minute to start, and one that is never there shows nothing.
     fn disturb_broker(&self, fault: &Fault) {
+        let begun = Instant::now();
         match fault.kind {
             Kind::BrokerFrozen => {
                 self.kafka.pause();
@@ -178,5 +181,6 @@ impl Site {
                 self.kafka.start();
             }
         }
+        thread::sleep(begun.elapsed());
     }
 }
