@@ -61,10 +61,12 @@ impl<'a, P: Processor> Desk<'a, P> {
             return Ok(());
         }
         self.timers_fired.push(due);
+        // Work that sees other keys goes on at the same instant, piece by piece.
+        let in_pieces = self.scans(key);
         self.turn(key, Cause::Timer { due, scanned }, self.late.unwrap_or(due))?;
         let moved = self
             .wake(key)
-            .is_none_or(|wake| wake > due || (wake == due && !scanned.is_empty()));
+            .is_none_or(|wake| wake > due || (wake == due && in_pieces));
         moved.then_some(()).ok_or_else(|| {
             Fault::Broken(Refusal::new(
                 "timer_stuck",
@@ -103,8 +105,7 @@ impl<'a, P: Processor> Desk<'a, P> {
                 return Ok(());
             };
             // Work that wants to see other keys has its own turns; no event waits for it.
-            let state = self.slots.get(key).and_then(|slot| slot.state.as_ref());
-            if state.is_some_and(|state| self.processor.scan(key, state).is_some()) {
+            if self.scans(key) {
                 return Ok(());
             }
             self.timer(key, due, &[])?;
@@ -113,6 +114,11 @@ impl<'a, P: Processor> Desk<'a, P> {
             "timer_stuck",
             "too many timer turns in a row (E4)",
         )))
+    }
+
+    fn scans(&self, key: &Key) -> bool {
+        let state = self.slots.get(key).and_then(|slot| slot.state.as_ref());
+        state.is_some_and(|state| self.processor.scan(key, state).is_some())
     }
 
     fn turn(&mut self, key: &Key, cause: Cause<'_, P::Event>, now: Millis) -> Result<(), Fault> {

@@ -187,7 +187,9 @@ fn broadcasts_take_turns() {
 fn a_broadcast_without_members_ends() {
     let ledger = ledger(book(&[rules()]));
     let mut bench = Bench::new(&ledger);
+    // Two of one instant: the second goes on where the first has ended at once.
     bench.send(&grant_all("b1", at("2024-05-02 10:00")));
+    bench.send(&grant_all("b2", at("2024-05-02 10:00")));
     bench.fire_before(at("2024-05-03 10:00"));
     bench.send(&registered("m-1", "r1", at("2024-05-03 10:00")));
     bench.fire_before(at("2024-05-04 10:00"));
