@@ -1,6 +1,6 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-replay bench-recovery bench-storm up down servers fmt lint
+.PHONY: help demo test chaos bench bench-replay bench-recovery bench-storm up down servers fmt lint
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -10,6 +10,10 @@ demo: ## a little shop's story, replayed without any server
 
 test: test-servers ## every test, those against real servers included
 	cargo test
+
+chaos: test-servers ## fifteen minutes of faults on real servers, under load
+	cargo build --release
+	ACCRUAL_TEST_BINARY=$(CURDIR)/target/release/accrual cargo test --test chaos -- --minutes 15
 
 bench: test-servers ## a million order events through accrual, Kafka and Redis on this machine
 	cargo build --release

@@ -232,6 +232,7 @@ fn disturb(site: &Arc<Site>, options: &Options, begun: Instant) -> BTreeMap<Kind
     let mut happened = BTreeMap::new();
     let mut running: Vec<(Kind, JoinHandle<bool>)> = Vec::new();
     let mut put_off: Vec<Fault> = Vec::new();
+    let mut drawn = Instant::now();
     let more = |plan: &Plan| match options.minutes {
         Some(minutes) => begun.elapsed() < minutes,
         None => !plan.has_been_round(),
@@ -239,7 +240,12 @@ fn disturb(site: &Arc<Site>, options: &Options, begun: Instant) -> BTreeMap<Kind
     while more(&plan) || !put_off.is_empty() {
         if put_off.len() < PUT_OFF_MAX && more(&plan) {
             put_off.extend(plan.next());
+            drawn = Instant::now();
         }
+        assert!(
+            drawn.elapsed() < FAULTS_END_TIMEOUT,
+            "nothing is free to be disturbed by {put_off:?}"
+        );
         let gap = put_off.first().map_or(options.gap, |fault| fault.gap);
         let until = Instant::now() + gap;
         while Instant::now() < until {
@@ -265,10 +271,6 @@ fn disturb(site: &Arc<Site>, options: &Options, begun: Instant) -> BTreeMap<Kind
             running.push((kind, thread));
         }
         collect(&mut running, &mut happened);
-        assert!(
-            more(&plan) || begun.elapsed() < options.minutes.unwrap_or_default() + FAULTS_END_TIMEOUT,
-            "faults find nothing to disturb"
-        );
     }
     let deadline = Instant::now() + FAULTS_END_TIMEOUT;
     while !running.is_empty() {
