@@ -3,13 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use accrual::engine::ports::{Millis, Offset};
+use accrual::engine::ports::{Millis, Offset, Record};
 use bytes::Bytes;
 
 use super::log::{Entry, Log, Place, State};
 use super::world::World;
 
 impl Log {
+    /// Whether a key that was read is gone by a tombstone that was not: the worst moment for a
+    /// cleaner to come by.
+    pub fn outlived(&self, read: &[Record], next: Offset) -> bool {
+        let begin = self.entries.partition_point(|entry| entry.offset < next);
+        let later = &self.entries[begin..];
+        read.iter().filter(|record| record.value.is_some()).any(|record| {
+            let last = later.iter().rev().find(|entry| entry.key == record.key);
+            last.is_some_and(|entry| entry.value.is_none())
+        })
+    }
+
     /// Keeps the last of each key up to `until`; drops what was aborted, and tombstones that an
     /// earlier compaction met before `tombstones_before`.
     fn compact(&mut self, until: Offset, now: Millis, tombstones_before: Millis) {

@@ -309,8 +309,10 @@ impl Log for SimLog {
             let log = world.topics.log(place);
             let (records, next) = log.read(partition, from, limit);
             let end = log.stable();
-            let night = world.knobs.night * 2.0;
-            if next < end && world.rebuilding(store) && world.chance(night) {
+            let gone = world.knobs.night > 0.0 && log.outlived(&records, next);
+            let night = world.knobs.night * 5.0;
+            if gone && world.rebuilding(store) && world.rng.chance(night) {
+                world.note(|| format!("night falls on the rebuild of {store:?}"));
                 world.night_falls();
             }
             Some(ChangelogChunk { records, next, end })

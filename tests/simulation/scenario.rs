@@ -99,6 +99,10 @@ fn calm(world: &mut World, input: Input) {
     world.calm = true;
     world.note(|| "faults stop".to_string());
     world.redis.down_until = 0;
+    if world.knobs.night > 0.0 && world.rng.chance(0.5) {
+        // The last night falls when somebody rebuilds: by now much has come and gone.
+        world.damage_redis("empty");
+    }
     for machine in 0..world.machines.len() {
         world.machines[machine].frozen_until = 0;
         world.machines[machine].hung_until = 0;
@@ -112,8 +116,8 @@ fn calm(world: &mut World, input: Input) {
     let days = if world.knobs.stages == Stages::Real { 3 } else { 0 };
     real::let_days_pass(world, days, move |world| {
         workload::poke(world, &pokes);
-        let until = world.now + CALM_MAX_MS;
-        world.after(500, move |world| look(world, input, until, Looked::default()));
+        world.calm_until = world.now + CALM_MAX_MS;
+        world.after(500, move |world| look(world, input, Looked::default()));
     });
 }
 
@@ -126,7 +130,7 @@ struct Looked {
     settled: Option<Millis>,
 }
 
-fn look(world: &mut World, input: Input, until: Millis, mut last: Looked) {
+fn look(world: &mut World, input: Input, mut last: Looked) {
     let now = world.now;
     if last.seen != Some(world.watch.seen) {
         let wrong = judge(world, &input.lock().expect("input"));
@@ -144,14 +148,14 @@ fn look(world: &mut World, input: Input, until: Millis, mut last: Looked) {
             return;
         }
     }
-    if now > until {
+    if now > world.calm_until {
         return world.fail(format!("liveness: {}", wrong.as_deref().unwrap_or("nothing")));
     }
     last.settled = match wrong {
         None => last.settled.or(Some(now)),
         Some(_) => None,
     };
-    world.after(250, move |world| look(world, input, until, last));
+    world.after(250, move |world| look(world, input, last));
 }
 
 fn judge(world: &World, input: &[Written]) -> Vec<String> {

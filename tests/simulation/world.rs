@@ -71,6 +71,8 @@ pub struct World {
     pub table: Vec<Millis>,
     /// Faults go on until then; a jump of time does not shorten them.
     pub faulty_until: Millis,
+    /// What is left must be done by then.
+    pub calm_until: Millis,
     /// Faults are over: what is left must come to its end.
     pub calm: bool,
     pub trace: Option<Vec<String>>,
@@ -92,6 +94,7 @@ impl World {
             watch: Watch::default(),
             table: Vec::new(),
             faulty_until: 1_000_000 + knobs.faulty_ms,
+            calm_until: 0,
             calm: false,
             trace: trace.then(Vec::new),
             failure: None,
@@ -142,6 +145,7 @@ impl World {
     pub fn jump(&mut self, by: Millis) {
         self.now += by;
         self.faulty_until += by;
+        self.calm_until += by;
         self.note(|| format!("time jumps by {by}"));
     }
 
