@@ -18,6 +18,7 @@ pub enum Mutation {
     E10UnboundedBatch,
     E10NeverPause,
     E11NoCatchUp,
+    E12OffsetAhead,
     E13NoGate,
     E14AmbiguousIsAbort,
     E14KeepProducer,

@@ -52,6 +52,8 @@ pub struct Knobs {
     /// Tombstones grow old and are cleaned away.
     pub night: f64,
     pub offset_back: f64,
+    /// In the end somebody sets an offset ahead by hand.
+    pub offset_ahead: bool,
     pub compact: f64,
     pub forget: f64,
     pub empty: f64,
@@ -143,6 +145,7 @@ impl Knobs {
             retention_ms,
             hang: p(r, 0.2),
             night: p(r, 0.1),
+            offset_ahead: stages != Stages::Relay && r.chance(0.1),
         }
     }
 }

@@ -175,6 +175,11 @@ pub const ROWS: &[Row] = &[
         "the global table is not read to its end before deciding",
     ),
     e(
+        "E12",
+        engine::Mutation::E12OffsetAhead,
+        "a group's offset beyond the changelog's is passed over",
+    ),
+    e(
         "E13",
         engine::Mutation::E13NoGate,
         "a timer fires without knowing the input before it",

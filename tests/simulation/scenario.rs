@@ -38,6 +38,11 @@ const CALM_MAX_MS: Millis = 120_000;
 /// After everything came out: time for what must not come.
 const AFTERMATH_MS: Millis = 1_500;
 
+/// By then the coordinator has ended what dead producers left open.
+const TRANSACTIONS_OVER_MS: Millis = 10_000;
+/// Time for a partition to be taken over, and for what must not come then.
+const STOPPED_MS: Millis = 5_000;
+
 pub fn run(seed: u64, trace: bool) -> Verdict {
     let knobs = Knobs::draw(seed);
     let mut world = World::new(seed, knobs.clone(), trace);
@@ -144,8 +149,7 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
     if last.settled.is_some_and(|since| now >= since + AFTERMATH_MS) && wrong.is_none() {
         wrong = world.judge_store().into_iter().next();
         if wrong.is_none() {
-            world.watch.done = true;
-            return;
+            return the_end(world, input);
         }
     }
     if now > world.calm_until {
@@ -156,6 +160,27 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
         Some(_) => None,
     };
     world.after(250, move |world| look(world, input, last));
+}
+
+/// All is well. In some runs somebody then sets the group's offset of a partition ahead: what that
+/// skips nobody can know, so whoever takes the partition over must stop there (E12).
+fn the_end(world: &mut World, input: Input) {
+    if !world.knobs.offset_ahead {
+        world.watch.done = true;
+        return;
+    }
+    let machines = 0..world.machines.len();
+    world.commands.extend(machines.clone().map(Command::Crash));
+    world.after(TRANSACTIONS_OVER_MS, move |world| {
+        let (partitions, by) = (world.knobs.partitions as usize, world.rng.between(1, 5));
+        let partition = world.rng.below(partitions) as i32;
+        world.note(|| format!("somebody sets the offset of {partition} ahead by {by}"));
+        world.groups.set_ahead(0, partition, by);
+        world.watch.stopped = Some((world.topics.id("in-changelog"), partition));
+        workload::poke(world, &input);
+        world.commands.extend(machines.map(Command::Start));
+        world.after(STOPPED_MS, |world| world.watch.done = true);
+    });
 }
 
 fn judge(world: &World, input: &[Written]) -> Vec<String> {

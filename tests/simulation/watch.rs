@@ -30,6 +30,8 @@ pub struct Watch {
     /// Counts what became visible.
     pub seen: u64,
     pub done: bool,
+    /// Nothing may be decided here any more.
+    pub stopped: Option<Place>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -162,6 +164,9 @@ impl World {
         match entry {
             Change::Claim(_) => owner.claim = Some(record.offset),
             Change::State(..) => {}
+            Change::Meta(_) if self.watch.stopped == Some(place) => {
+                return Err("E12: a batch although the group's offset lies beyond the changelog's".into());
+            }
             Change::Meta(meta) => {
                 let before = *owner;
                 (owner.batch, owner.input) = (meta.batch, meta.input);
