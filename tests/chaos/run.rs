@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -200,6 +200,7 @@ fn set_up(dir: &Path, debug_reader: bool) -> Stage {
         kafka_proxy,
         redis_proxy,
         desks: Desks::default(),
+        long: AtomicUsize::new(0),
     };
     Stage {
         deployment,
