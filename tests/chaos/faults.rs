@@ -45,6 +45,9 @@ pub enum Kind {
 
 use Kind::*;
 
+/// What lasts so long is begun first where every kind is to be met in a short time.
+const LONG_MS: u64 = 10_000;
+
 /// Name, how often beside the others, and for how long, in milliseconds.
 const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 23] = [
     (
@@ -95,6 +98,10 @@ const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 23] = [
 impl Kind {
     pub fn name(self) -> &'static str {
         row(self).1
+    }
+
+    pub fn is_long(self) -> bool {
+        row(self).3.start >= LONG_MS
     }
 
     pub fn target(self) -> Target {
@@ -162,7 +169,7 @@ pub struct Plan {
 impl Plan {
     pub fn new(seed: u64, mean_gap: Duration) -> Plan {
         let mut random = StdRng::seed_from_u64(seed ^ 0xfau64);
-        let long = KINDS.iter().filter(|(.., lasts)| lasts.start >= 10_000);
+        let long = KINDS.iter().filter(|(kind, ..)| kind.is_long());
         let mut first: Vec<Kind> = KINDS.iter().map(|(kind, ..)| *kind).collect();
         let long: Vec<Kind> = long.map(|(kind, ..)| *kind).collect();
         first.retain(|kind| !long.contains(kind));

@@ -3,7 +3,7 @@
 //! out, each once. A seed decides the load and the faults.
 //!
 //! Without arguments: every kind of fault once, about two minutes.
-//! `cargo test --test chaos -- --minutes 15 [--seed S] [--orders-a-second 20] [--gap-ms 3500]`
+//! `cargo test --test chaos -- --minutes 15 [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
 //!
 //! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
@@ -42,6 +42,6 @@ fn main() -> ExitCode {
         orders_a_second: value("--orders-a-second").unwrap_or(20) as u32,
         keep_logs: flag("--keep-logs"),
         debug_reader: flag("--debug-reader"),
-        gap: Duration::from_millis(value("--gap-ms").unwrap_or(3_200)),
+        gap: Duration::from_millis(value("--gap-ms").unwrap_or(3_000)),
     })
 }

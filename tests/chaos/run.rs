@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ const PUT_OFF_MAX: usize = 6;
 const FAULTS_END_TIMEOUT: Duration = Duration::from_secs(150);
 /// From the last fault on: sessions, transactions and time-outs of everybody's have passed by then.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(180);
+/// Nothing is wrong, but somebody may want to know why.
+const SLOW_SETTLEMENT: Duration = Duration::from_secs(60);
 /// When nobody has anything left to do, all of it is read within so long, or it needs a new client.
 const READER_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -90,7 +92,13 @@ pub fn run(options: &Options) -> ExitCode {
     show(&stage.site.fleet, &load, &happened, &times, &verdict);
     match settled {
         Ok(()) if verdict.is_good() => {
-            if !options.keep_logs {
+            if took > SLOW_SETTLEMENT {
+                println!(
+                    "slow to settle; seed {}; logs are in {}",
+                    options.seed,
+                    dir.display()
+                );
+            } else if !options.keep_logs {
                 let _ = fs::remove_dir_all(&dir);
             }
             return ExitCode::SUCCESS;
@@ -200,6 +208,7 @@ fn set_up(dir: &Path, debug_reader: bool) -> Stage {
         kafka_proxy,
         redis_proxy,
         desks: Desks::default(),
+        long: AtomicUsize::new(0),
     };
     Stage {
         deployment,

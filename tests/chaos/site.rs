@@ -1,6 +1,7 @@
 //! What can be disturbed, and how each fault is done.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,10 @@ use crate::support::servers::{Kafka, Redis};
 /// What a process may take to end after SIGTERM: its own bound is 25 s.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// A loss that has met nothing to lose by then is called off.
-const LOSS_PATIENCE: Duration = Duration::from_secs(20);
+const LOSS_PATIENCE: Duration = Duration::from_secs(40);
+/// Instances that may be away for long at the same time: one stays, so that there is something to
+/// disturb.
+const LONG_MAX: usize = INSTANCES - 1;
 
 /// Everything that can be disturbed.
 pub struct Site {
@@ -22,6 +26,8 @@ pub struct Site {
     pub kafka_proxy: Proxy,
     pub redis_proxy: Proxy,
     pub desks: Desks,
+    /// Long faults of instances that go on.
+    pub long: AtomicUsize,
 }
 
 /// Of the servers and the ways to them.
@@ -63,10 +69,16 @@ impl Site {
     /// Lets it happen on a thread of its own. None: what it disturbs is not free. The thread's
     /// answer: whether it met anything.
     pub fn begin(self: &Arc<Site>, fault: Fault) -> Option<thread::JoinHandle<bool>> {
+        let long = fault.kind.is_long() && fault.kind.target() == Target::Instance;
+        if long && self.long.load(Ordering::SeqCst) >= LONG_MAX {
+            return None;
+        }
         let instance = self.take(&fault)?;
         let site = self.clone();
+        site.long.fetch_add(usize::from(long), Ordering::SeqCst);
         Some(thread::spawn(move || {
             let met = site.happen(&fault, instance);
+            site.long.fetch_sub(usize::from(long), Ordering::SeqCst);
             site.desk(fault.kind.target(), instance).give_back();
             met
         }))
