@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 /// Orders alone, before the storm.
 const CALM: Duration = Duration::from_secs(30);
 /// Imports carried out each second, at least: how far ahead the storm is set.
-const IMPORTS_PER_SECOND: usize = 5_000;
+const IMPORTS_PER_SECOND: usize = 10_000;
 
 const RULES: &str = "
 shop_id: acme
