@@ -18,23 +18,30 @@ const DECIMAL_BITS: u32 = 96;
 
 /// A decimal string as money: digits with at most one point, with or without a sign.
 pub fn parse_amount(text: &str) -> Result<Decimal, &'static str> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !plain(whole) || !plain(part) {
-        return Err("is not a decimal number");
+    const WRONG: &str = "is not a decimal number";
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let (mut units, mut count, mut point) = (0i64, 0, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                // Too many of them are refused below.
+                units = units.wrapping_mul(10).wrapping_add(i64::from(byte - b'0'));
+                count += 1;
+            }
+            b'.' if point.is_none() && at > 0 && at + 1 < digits.len() => point = Some(at),
+            _ => return Err(WRONG),
+        }
     }
-    if digits.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX as usize {
+    if count == 0 {
+        return Err(WRONG);
+    }
+    if count > DIGITS_MAX {
         return Err("has more than 18 digits");
     }
-    let scale = digits.split_once('.').map_or(0, |(_, part)| part.len() as u32);
+    let scale = point.map_or(0, |at| (digits.len() - at - 1) as u32);
     if scale > SCALE_MAX {
         return Err("has more than 9 digits after the point");
     }
-    let units = digits
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .fold(0i64, |units, b| units * 10 + i64::from(b - b'0'));
     Ok(Decimal::new(
         if text.starts_with('-') { -units } else { units },
         scale,
