@@ -5,13 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::cache::{Held, Slot};
 use super::desk::{Desk, Fault};
 use super::error::Refusal;
 use super::ports::{Key, KeyMap, Millis, Offset, OutRecord, Record};
 use super::processor::{Decoded, Processor};
+
+/// Of states asleep, allocated at a time.
+const BED_BYTES: usize = 1 << 16;
 
 /// All keys of a stage as one partition.
 pub struct Embedded<'a, P: Processor> {
@@ -21,6 +24,9 @@ pub struct Embedded<'a, P: Processor> {
     index: BTreeSet<Key>,
     /// States that wait for nothing, as they would be stored: a tenth of the memory.
     asleep: KeyMap<Bytes>,
+    /// Where they lie side by side: among what comes and goes they would scatter it all over the
+    /// memory.
+    bed: BytesMut,
     /// Nudges up to this offset of the global table are done.
     table: Offset,
 }
@@ -34,6 +40,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
             timers: BTreeSet::new(),
             index: BTreeSet::new(),
             asleep: KeyMap::default(),
+            bed: BytesMut::with_capacity(BED_BYTES),
             table: -1,
         }
     }
@@ -153,7 +160,12 @@ impl<'a, P: Processor> Embedded<'a, P> {
         let slot = self.desk.slots.remove(key);
         if let Some(state) = slot.and_then(|slot| slot.state) {
             let saved = self.processor.save(key, &state);
-            self.asleep.insert(key.clone(), saved.bytes);
+            self.bed.reserve(key.len() + saved.bytes.len());
+            self.bed.extend_from_slice(key);
+            self.bed.extend_from_slice(&saved.bytes);
+            let mut key_in_bed = self.bed.split().freeze();
+            let bytes = key_in_bed.split_off(key.len());
+            self.asleep.insert(key_in_bed, bytes);
         }
     }
 
