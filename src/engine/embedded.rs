@@ -120,9 +120,9 @@ impl<'a, P: Processor> Embedded<'a, P> {
         self.moved(key);
         self.desk.touched.clear();
         self.desk.timers_fired.clear();
-        let effects = std::mem::take(&mut self.desk.effects);
         match result {
-            Ok(()) => Ok(effects.records),
+            // What timers decided before a refused event goes out with what comes next.
+            Ok(()) => Ok(std::mem::take(&mut self.desk.effects).records),
             Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
         }
     }
