@@ -184,6 +184,40 @@ fn broadcasts_take_turns() {
 }
 
 #[test]
+fn members_served_are_counted() {
+    let ledger = ledger(book(&[rules()]));
+    let (key, entry) = (
+        topics::broadcast_key("acme"),
+        grant_all("b1", at("2024-05-02 10:00")),
+    );
+    let (record, now) = (record(&entry), entry.at.ceil_millis());
+    let members = ["m-1", "m-2"].map(|member| topics::key("acme", member));
+    let (event, due, scanned) = (&entry, now, &members[..]);
+    let (mut state, mut effects) = (None, Effects::default());
+    for cause in [
+        Cause::Event {
+            event,
+            record: &record,
+        },
+        Cause::Timer { due, scanned },
+    ] {
+        let turn = Turn {
+            key: &key,
+            state: &mut state,
+            cause,
+            now,
+            partition: 0,
+        };
+        ledger.apply(turn, &mut effects).unwrap();
+    }
+    let served = effects
+        .counts
+        .iter()
+        .filter(|count| count.0 == BROADCAST_MEMBERS_TOTAL);
+    assert_eq!(served.map(|count| count.2).sum::<u64>(), 2);
+}
+
+#[test]
 fn a_broadcast_without_members_ends() {
     let ledger = ledger(book(&[rules()]));
     let mut bench = Bench::new(&ledger);
