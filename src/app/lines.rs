@@ -1,189 +1,233 @@
 //! Event files of a replay, merged by time, ties in the order given.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use crate::domain::entry::Entry;
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::OrderEvent;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Millis, Record};
+use crate::engine::ports::Record;
 use crate::engine::processor::{Decoded, Processor};
+use crate::stages::commands::Commands;
 use crate::stages::orders::Orders;
-use crate::wire::head;
+use crate::stages::rule_table;
+use crate::wire::envelope;
+use crate::wire::rule_document::RuleEvent;
 
 /// A longer line is malformed: no event is that long, and memory has an end.
 const LINE_MAX_BYTES: usize = 1 << 20;
+/// Read at a time: some hundred lines, so that the processor's caches hold what is read.
+const BLOCK_BYTES: usize = 1 << 15;
+
+/// Some editors begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One event of a file.
 pub struct Line {
     pub record: Record,
     pub event: Event,
-    pub at: Millis,
+    /// Arrival.
+    pub at: Instant,
+    pub place: Place,
+}
+
+/// Which line of which file.
+#[derive(Clone)]
+pub struct Place {
     file: Arc<str>,
     number: u64,
 }
 
-impl Line {
-    pub fn place(&self) -> String {
-        place(&self.file, self.number)
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.number)
     }
 }
 
-fn place(file: &str, number: u64) -> String {
-    format!("{file}:{number}")
-}
-
-/// Which stage an event is for. Nearly all are of orders: those are read but once.
+/// Whom an event is for, read once. What cannot be read has no time and moves no clock.
 pub enum Event {
     Order(Box<Decoded<OrderEvent>>),
-    Rules,
-    Command,
+    Command(Box<Decoded<Entry>>),
+    Rules(RuleEvent),
 }
 
-impl Event {
-    fn read(record: &Record, orders: &Orders) -> Result<(Self, Instant), Refusal> {
-        let refusal = match orders.decode(record) {
+/// What reads each kind of event.
+#[derive(Clone, Copy)]
+pub struct Readers<'a> {
+    pub orders: &'a Orders,
+    pub commands: &'a Commands,
+}
+
+impl Readers<'_> {
+    /// Nearly all events are of orders, so that is tried first.
+    fn read(self, record: &Record) -> Result<(Event, Instant), Refusal> {
+        let refusal = match self.orders.decode(record) {
             Ok(decoded) => {
                 let time = decoded.event.time;
                 return Ok((Event::Order(Box::new(decoded)), time));
             }
             Err(refusal) => refusal,
         };
-        let (kind, time) = head::read(record.value.as_deref().unwrap_or_default())
+        let envelope = envelope::read(record.value.as_deref(), [].into_iter())
             .map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        match &*kind {
-            "rules.published" | "shop.status_changed" => Ok((Event::Rules, time)),
-            order if order.starts_with("order.") => Err(refusal),
-            _ => Ok((Event::Command, time)),
-        }
+        let event = match &*envelope.kind {
+            "rules.published" | "shop.status_changed" => Event::Rules(rule_table::read(record)?),
+            order if order.starts_with("order.") => return Err(refusal),
+            _ => Event::Command(Box::new(self.commands.decode(record)?)),
+        };
+        Ok((event, envelope.time))
     }
 }
 
 /// What came next.
 pub enum Read {
     Line(Line),
-    Malformed { place: String, detail: String },
+    Malformed { place: Place, detail: String },
 }
 
 /// Several files, each in its own order.
 pub struct Lines<'a> {
-    orders: &'a Orders,
+    readers: Readers<'a>,
     sources: Vec<Source>,
-    /// The next line of each source that has one, by its time; ties by the order of the sources.
-    next: BTreeMap<(Millis, usize), Line>,
-    malformed: Vec<Read>,
-    primed: bool,
 }
 
 impl<'a> Lines<'a> {
-    pub fn open(files: &[PathBuf], orders: &'a Orders) -> anyhow::Result<Self> {
+    pub fn open(files: &[PathBuf], readers: Readers<'a>) -> anyhow::Result<Self> {
         let sources = files
             .iter()
             .map(|file| Source::open(file))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self {
-            orders,
-            sources,
-            next: BTreeMap::new(),
-            malformed: Vec::new(),
-            primed: false,
-        })
+        Ok(Self { readers, sources })
     }
 
+    /// The earliest of the sources' next lines; ties in the order of the sources. What is
+    /// malformed has no time: it is told as soon as it is reached.
     pub fn next(&mut self) -> anyhow::Result<Option<Read>> {
-        if !self.primed {
-            self.primed = true;
-            for source in 0..self.sources.len() {
-                self.advance(source)?;
-            }
-        }
-        if !self.malformed.is_empty() {
-            return Ok(Some(self.malformed.remove(0)));
-        }
-        let Some(((_, source), line)) = self.next.pop_first() else {
-            return Ok(None);
-        };
-        self.advance(source)?;
-        Ok(Some(Read::Line(line)))
-    }
-
-    /// Reads on to the source's next event; malformed lines on the way are kept to be told.
-    fn advance(&mut self, source: usize) -> anyhow::Result<()> {
-        loop {
-            match self.sources[source].read(self.orders)? {
-                None => return Ok(()),
+        let mut first: Option<(Instant, usize)> = None;
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            match source.peek(self.readers)? {
+                None => {}
+                Some(Read::Malformed { .. }) => return Ok(source.ahead.pop_front()),
                 Some(Read::Line(line)) => {
-                    let at = self.sources[source].clock;
-                    self.next.insert((at, source), line);
-                    return Ok(());
+                    if first.is_none_or(|(earliest, _)| line.at < earliest) {
+                        first = Some((line.at, at));
+                    }
                 }
-                Some(malformed) => self.malformed.push(malformed),
             }
         }
+        Ok(first.and_then(|(_, at)| self.sources[at].ahead.pop_front()))
     }
 }
 
 struct Source {
     name: Arc<str>,
-    lines: Box<dyn BufRead>,
-    buffer: Vec<u8>,
+    input: Box<dyn io::Read>,
+    /// What has been read behind the last whole line.
+    rest: BytesMut,
+    /// Lines that were read together: reading many in a row is faster than taking turns with
+    /// what becomes of them.
+    ahead: VecDeque<Read>,
     number: u64,
     /// Arrival times of a file never go back.
-    clock: Millis,
+    clock: Instant,
+    /// Bytes of a line that is too long, already dropped.
+    dropped: usize,
+    ended: bool,
 }
 
 impl Source {
     fn open(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let lines: Box<dyn BufRead> = match name.as_str() {
-            "-" => Box::new(BufReader::with_capacity(1 << 16, io::stdin())),
-            _ => Box::new(BufReader::with_capacity(
-                1 << 16,
-                File::open(path).with_context(|| format!("{name}: cannot be opened"))?,
-            )),
+        let input: Box<dyn io::Read> = match name.as_str() {
+            "-" => Box::new(io::stdin()),
+            _ => Box::new(File::open(path).with_context(|| format!("{name}: cannot be opened"))?),
         };
         Ok(Self {
             name: name.into(),
-            lines,
-            buffer: Vec::new(),
+            input,
+            rest: BytesMut::new(),
+            ahead: VecDeque::new(),
             number: 0,
-            clock: Millis::MIN,
+            clock: Instant::MIN,
+            dropped: 0,
+            ended: false,
         })
     }
 
-    /// The next line that is not blank.
-    fn read(&mut self, orders: &Orders) -> anyhow::Result<Option<Read>> {
-        loop {
-            self.buffer.clear();
-            let read = self.lines.read_until(b'\n', &mut self.buffer);
-            if read.with_context(|| format!("{}: cannot be read", self.name))? == 0 {
-                return Ok(None);
+    /// What comes next, left where it is; `None` at the end.
+    fn peek(&mut self, readers: Readers<'_>) -> anyhow::Result<Option<&Read>> {
+        while self.ahead.is_empty() && !self.ended {
+            self.read_block(readers)
+                .with_context(|| format!("{}: cannot be read", self.name))?;
+        }
+        Ok(self.ahead.front())
+    }
+
+    /// Reads what there is, a block at most, and the lines that end in it.
+    fn read_block(&mut self, readers: Readers<'_>) -> io::Result<()> {
+        let known = self.rest.len();
+        self.rest.resize(known + BLOCK_BYTES, 0);
+        let read = loop {
+            match self.input.read(&mut self.rest[known..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
             }
+        };
+        self.rest.truncate(known + read);
+        self.ended = read == 0;
+        let whole = match memchr::memrchr(b'\n', &self.rest[known..]) {
+            Some(at) => self.rest.split_to(known + at + 1),
+            None if self.ended => self.rest.split(),
+            None => {
+                self.drop_overlong();
+                return Ok(());
+            }
+        };
+        self.take_lines(&whole.freeze(), readers);
+        Ok(())
+    }
+
+    fn take_lines(&mut self, block: &Bytes, readers: Readers<'_>) {
+        let mut from = 0;
+        while from < block.len() {
+            let end = memchr::memchr(b'\n', &block[from..]).map_or(block.len(), |at| from + at);
+            let line = block[from..end].trim_ascii();
             self.number += 1;
-            if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(self.line(orders)));
+            let line = match self.number {
+                1 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+                _ => line,
+            };
+            let length = self.dropped + (end - from);
+            self.dropped = 0;
+            if length > LINE_MAX_BYTES {
+                self.ahead.push_back(self.malformed(format!(
+                    "{length} bytes; at most {LINE_MAX_BYTES} are read"
+                )));
+            } else if !line.is_empty() {
+                let read = self.line(block.slice_ref(line), readers);
+                self.ahead.push_back(read);
             }
+            from = end + 1;
         }
     }
 
-    fn line(&mut self, orders: &Orders) -> Read {
-        let malformed = |detail: String| Read::Malformed {
-            place: place(&self.name, self.number),
-            detail,
-        };
-        if self.buffer.len() > LINE_MAX_BYTES {
-            return malformed(format!(
-                "{} bytes; at most {LINE_MAX_BYTES} are read",
-                self.buffer.len()
-            ));
+    /// A line beyond the limit is counted, not kept.
+    fn drop_overlong(&mut self) {
+        if self.dropped > 0 || self.rest.len() > LINE_MAX_BYTES {
+            self.dropped += self.rest.len();
+            self.rest.clear();
         }
-        let bytes = Bytes::copy_from_slice(self.buffer.trim_ascii());
+    }
+
+    fn line(&mut self, bytes: Bytes, readers: Readers<'_>) -> Read {
         let record = Record {
             partition: 0,
             offset: self.number as i64,
@@ -192,18 +236,30 @@ impl Source {
             value: Some(bytes),
             headers: Vec::new(),
         };
-        let (event, time) = match Event::read(&record, orders) {
+        let (event, time) = match readers.read(&record) {
             Ok(read) => read,
-            Err(refusal) => return malformed(refusal.to_string()),
+            Err(refusal) => return self.malformed(refusal.to_string()),
         };
-        let at = time.0.div_euclid(1_000);
-        self.clock = self.clock.max(at);
+        self.clock = self.clock.max(time);
         Read::Line(Line {
             record,
             event,
             at: self.clock,
+            place: self.place(),
+        })
+    }
+
+    fn malformed(&self, detail: String) -> Read {
+        Read::Malformed {
+            place: self.place(),
+            detail,
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place {
             file: self.name.clone(),
             number: self.number,
-        })
+        }
     }
 }

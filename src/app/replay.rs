@@ -8,15 +8,16 @@ use crate::domain::instant::Instant;
 use crate::engine::embedded::Embedded;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Millis, OutRecord, Partition, Record};
-use crate::engine::processor::{GlobalTable, Processor};
+use crate::engine::processor::Processor;
 use crate::stages::commands::Commands;
 use crate::stages::ledger::Ledger;
 use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 use crate::wire::output;
+use crate::wire::rule_document::RuleEvent;
 
-use super::lines::{Event, Line, Lines, Read};
+use super::lines::{Event, Lines, Read, Readers};
 use super::operations::Replay;
 use super::rule_files;
 
@@ -54,7 +55,6 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         rules: &rules,
         orders: Embedded::new(&orders),
         commands: Embedded::new(&commands),
-        command_events: &commands,
         ledger: Embedded::new(&ledger),
         entries: &ledger,
         topics: &topics,
@@ -62,7 +62,13 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         table_offset: 0,
     };
     let mut now = Millis::MIN;
-    let mut lines = Lines::open(&request.events, &orders)?;
+    let mut lines = Lines::open(
+        &request.events,
+        Readers {
+            orders: &orders,
+            commands: &commands,
+        },
+    )?;
     while let Some(read) = lines.next()? {
         let line = match read {
             Read::Line(line) => line,
@@ -73,11 +79,12 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
             }
         };
         // Time never goes back; what is told late arrives now.
-        now = now.max(line.at);
+        now = now.max(line.at.0.div_euclid(1_000));
         shop.fire(|wake| wake < now)?;
-        if let Err(refusal) = shop.take(&line, now)? {
+        let place = line.place;
+        if let Err(refusal) = shop.take(line.event, &line.record, now)? {
             malformed += 1;
-            writeln!(err, "{}: {refusal}", line.place())?;
+            writeln!(err, "{place}: {refusal}")?;
         }
     }
     let horizon = request.until.unwrap_or(Instant::from_millis(now));
@@ -94,7 +101,6 @@ struct Shop<'a> {
     rules: &'a RuleTable,
     orders: Embedded<'a, Orders>,
     commands: Embedded<'a, Commands>,
-    command_events: &'a Commands,
     ledger: Embedded<'a, Ledger>,
     entries: &'a Ledger,
     topics: &'a Topics,
@@ -123,13 +129,12 @@ impl Shop<'_> {
         }
     }
 
-    /// `Ok(Err)`: the line is refused.
-    fn take(&mut self, line: &Line, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
-        let record = &line.record;
-        let records = match &line.event {
-            Event::Order(decoded) => self.orders.event(decoded, record, now),
-            Event::Command => self.command(record, now),
-            Event::Rules => self.publish(record, now),
+    /// `Ok(Err)`: the event is refused.
+    fn take(&mut self, event: Event, record: &Record, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
+        let records = match event {
+            Event::Order(decoded) => self.orders.event(&decoded, record, now),
+            Event::Command(decoded) => self.commands.event(&decoded, record, now),
+            Event::Rules(event) => self.publish(event, now),
         };
         match records {
             Ok(records) => self.pass_on(records).map(Ok),
@@ -137,17 +142,9 @@ impl Shop<'_> {
         }
     }
 
-    fn command(&mut self, record: &Record, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
-        let decoded = self.command_events.decode(record)?;
-        self.commands.event(&decoded, record, now)
-    }
-
     /// What a rule says from here on, and whom it concerns.
-    fn publish(&mut self, record: &Record, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
-        self.rules.apply(&Record {
-            offset: self.table_offset,
-            ..record.clone()
-        })?;
+    fn publish(&mut self, event: RuleEvent, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
+        self.rules.take(event, self.table_offset)?;
         self.table_offset += 1;
         let mut records = self.orders.nudge(now)?;
         records.extend(self.ledger.nudge(now)?);

@@ -34,6 +34,26 @@ impl RuleTable {
         self.change(|book| book.publish(rules, Instant::MIN, BEFORE_ALL))
     }
 
+    /// Takes in what a record at `position` said.
+    pub fn take(&self, event: RuleEvent, position: Offset) -> Result<(), Refusal> {
+        match event {
+            RuleEvent::Published { rules, at } => {
+                let (shop_id, version) = (rules.shop_id.clone(), rules.version);
+                match self.change(|book| book.publish(*rules, at, position)) {
+                    Publication::New | Publication::Duplicate => Ok(()),
+                    Publication::Refused => Err(Refusal::new(
+                        "malformed",
+                        format!("data.version: {version} of shop {shop_id} was published with other content"),
+                    )),
+                }
+            }
+            RuleEvent::Status { shop_id, change } => {
+                self.change(|book| book.set_status(&shop_id, change, position));
+                Ok(())
+            }
+        }
+    }
+
     /// One writer at a time: the engine reads the table's topic on one task.
     fn change<T>(&self, change: impl FnOnce(&mut RuleBook) -> T) -> T {
         let mut book = RuleBook::clone(&self.book.load());
@@ -43,32 +63,24 @@ impl RuleTable {
     }
 }
 
+/// Reads a record of `point-rules`.
+pub fn read(record: &Record) -> Result<RuleEvent, Refusal> {
+    let headers = record
+        .headers
+        .iter()
+        .map(|(name, text)| (&**name, text.as_deref()));
+    let malformed = |error: String| Refusal::new("malformed", error);
+    let envelope = envelope::read(record.value.as_deref(), headers).map_err(|e| malformed(e.to_string()))?;
+    rule_document::read_event(&envelope).map_err(|e| malformed(e.to_string()))
+}
+
 impl GlobalTable for RuleTable {
     fn apply(&self, record: &Record) -> Result<(), Refusal> {
         // A version is never taken back: what compaction left of a deleted key says nothing.
-        let Some(value) = &record.value else { return Ok(()) };
-        let headers = record
-            .headers
-            .iter()
-            .map(|(name, text)| (&**name, text.as_deref()));
-        let malformed = |error: String| Refusal::new("malformed", error);
-        let envelope = envelope::read(Some(value), headers).map_err(|e| malformed(e.to_string()))?;
-        match rule_document::read_event(&envelope).map_err(|e| malformed(e.to_string()))? {
-            RuleEvent::Published { rules, at } => {
-                let (shop_id, version) = (rules.shop_id.clone(), rules.version);
-                match self.change(|book| book.publish(*rules, at, record.offset)) {
-                    Publication::New | Publication::Duplicate => Ok(()),
-                    Publication::Refused => Err(Refusal::new(
-                        "malformed",
-                        format!("data.version: {version} of shop {shop_id} was published with other content"),
-                    )),
-                }
-            }
-            RuleEvent::Status { shop_id, change } => {
-                self.change(|book| book.set_status(&shop_id, change, record.offset));
-                Ok(())
-            }
+        if record.value.is_none() {
+            return Ok(());
         }
+        self.take(read(record)?, record.offset)
     }
 }
 

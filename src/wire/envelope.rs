@@ -249,7 +249,7 @@ fn instant(text: Option<&str>) -> Result<Instant, EnvelopeError> {
 
 fn text<'a>(field: &'static str, bytes: Option<&'a [u8]>) -> Result<Option<&'a str>, EnvelopeError> {
     let Some(bytes) = bytes else { return Ok(None) };
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
         Err(_) => Err(EnvelopeError::Wrong {
             field,

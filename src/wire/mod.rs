@@ -3,7 +3,6 @@
 pub mod command;
 pub mod envelope;
 mod expiry;
-pub mod head;
 pub mod ledger_entry;
 pub mod member_state;
 mod object;
