@@ -208,9 +208,8 @@ impl Source {
             let length = self.dropped + (end - from);
             self.dropped = 0;
             if length > LINE_MAX_BYTES {
-                self.ahead.push_back(self.malformed(format!(
-                    "{length} bytes; at most {LINE_MAX_BYTES} are read"
-                )));
+                self.ahead
+                    .push_back(self.malformed(format!("{length} bytes; at most {LINE_MAX_BYTES} are read")));
             } else if !line.is_empty() {
                 let read = self.line(block.slice_ref(line), readers);
                 self.ahead.push_back(read);

@@ -124,7 +124,7 @@ impl Lookups {
         Ok(views::Quote {
             points: quote.points,
             amount: quote.amount.map(|amount| amount.to_string()),
-            currency: rules.map(|version| version.rules.currency.code.clone()),
+            currency: rules.map(|version| version.rules.currency.code.to_string()),
             limit: quote.limit.as_str().to_string(),
             as_of: shown(stamp),
         })

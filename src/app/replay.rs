@@ -79,7 +79,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
             }
         };
         // Time never goes back; what is told late arrives now.
-        now = now.max(line.at.0.div_euclid(1_000));
+        now = now.max(line.at.floor_millis());
         shop.fire(|wake| wake < now)?;
         let place = line.place;
         if let Err(refusal) = shop.take(line.event, &line.record, now)? {

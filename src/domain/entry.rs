@@ -3,27 +3,28 @@
 use rust_decimal::Decimal;
 
 use super::instant::Instant;
+use crate::domain::short_text::ShortText;
 
 /// A hand-over to one member's ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    pub shop_id: String,
+    pub shop_id: ShortText,
     /// Empty for [`EntryKind::GrantAll`], which is for a whole partition.
-    pub member_id: String,
+    pub member_id: ShortText,
     /// Logical time of the decision that sent this: a timer's due time, a record's arrival.
     /// The member's own timers before it come first.
     pub at: Instant,
     /// When it takes effect, as the outputs say.
     pub effective_at: Instant,
     /// Id of the event that caused it; for a timer, of the one that set it.
-    pub cause_id: String,
+    pub cause_id: ShortText,
     /// `source` of that event. With `cause_id` it tells events apart. Empty for what comes once
     /// for an order.
-    pub cause_source: String,
-    pub order_id: Option<String>,
+    pub cause_source: ShortText,
+    pub order_id: Option<ShortText>,
     pub rule_version: Option<u32>,
     /// W3C trace context of the cause, carried through.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ShortText>,
     pub kind: EntryKind,
 }
 
@@ -57,7 +58,7 @@ pub struct Issue {
     pub part: u32,
     pub points: i64,
     pub base_amount: Decimal,
-    pub currency: String,
+    pub currency: ShortText,
     pub expires_at: Option<Instant>,
 }
 
@@ -83,7 +84,7 @@ pub struct RedeemByOrder {
     pub points: i64,
     /// Before discounts.
     pub subtotal: Decimal,
-    pub tier: Option<String>,
+    pub tier: Option<ShortText>,
     /// The order was already cancelled when it bound: refused as `invalid`.
     pub cancelled: bool,
 }

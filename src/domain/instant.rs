@@ -26,9 +26,14 @@ impl Instant {
         Instant(millis.saturating_mul(1_000))
     }
 
+    /// The whole millisecond that this instant is in.
+    pub fn floor_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
     /// The first whole millisecond that is not before this instant.
     pub fn ceil_millis(self) -> i64 {
-        self.0.div_euclid(1_000) + i64::from(self.0.rem_euclid(1_000) != 0)
+        self.floor_millis() + i64::from(self.0.rem_euclid(1_000) != 0)
     }
 
     /// RFC 3339 in UTC with as many digits as are needed: none, three or six behind the second.

@@ -9,3 +9,4 @@ pub mod money;
 pub mod order;
 pub mod outcome;
 pub mod rules;
+pub mod short_text;

@@ -3,25 +3,26 @@
 use rust_decimal::Decimal;
 
 use super::instant::Instant;
+use crate::domain::short_text::ShortText;
 
 /// One output event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Derived from the cause, never random: the same cause gives the same id for ever (E8).
     pub id: String,
-    pub shop_id: String,
+    pub shop_id: ShortText,
     /// `None` for guests.
-    pub member_id: Option<String>,
-    pub order_id: Option<String>,
+    pub member_id: Option<ShortText>,
+    pub order_id: Option<ShortText>,
     pub rule_version: Option<u32>,
     /// Stable code.
     pub reason: &'static str,
     pub effective_at: Instant,
-    pub cause_id: String,
+    pub cause_id: ShortText,
     pub note: Option<String>,
     pub notify: bool,
     pub actor: Option<String>,
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ShortText>,
     pub body: Body,
 }
 
@@ -34,7 +35,7 @@ pub enum Body {
         issued_at: Instant,
         expires_at: Option<Instant>,
         /// For an order: the base and its currency.
-        base: Option<(Decimal, String)>,
+        base: Option<(Decimal, ShortText)>,
     },
     Expired {
         movement: Movement,
@@ -101,5 +102,5 @@ pub struct LotPart {
 pub struct Worth {
     /// With the currency's digits, written in full.
     pub amount: Decimal,
-    pub currency: String,
+    pub currency: ShortText,
 }

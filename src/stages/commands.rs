@@ -2,6 +2,8 @@
 //!
 //! It keeps no state. Whether a command was seen before is the ledger's to know.
 
+use bytes::Bytes;
+
 use super::topics::{self, Topics};
 use crate::domain::digest::{digest, hex};
 use crate::domain::entry::{Command, Entry, EntryKind};
@@ -48,7 +50,7 @@ impl Processor for Commands {
         } else {
             &entry.member_id
         };
-        let placed_by = placed_by.clone().into_bytes().into();
+        let placed_by = Bytes::copy_from_slice(placed_by.as_bytes());
         let key = topics::ledger_key(&entry);
         Ok(Decoded {
             key,

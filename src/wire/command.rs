@@ -67,15 +67,15 @@ pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandE
         }
     };
     Ok(Entry {
-        shop_id,
-        member_id,
+        shop_id: shop_id.into(),
+        member_id: member_id.into(),
         at: arrival,
         effective_at: envelope.time,
-        cause_id: envelope.id.clone().into_owned(),
-        cause_source: envelope.source.clone().into_owned(),
-        order_id,
+        cause_id: envelope.id.as_ref().into(),
+        cause_source: envelope.source.as_ref().into(),
+        order_id: order_id.map(Into::into),
         rule_version: None,
-        traceparent: envelope.traceparent.as_deref().map(str::to_owned),
+        traceparent: envelope.traceparent.as_deref().map(Into::into),
         kind,
     })
 }

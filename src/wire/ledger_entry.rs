@@ -46,15 +46,15 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
     }
     let kind = read.kind.ok_or(EntryError::Field("kind"))?;
     Ok(Entry {
-        shop_id: read.shop_id,
-        member_id: read.member_id,
+        shop_id: read.shop_id.into(),
+        member_id: read.member_id.into(),
         at: Instant(read.at),
         effective_at: Instant(read.effective_at),
-        cause_id: read.cause_id,
-        cause_source: read.cause_source,
-        order_id: read.order_id,
+        cause_id: read.cause_id.into(),
+        cause_source: read.cause_source.into(),
+        order_id: read.order_id.map(Into::into),
         rule_version: read.rule_version,
-        traceparent: read.traceparent,
+        traceparent: read.traceparent.map(Into::into),
         kind: kind.read()?,
     })
 }
@@ -63,15 +63,15 @@ impl From<&Entry> for EntryV1 {
     fn from(entry: &Entry) -> Self {
         EntryV1 {
             version: VERSION,
-            shop_id: entry.shop_id.clone(),
-            member_id: entry.member_id.clone(),
+            shop_id: entry.shop_id.to_string(),
+            member_id: entry.member_id.to_string(),
             at: entry.at.0,
             effective_at: entry.effective_at.0,
-            cause_id: entry.cause_id.clone(),
-            cause_source: entry.cause_source.clone(),
-            order_id: entry.order_id.clone(),
+            cause_id: entry.cause_id.to_string(),
+            cause_source: entry.cause_source.to_string(),
+            order_id: entry.order_id.as_ref().map(ToString::to_string),
             rule_version: entry.rule_version,
-            traceparent: entry.traceparent.clone(),
+            traceparent: entry.traceparent.as_ref().map(ToString::to_string),
             kind: Some(KindV1::written(&entry.kind)),
         }
     }
@@ -85,7 +85,7 @@ impl KindV1 {
                 part: issue.part,
                 points: issue.points,
                 base_amount: issue.base_amount.to_string(),
-                currency: issue.currency.clone(),
+                currency: issue.currency.to_string(),
                 expires_at: issue.expires_at.map(|at| at.0),
             }),
             EntryKind::Reverse(reverse) => KindV1::Reverse(ReverseV1 {
@@ -101,7 +101,7 @@ impl KindV1 {
             EntryKind::RedeemByOrder(redeem) => KindV1::RedeemByOrder(RedeemByOrderV1 {
                 points: redeem.points,
                 subtotal: redeem.subtotal.to_string(),
-                tier: redeem.tier.clone(),
+                tier: redeem.tier.as_ref().map(ToString::to_string),
                 cancelled: redeem.cancelled,
             }),
             EntryKind::Return(back) => KindV1::Return(ReturnV1 {
@@ -182,7 +182,7 @@ impl KindV1 {
                 part: issue.part,
                 points: issue.points,
                 base_amount: amount("base_amount", &issue.base_amount)?,
-                currency: issue.currency,
+                currency: issue.currency.into(),
                 expires_at: issue.expires_at.map(Instant),
             }),
             KindV1::Reverse(reverse) => EntryKind::Reverse(Reverse {
@@ -199,7 +199,7 @@ impl KindV1 {
             KindV1::RedeemByOrder(redeem) => EntryKind::RedeemByOrder(RedeemByOrder {
                 points: redeem.points,
                 subtotal: amount("subtotal", &redeem.subtotal)?,
-                tier: redeem.tier,
+                tier: redeem.tier.map(Into::into),
                 cancelled: redeem.cancelled,
             }),
             KindV1::Return(back) => EntryKind::Return(Return {

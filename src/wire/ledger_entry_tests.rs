@@ -113,7 +113,7 @@ fn kind() -> impl Strategy<Value = EntryKind> {
                     part,
                     points,
                     base_amount,
-                    currency,
+                    currency: currency.into(),
                     expires_at
                 })
             ),
@@ -129,7 +129,7 @@ fn kind() -> impl Strategy<Value = EntryKind> {
             EntryKind::RedeemByOrder(RedeemByOrder {
                 points,
                 subtotal,
-                tier,
+                tier: tier.map(Into::into),
                 cancelled,
             })
         }),
@@ -153,15 +153,15 @@ fn entry() -> impl Strategy<Value = Entry> {
     (ids, instant(), instant(), of(any::<u32>()), kind()).prop_map(
         |((shop_id, member_id, cause_id, cause_source, order_id, traceparent), at, effective_at, v, kind)| {
             Entry {
-                shop_id,
-                member_id,
+                shop_id: shop_id.into(),
+                member_id: member_id.into(),
                 at,
                 effective_at,
-                cause_id,
-                cause_source,
-                order_id,
+                cause_id: cause_id.into(),
+                cause_source: cause_source.into(),
+                order_id: order_id.map(Into::into),
                 rule_version: v,
-                traceparent,
+                traceparent: traceparent.map(Into::into),
                 kind,
             }
         },

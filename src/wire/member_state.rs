@@ -8,6 +8,7 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::broadcast::{Broadcast, Broadcasts};
 use crate::domain::ledger::lots::{Lot, Lots, Notice};
 use crate::domain::ledger::member::{Celebration, Member, Redeemed};
+use crate::domain::short_text::ShortText;
 
 /// Written first in every state.
 const VERSION: u32 = 1;
@@ -34,7 +35,7 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
         birthday_cause: member
             .birthday
             .as_ref()
-            .map(|c| c.cause_id.clone())
+            .map(|c| c.cause_id.to_string())
             .unwrap_or_default(),
         birthday_given: member.birthday.as_ref().and_then(|celebration| celebration.given),
         sequence: member.sequence,
@@ -45,18 +46,18 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
             .taken_back
             .iter()
             .map(|(order, points)| TakenBackV1 {
-                order: order.clone(),
+                order: order.to_string(),
                 points: *points,
             })
             .collect(),
-        cancelled_orders: member.cancelled_orders.iter().cloned().collect(),
+        cancelled_orders: member.cancelled_orders.iter().map(ToString::to_string).collect(),
         commands: member.commands.iter().map(SeenV1::from).collect(),
         open_from: member.open_from.0,
         expected: member
             .expected
             .iter()
             .map(|(order, points)| ExpectedV1 {
-                order: order.clone(),
+                order: order.to_string(),
                 points: *points,
             })
             .collect(),
@@ -79,22 +80,22 @@ pub fn decode_member(bytes: &[u8]) -> Result<Member, StateError> {
         registered: state.registered,
         birthday: birthday(state.birthday)?.map(|on| Celebration {
             on,
-            cause_id: state.birthday_cause,
+            cause_id: state.birthday_cause.into(),
             given: state.birthday_given,
         }),
         sequence: state.sequence,
         debt: state.debt,
         lots: Lots::new(lots),
-        cancelled_orders: state.cancelled_orders.into_iter().collect(),
+        cancelled_orders: state.cancelled_orders.into_iter().map(Into::into).collect(),
         taken_back: state
             .taken_back
             .into_iter()
-            .map(|taken| (taken.order, taken.points))
+            .map(|taken| (taken.order.into(), taken.points))
             .collect(),
         expected: state
             .expected
             .into_iter()
-            .map(|expected| (expected.order, expected.points))
+            .map(|expected| (expected.order.into(), expected.points))
             .collect(),
         open_from: Instant(state.open_from),
         ..Member::default()
@@ -106,7 +107,7 @@ pub fn decode_member(bytes: &[u8]) -> Result<Member, StateError> {
             .map(LotV1::read)
             .collect::<Result<_, _>>()?;
         member.redemptions.insert(
-            redemption.order,
+            redemption.order.into(),
             Redeemed {
                 taken,
                 returned: redemption.returned,
@@ -282,9 +283,9 @@ struct BroadcastV1 {
     cursor: Option<String>,
 }
 
-fn redemption((order, redeemed): (&String, &Redeemed)) -> RedemptionV1 {
+fn redemption((order, redeemed): (&ShortText, &Redeemed)) -> RedemptionV1 {
     RedemptionV1 {
-        order: order.clone(),
+        order: order.to_string(),
         taken: redeemed.taken.iter().map(LotV1::from).collect(),
         returned: redeemed.returned,
     }
@@ -298,9 +299,9 @@ impl From<&Lot> for LotV1 {
             issued_at: lot.issued_at.0,
             expires_at: lot.expires_at.map(|at| at.0),
             credited: lot.credited,
-            order: lot.order.clone(),
+            order: lot.order.as_ref().map(ToString::to_string),
             rule_version: lot.rule_version,
-            cause_id: lot.cause_id.clone(),
+            cause_id: lot.cause_id.to_string(),
             notice: lot.notice.map(|notice| NoticeV1 {
                 at: notice.at.0,
                 day: notice.day.num_days_from_ce(),
@@ -326,9 +327,9 @@ impl LotV1 {
             issued_at: Instant(self.issued_at),
             expires_at: self.expires_at.map(Instant),
             credited: self.credited,
-            order: self.order,
+            order: self.order.map(Into::into),
             rule_version: self.rule_version,
-            cause_id: self.cause_id,
+            cause_id: self.cause_id.into(),
             notice,
         })
     }

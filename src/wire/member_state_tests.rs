@@ -25,9 +25,9 @@ fn lot() -> impl Strategy<Value = Lot> {
             issued_at,
             expires_at,
             credited,
-            order,
+            order: order.map(Into::into),
             rule_version,
-            cause_id,
+            cause_id: cause_id.into(),
             notice,
         },
     )
@@ -38,7 +38,7 @@ fn member() -> impl Strategy<Value = Member> {
         (1u32..=12, 1u32..=29, ".*", of(any::<i32>())).prop_map(|(month, day, cause_id, given)| {
             Celebration {
                 on: Birthday { month, day },
-                cause_id,
+                cause_id: cause_id.into(),
                 given,
             }
         });
@@ -69,11 +69,11 @@ fn member() -> impl Strategy<Value = Member> {
             sequence,
             debt,
             lots: Lots::new(lots),
-            redemptions,
-            taken_back,
-            cancelled_orders,
+            redemptions: redemptions.into_iter().map(|(id, it)| (id.into(), it)).collect(),
+            taken_back: taken_back.into_iter().map(|(id, it)| (id.into(), it)).collect(),
+            cancelled_orders: cancelled_orders.into_iter().map(Into::into).collect(),
             commands,
-            expected,
+            expected: expected.into_iter().map(|(id, it)| (id.into(), it)).collect(),
             open_from,
         }
     })
@@ -81,12 +81,12 @@ fn member() -> impl Strategy<Value = Member> {
 
 fn broadcasts() -> impl Strategy<Value = Broadcasts> {
     let entry = (".*", ".*", ".*", instant(), grant()).prop_map(|(shop, id, source, at, grant)| Entry {
-        shop_id: shop,
-        member_id: String::new(),
+        shop_id: shop.into(),
+        member_id: String::new().into(),
         at,
         effective_at: at,
-        cause_id: id,
-        cause_source: source,
+        cause_id: id.into(),
+        cause_source: source.into(),
         order_id: None,
         rule_version: None,
         traceparent: None,

@@ -9,6 +9,7 @@ mod object;
 pub mod order_event;
 pub mod order_state;
 pub mod output;
+mod protobuf;
 pub mod rule_document;
 mod scalar;
 mod text;

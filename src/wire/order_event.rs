@@ -15,9 +15,12 @@ use super::text::Text;
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::order::facts::{Customer, Delivery, FactTimes, Line, OrderEvent, Refund, Snapshot};
+use crate::domain::short_text::ShortText;
 
 /// Longest id of a shop, order or member, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
+/// The channel of an order that names none.
+const ONLINE: ShortText = ShortText::const_new("online");
 /// Lines of an order or of a refund.
 const LINES_MAX: usize = 2_000;
 
@@ -147,8 +150,8 @@ fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
 }
 
 fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<OrderEvent, OrderEventError> {
-    let shop_id = id("data.shop_id", data.shop_id.as_deref())?.to_owned();
-    let order_id = id("data.order_id", data.order_id.as_deref())?.to_owned();
+    let shop_id = id("data.shop_id", data.shop_id.as_deref())?.into();
+    let order_id = id("data.order_id", data.order_id.as_deref())?.into();
     let take_back = data.take_back.unwrap_or(true);
     let return_redeemed = data.return_redeemed.unwrap_or(true);
     let refund = match (kind, data.refund) {
@@ -177,10 +180,10 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
     Ok(OrderEvent {
         shop_id,
         order_id,
-        id: envelope.id.clone().into_owned(),
-        source: envelope.source.clone().into_owned(),
+        id: envelope.id.as_ref().into(),
+        source: envelope.source.as_ref().into(),
         time: envelope.time,
-        traceparent: envelope.traceparent.as_deref().map(str::to_owned),
+        traceparent: envelope.traceparent.as_deref().map(Into::into),
         snapshot: snapshot.map(Arc::new),
         times,
         refund,
@@ -265,7 +268,7 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Sn
     let mut read_lines = Vec::with_capacity(lines.len());
     for Object(line) in lines {
         let line = Line {
-            id: line.id.unwrap_or_default().into_owned(),
+            id: line.id.unwrap_or_default().short(),
             quantity: line.quantity.unwrap_or(1),
             unit_price: amount(line.unit_price),
             discount_total: amount(line.discount_total),
@@ -289,12 +292,10 @@ fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Sn
     };
     Ok(Snapshot {
         revision: order.revision.unwrap_or(envelope.time.0),
-        event_id: envelope.id.clone().into_owned(),
+        event_id: envelope.id.as_ref().into(),
         created_at: order.created_at.map(|at| at.0),
-        channel: order
-            .channel
-            .map_or_else(|| "online".to_owned(), Text::into_owned),
-        currency: order.currency.map(Text::into_owned),
+        channel: order.channel.map_or(ONLINE, |channel| channel.short()),
+        currency: order.currency.map(|currency| currency.short()),
         customer: order.customer.map(read_customer).transpose()?.flatten(),
         lines: read_lines,
         subtotal,
@@ -321,12 +322,12 @@ fn read_customer(Object(customer): Object<CustomerData<'_>>) -> Result<Option<Cu
         return Ok(None);
     };
     Ok(Some(Customer {
-        id: id("data.order.customer.id", Some(member_id))?.to_owned(),
+        id: id("data.order.customer.id", Some(member_id))?.into(),
         logged_in: customer.logged_in.unwrap_or(true),
         tier: customer
             .tier
             .filter(|tier| !tier.is_empty())
-            .map(Text::into_owned),
+            .map(|tier| tier.short()),
     }))
 }
 
@@ -344,12 +345,12 @@ fn read_refund(
         return Err(wrong("data.refund.line_items", "has more than 2000 lines"));
     }
     Ok(Refund {
-        id: id("data.refund.id", refund.id.as_deref())?.to_owned(),
+        id: id("data.refund.id", refund.id.as_deref())?.into(),
         time: envelope.time,
-        event_id: envelope.id.clone().into_owned(),
+        event_id: envelope.id.as_ref().into(),
         lines: lines
             .into_iter()
-            .map(|Object(line)| (line.id.into_owned(), line.quantity))
+            .map(|Object(line)| (line.id.short(), line.quantity))
             .collect(),
         amount: refund.amount.map(|amount| amount.0),
         take_back,

@@ -5,6 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use compact_str::format_compact;
 
 use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
 
@@ -52,7 +53,10 @@ pub fn encode(outcome: &Outcome) -> Published {
         ),
     ];
     if let Some(trace) = &outcome.traceparent {
-        headers.push((names.traceparent.clone(), Some(Bytes::from(trace.clone()))));
+        headers.push((
+            names.traceparent.clone(),
+            Some(Bytes::copy_from_slice(trace.as_bytes())),
+        ));
     }
     Published {
         topic: match outcome.body {
@@ -177,7 +181,7 @@ fn body(data: &mut Object, body: &Body) {
             data.text("issued_at", &issued_at.rfc3339());
             data.optional("expires_at", expires_at.map(|at| at.rfc3339()).as_deref());
             if let Some((amount, currency)) = base {
-                data.text("base_amount", &amount.to_string());
+                data.text("base_amount", &format_compact!("{amount}"));
                 data.text("currency", currency);
             }
         }
@@ -214,7 +218,7 @@ fn body(data: &mut Object, body: &Body) {
         } => {
             movement(data, moved);
             if let Some(worth) = worth {
-                data.text("amount", &worth.amount.to_string());
+                data.text("amount", &format_compact!("{}", worth.amount));
                 data.text("currency", &worth.currency);
             }
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use crate::domain::short_text::ShortText;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// A string borrowed from the input, unless escapes had to be resolved. (A `Cow` within an
@@ -12,8 +13,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 pub struct Text<'a>(pub Cow<'a, str>);
 
 impl Text<'_> {
-    pub fn into_owned(self) -> String {
-        self.0.into_owned()
+    pub fn short(&self) -> ShortText {
+        ShortText::from(&*self.0)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::entry::{Entry, EntryKind, Issue};
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
 use crate::domain::rules::book::Published;
+use crate::domain::short_text::ShortText;
 
 /// An account during one decision.
 pub(super) struct Account<'a> {
@@ -23,14 +24,14 @@ pub(super) struct Account<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub reason: &'static str,
-    pub order_id: Option<String>,
+    pub order_id: Option<ShortText>,
     pub rule_version: Option<u32>,
     pub effective_at: Instant,
-    pub cause_id: String,
+    pub cause_id: ShortText,
     pub note: Option<String>,
     pub notify: bool,
     pub actor: Option<String>,
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ShortText>,
 }
 
 impl Head {
@@ -70,8 +71,8 @@ pub(super) struct Credit {
     pub lot_id: u128,
     pub points: i64,
     pub expires_at: Option<Instant>,
-    pub order: Option<String>,
-    pub base: Option<(rust_decimal::Decimal, String)>,
+    pub order: Option<ShortText>,
+    pub base: Option<(rust_decimal::Decimal, ShortText)>,
 }
 
 impl<'a> Account<'a> {
@@ -206,8 +207,8 @@ impl<'a> Account<'a> {
     pub fn tell(&mut self, id: u128, head: Head, body: Body) {
         self.outcomes.push(Outcome {
             id: hex(id),
-            shop_id: self.shop_id.to_owned(),
-            member_id: Some(self.member_id.to_owned()),
+            shop_id: self.shop_id.into(),
+            member_id: Some(self.member_id.into()),
             order_id: head.order_id,
             rule_version: head.rule_version,
             reason: head.reason,

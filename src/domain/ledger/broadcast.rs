@@ -85,7 +85,7 @@ fn share(entry: &Entry, member: &str) -> Option<Entry> {
     };
     let kind = EntryKind::GrantedToAll(grant.clone());
     Some(Entry {
-        member_id: member.to_owned(),
+        member_id: member.into(),
         kind,
         ..entry.clone()
     })

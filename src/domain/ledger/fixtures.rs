@@ -268,7 +268,7 @@ pub fn entry(
         effective_at,
         cause_id: id.into(),
         cause_source: "/test".into(),
-        order_id: order.map(str::to_owned),
+        order_id: order.map(Into::into),
         rule_version: by_order.then_some(1),
         traceparent: None,
         kind,

@@ -3,6 +3,7 @@
 use crate::domain::digest;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::LotPart;
+use crate::domain::short_text::ShortText;
 
 /// Points of one issuance, as far as they are left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +17,11 @@ pub struct Lot {
     /// `sequence` of the credit: tells which of two lots of one instant is the older.
     pub credited: u64,
     /// The order that earned it.
-    pub order: Option<String>,
+    pub order: Option<ShortText>,
     /// The version in force when it was issued, whose notices are sent.
     pub rule_version: Option<u32>,
     /// Id of the event that its timers name as their cause.
-    pub cause_id: String,
+    pub cause_id: ShortText,
     pub notice: Option<Notice>,
 }
 
@@ -168,7 +169,7 @@ mod tests {
             credited: id as u64,
             order: None,
             rule_version: None,
-            cause_id: String::new(),
+            cause_id: ShortText::default(),
             notice: None,
         }
     }

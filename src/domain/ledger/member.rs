@@ -8,6 +8,7 @@ use crate::domain::entry::{Birthday, Entry, EntryKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::account::Account;
 use crate::domain::outcome::Outcome;
+use crate::domain::short_text::ShortText;
 
 /// One member's account. `wire::member_state` gives it its stored form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +23,12 @@ pub struct Member {
     pub debt: i64,
     pub lots: Lots,
     /// By order id.
-    pub redemptions: BTreeMap<String, Redeemed>,
+    pub redemptions: BTreeMap<ShortText, Redeemed>,
     /// Points taken back so far, by order id.
-    pub taken_back: BTreeMap<String, i64>,
-    pub cancelled_orders: BTreeSet<String>,
+    pub taken_back: BTreeMap<ShortText, i64>,
+    pub cancelled_orders: BTreeSet<ShortText>,
     /// What orders with a due time are expected to bring, by order id.
-    pub expected: BTreeMap<String, i64>,
+    pub expected: BTreeMap<ShortText, i64>,
     /// Hash of `source` and `id` of each command with its arrival.
     pub commands: BTreeMap<u128, Instant>,
     /// Timers of this instant and later ones have not been handled yet.
@@ -39,7 +40,7 @@ pub struct Member {
 pub struct Celebration {
     pub on: Birthday,
     /// The event that told it.
-    pub cause_id: String,
+    pub cause_id: ShortText,
     /// The last local year with a gift.
     pub given: Option<i32>,
 }

@@ -414,7 +414,7 @@ fn what_is_expected_is_pending_until_it_is_issued() {
             at: at("2024-05-01 10:00"),
             effective_at: at("2024-05-01 10:00"),
             cause_id: "e1".into(),
-            cause_source: String::new(),
+            cause_source: String::new().into(),
             order_id: Some(order.into()),
             rule_version: None,
             traceparent: None,

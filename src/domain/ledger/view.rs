@@ -29,7 +29,7 @@ impl Member {
         let lots = self.lots.iter().map(|lot| ViewedLot {
             part: lot.part(lot.points),
             issued_at: lot.issued_at,
-            order_id: lot.order.clone(),
+            order_id: lot.order.as_ref().map(ToString::to_string),
         });
         View {
             balance: self.balance(),

@@ -29,7 +29,7 @@ impl Order {
         let redeem = RedeemByOrder {
             points: snapshot.points_redeemed,
             subtotal: snapshot.subtotal,
-            tier: snapshot.tier().map(str::to_owned),
+            tier: snapshot.tier().map(Into::into),
             cancelled: self.facts.cancelled.is_some(),
         };
         self.bound = Some(Bound {

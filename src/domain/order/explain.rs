@@ -91,7 +91,7 @@ impl Order {
     ) {
         let rules = &*bound.rules;
         let earned = earning::before_issue(&self.facts, snapshot, rules);
-        told.base = Some((earned.base.to_decimal(), rules.currency.code.clone()));
+        told.base = Some((earned.base.to_decimal(), rules.currency.code.to_string()));
         match &self.progress {
             Progress::Issued(issued) => {
                 told.points = Some(issued.points);

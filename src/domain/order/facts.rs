@@ -5,17 +5,18 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use crate::domain::instant::Instant;
+use crate::domain::short_text::ShortText;
 
 /// One order event, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrderEvent {
-    pub shop_id: String,
-    pub order_id: String,
-    pub id: String,
+    pub shop_id: ShortText,
+    pub order_id: ShortText,
+    pub id: ShortText,
     /// With `id` it tells events apart.
-    pub source: String,
+    pub source: ShortText,
     pub time: Instant,
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ShortText>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub times: FactTimes,
     pub refund: Option<Refund>,
@@ -42,11 +43,11 @@ pub struct Snapshot {
     /// The highest wins. The event's time in microseconds where none was given.
     pub revision: i64,
     /// Of one revision the event id that sorts last wins.
-    pub event_id: String,
+    pub event_id: ShortText,
     pub created_at: Option<Instant>,
-    pub channel: String,
+    pub channel: ShortText,
     /// `None`: the rule's.
-    pub currency: Option<String>,
+    pub currency: Option<ShortText>,
     /// `None`: a guest.
     pub customer: Option<Customer>,
     pub lines: Vec<Line>,
@@ -74,14 +75,14 @@ impl Snapshot {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
-    pub id: String,
+    pub id: ShortText,
     pub logged_in: bool,
-    pub tier: Option<String>,
+    pub tier: Option<ShortText>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    pub id: String,
+    pub id: ShortText,
     pub quantity: u32,
     pub unit_price: Decimal,
     pub discount_total: Decimal,
@@ -101,11 +102,11 @@ pub enum Delivery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refund {
     /// Counts once.
-    pub id: String,
+    pub id: ShortText,
     pub time: Instant,
-    pub event_id: String,
+    pub event_id: ShortText,
     /// Where there are lines the amount is not looked at.
-    pub lines: Vec<(String, u32)>,
+    pub lines: Vec<(ShortText, u32)>,
     pub amount: Option<Decimal>,
     pub take_back: bool,
     pub return_redeemed: bool,
@@ -120,8 +121,8 @@ pub struct Told {
     pub at: Instant,
     /// Time of the event.
     pub time: Instant,
-    pub event_id: String,
-    pub traceparent: Option<String>,
+    pub event_id: ShortText,
+    pub traceparent: Option<ShortText>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use super::entry::{Entry, EntryKind};
 use super::instant::Instant;
 use super::outcome::Outcome;
 use super::rules::book::{Published, RuleBook};
+use crate::domain::short_text::ShortText;
 use facts::{Facts, OrderEvent, Told};
 
 const MICROS_OF_A_DAY: i64 = 86_400_000_000;
@@ -61,13 +62,13 @@ pub struct Bound {
     /// The creation time it was looked up with.
     pub created_at: Instant,
     /// Who redeemed points by the snapshot.
-    pub redeemer: Option<String>,
+    pub redeemer: Option<ShortText>,
 }
 
 /// Points that a member's look-up shows as pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promised {
-    pub member_id: String,
+    pub member_id: ShortText,
     pub points: i64,
 }
 
@@ -88,8 +89,8 @@ pub enum Progress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     pub at: Instant,
-    pub member_id: String,
-    pub tier: Option<String>,
+    pub member_id: ShortText,
+    pub tier: Option<ShortText>,
     /// All that was issued, with later parts.
     pub points: i64,
     /// What the order may keep of it by now.
@@ -315,15 +316,15 @@ impl Order {
         kind: EntryKind,
     ) -> Entry {
         Entry {
-            shop_id: key.shop_id.to_owned(),
-            member_id: member_id.to_owned(),
+            shop_id: key.shop_id.into(),
+            member_id: member_id.into(),
             at,
             effective_at,
-            cause_id: cause.id.to_owned(),
-            cause_source: cause.source.to_owned(),
-            order_id: Some(key.order_id.to_owned()),
+            cause_id: cause.id.into(),
+            cause_source: cause.source.into(),
+            order_id: Some(key.order_id.into()),
             rule_version: self.version(),
-            traceparent: cause.traceparent.map(str::to_owned),
+            traceparent: cause.traceparent.map(Into::into),
             kind,
         }
     }

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use crate::domain::instant::Instant;
+use crate::domain::short_text::ShortText;
 
 /// One version of one shop's rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,7 @@ pub struct RuleVersion {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Currency {
-    pub code: String,
+    pub code: ShortText,
     pub digits: u32,
 }
 
@@ -47,7 +48,7 @@ pub enum OnDisable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Channels {
     All,
-    Only(Vec<String>),
+    Only(Vec<ShortText>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +127,7 @@ pub struct Issuance {
     pub by_channel: BTreeMap<String, IssuanceTerms>,
     pub apply_to_open_orders: bool,
     pub while_resting: WhileResting,
-    pub resting_exempt_channels: Vec<String>,
+    pub resting_exempt_channels: Vec<ShortText>,
 }
 
 /// When points are issued. In `by_channel` what was left out is the rule's own.

@@ -201,7 +201,7 @@ fn expectation(record: &OutRecord) -> Option<(String, i64)> {
     }
     let entry = ledger_entry::decode(record.value.as_ref()?).unwrap();
     match entry.kind {
-        EntryKind::Expect(points) => Some((entry.member_id, points)),
+        EntryKind::Expect(points) => Some((entry.member_id.into(), points)),
         _ => None,
     }
 }

@@ -2,21 +2,25 @@
 //!
 //! Shop and order are in the key and not repeated. Instants are microseconds.
 
-mod facts;
 mod messages;
+mod read;
+mod write;
 
 use std::sync::Arc;
 
 use prost::Message;
-use prost::bytes::{BufMut, Bytes, BytesMut};
+use prost::bytes::Bytes;
 
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::{Cancelled, Facts, Refund, Snapshot, Told};
 use crate::domain::order::{Bound, Order, Progress, Promised, Reason};
-use messages::{BoundV1, CancelledV1, IssuedV1, OrderV1, RefundV1, SnapshotV1, ToldV1};
+use crate::wire::protobuf::Writer;
+use messages::{CancelledV1, OrderV1};
 
 /// First byte of every state in this format.
 const FORMAT: u8 = 1;
+/// Most orders are smaller.
+const USUAL_BYTES: usize = 512;
 
 /// Why stored bytes are no order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,11 +36,10 @@ pub enum StateError {
 }
 
 pub fn encode(order: &Order) -> Bytes {
-    let message = OrderV1::from(order);
-    let mut bytes = BytesMut::with_capacity(1 + message.encoded_len());
-    bytes.put_u8(FORMAT);
-    message.encode_raw(&mut bytes);
-    bytes.freeze()
+    let mut writer = Writer::with_capacity(USUAL_BYTES);
+    writer.byte(FORMAT);
+    write::order(order, &mut writer);
+    Bytes::from(writer.end())
 }
 
 pub fn decode(stored: &[u8]) -> Result<Order, StateError> {
@@ -65,47 +68,6 @@ const REASONS: [(Reason, u32); 12] = [
     (Reason::ShopResting, 11),
     (Reason::BelowRate, 12),
 ];
-
-impl From<&Order> for OrderV1 {
-    fn from(order: &Order) -> Self {
-        let facts = &order.facts;
-        let told = |fact: &Option<Told>| fact.as_ref().map(ToldV1::from);
-        let mut message = OrderV1 {
-            snapshot: facts.snapshot.as_deref().map(SnapshotV1::from),
-            created: told(&facts.created),
-            paid: told(&facts.paid),
-            shipped: told(&facts.shipped),
-            delivered: told(&facts.delivered),
-            picked_up: told(&facts.picked_up),
-            completed: told(&facts.completed),
-            cancelled: facts.cancelled.as_ref().map(|cancelled| CancelledV1 {
-                told: Some(ToldV1::from(&cancelled.told)),
-                no_take_back: !cancelled.take_back,
-                no_return: !cancelled.return_redeemed,
-                after_issue: cancelled.after_issue,
-            }),
-            refunds: facts.refunds.iter().map(RefundV1::from).collect(),
-            bound: order.bound.as_ref().map(|bound| BoundV1 {
-                version: bound.version,
-                created_at: bound.created_at.0,
-                redeemer: bound.redeemer.clone(),
-            }),
-            due_at: order.due_at.map(|at| at.0),
-            expected: order.expected,
-            last_event: order.last_event.map(|at| at.0),
-            promised_to: order.promised.as_ref().map(|promised| promised.member_id.clone()),
-            promised: order.promised.as_ref().map_or(0, |promised| promised.points),
-            ..OrderV1::default()
-        };
-        match &order.progress {
-            Progress::Open => {}
-            Progress::Deferred { since } => message.deferred_since = Some(since.0),
-            Progress::Issued(issued) => message.issued = Some(IssuedV1::from(issued)),
-            Progress::Withheld(reason) => message.withheld = number_of(*reason),
-        }
-        message
-    }
-}
 
 fn number_of(reason: Reason) -> Option<u32> {
     REASONS
@@ -156,13 +118,13 @@ impl TryFrom<OrderV1> for Order {
             bound: read.bound.map(|bound| Bound {
                 version: bound.version,
                 created_at: Instant(bound.created_at),
-                redeemer: bound.redeemer,
+                redeemer: bound.redeemer.map(Into::into),
             }),
             progress,
             due_at: read.due_at.map(Instant),
             expected: read.expected,
             promised: read.promised_to.map(|member_id| Promised {
-                member_id,
+                member_id: member_id.into(),
                 points: read.promised,
             }),
             last_event: read.last_event.map(Instant),

@@ -128,7 +128,7 @@ fn currency(root: &mut Section<'_>, found: &mut Findings) -> Option<Currency> {
     let (code, line) = root.required("currency", text, found)?;
     match iso_currency::Currency::from_code(code) {
         Some(currency) => Some(Currency {
-            code: code.to_owned(),
+            code: code.into(),
             digits: currency.exponent().map_or(0, u32::from),
         }),
         None => {

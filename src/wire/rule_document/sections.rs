@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::section::{self, Findings, Section};
 use crate::domain::rules::model::*;
+use crate::domain::short_text::ShortText;
 
 /// Points of one gift or unit.
 pub const POINTS_MAX: i64 = 1_000_000_000_000;
@@ -306,6 +307,6 @@ pub fn read_notices(section: Option<Section<'_>>, found: &mut Findings) -> Notic
 }
 
 /// Texts without their lines.
-pub fn owned(texts: Vec<(&str, usize)>) -> Vec<String> {
-    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
+pub fn owned(texts: Vec<(&str, usize)>) -> Vec<ShortText> {
+    texts.into_iter().map(|(text, _)| text.into()).collect()
 }

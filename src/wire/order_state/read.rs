@@ -1,0 +1,109 @@
+//! Facts out of their messages.
+
+use rust_decimal::Decimal;
+
+use super::StateError;
+use super::messages::*;
+use crate::domain::instant::Instant;
+use crate::domain::order::Issued;
+use crate::domain::order::facts::{Customer, Delivery, Line, Refund, Snapshot, Told};
+
+impl From<ToldV1> for Told {
+    fn from(read: ToldV1) -> Self {
+        Self {
+            at: Instant(read.at),
+            time: Instant(read.at.wrapping_add(read.told_after)),
+            event_id: read.event_id.into(),
+            traceparent: read.traceparent.map(Into::into),
+        }
+    }
+}
+
+impl From<AmountV1> for Decimal {
+    fn from(read: AmountV1) -> Self {
+        Decimal::new(read.units, read.scale.min(Decimal::MAX_SCALE))
+    }
+}
+
+fn or_zero(read: Option<AmountV1>) -> Decimal {
+    read.map_or(Decimal::ZERO, Decimal::from)
+}
+
+impl From<RefundV1> for Refund {
+    fn from(read: RefundV1) -> Self {
+        Self {
+            id: read.id.into(),
+            time: Instant(read.time),
+            event_id: read.event_id.into(),
+            lines: read
+                .lines
+                .into_iter()
+                .map(|line| (line.id.into(), line.quantity))
+                .collect(),
+            amount: read.amount.map(Decimal::from),
+            take_back: !read.no_take_back,
+            return_redeemed: !read.no_return,
+            after_issue: read.after_issue,
+        }
+    }
+}
+
+impl TryFrom<SnapshotV1> for Snapshot {
+    type Error = StateError;
+
+    fn try_from(read: SnapshotV1) -> Result<Self, StateError> {
+        let (logged_in, tier) = (read.logged_in, read.tier);
+        Ok(Self {
+            revision: read.revision,
+            event_id: read.event_id.into(),
+            created_at: read.created_at.map(Instant),
+            channel: read.channel.into(),
+            currency: read.currency.map(Into::into),
+            customer: read.customer_id.map(|id| Customer {
+                id: id.into(),
+                logged_in,
+                tier: tier.map(Into::into),
+            }),
+            lines: read.lines.into_iter().map(Line::from).collect(),
+            subtotal: or_zero(read.subtotal),
+            discount_total: or_zero(read.discount_total),
+            store_credit: or_zero(read.store_credit),
+            shipping_total: or_zero(read.shipping_total),
+            tax_total: or_zero(read.tax_total),
+            surcharge_total: or_zero(read.surcharge_total),
+            points_redeemed: read.points_redeemed,
+            points_redeemed_amount: or_zero(read.points_redeemed_amount),
+            delivery: match read.delivery {
+                0 => Delivery::Home,
+                1 => Delivery::Pickup,
+                2 => Delivery::None,
+                _ => return Err(StateError::Field("delivery")),
+            },
+            test: read.test,
+        })
+    }
+}
+
+impl From<LineV1> for Line {
+    fn from(read: LineV1) -> Self {
+        Self {
+            id: read.id.into(),
+            quantity: read.quantity,
+            unit_price: or_zero(read.unit_price),
+            discount_total: or_zero(read.discount_total),
+        }
+    }
+}
+
+impl From<IssuedV1> for Issued {
+    fn from(read: IssuedV1) -> Self {
+        Self {
+            at: Instant(read.at),
+            member_id: read.member_id.into(),
+            tier: read.tier.map(Into::into),
+            points: read.points,
+            kept: read.kept,
+            parts: read.parts,
+        }
+    }
+}
