@@ -29,7 +29,9 @@ impl Order {
         let due_at = self.due(key, bound, book).map(|due| due.at);
         let before = (self.due_at, self.expected);
         self.due_at = due_at;
-        let Some(ahead) = due_at.filter(|at| event.is_none_or(|(_, now)| *at > now)) else {
+        // Arrivals are whole milliseconds: a due time within the one of its event is not ahead.
+        let is_ahead = |at: &Instant| event.is_none_or(|(_, now)| at.floor_millis() > now.floor_millis());
+        let Some(ahead) = due_at.filter(is_ahead) else {
             self.expected = None;
             return;
         };
@@ -110,7 +112,7 @@ impl Order {
                 Progress::Issued(Issued {
                     at,
                     member_id: customer.id.clone(),
-                    tier: snapshot.tier().map(str::to_owned),
+                    tier: snapshot.tier().map(Into::into),
                     points: earned.points,
                     kept: earned.points,
                     parts: 1,
@@ -248,17 +250,17 @@ impl Order {
         let id = [&["order", kind, key.shop_id, key.order_id], parts].concat();
         Outcome {
             id: digest::hex(digest::digest(&id)),
-            shop_id: key.shop_id.to_owned(),
+            shop_id: key.shop_id.into(),
             member_id: customer.map(|customer| customer.id.clone()),
-            order_id: Some(key.order_id.to_owned()),
+            order_id: Some(key.order_id.into()),
             rule_version: self.version(),
             reason,
             effective_at,
-            cause_id: cause.id.to_owned(),
+            cause_id: cause.id.into(),
             note: None,
             notify: true,
             actor: None,
-            traceparent: cause.traceparent.map(str::to_owned),
+            traceparent: cause.traceparent.map(Into::into),
             body,
         }
     }

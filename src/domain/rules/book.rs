@@ -138,21 +138,16 @@ impl RuleBook {
     /// The versions that take the issuance part of open orders over from `bound`, in the order
     /// in which they count. One that never comes into force is not among them.
     pub fn takeovers<'a>(&'a self, shop_id: &str, bound: &Published) -> Vec<&'a Published> {
+        let comes_into_force = |v: &&Published| {
+            self.in_force(shop_id, v.counts_from())
+                .is_some_and(|in_force| in_force.rank() == v.rank())
+        };
         let mut later: Vec<&Published> = self
             .versions(shop_id)
             .filter(|v| v.rules.issuance.apply_to_open_orders && v.rank() > bound.rank())
+            .filter(comes_into_force)
             .collect();
-        later.sort_by_key(|v| (v.counts_from(), std::cmp::Reverse(v.rank())));
-        let mut highest = bound.rank();
-        let mut from = None;
-        later.retain(|v| {
-            let takes_over = v.rank() > highest && from != Some(v.counts_from());
-            if takes_over {
-                highest = v.rank();
-                from = Some(v.counts_from());
-            }
-            takes_over
-        });
+        later.sort_by_key(|v| v.counts_from());
         later
     }
 

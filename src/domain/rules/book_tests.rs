@@ -126,6 +126,27 @@ fn which_versions_take_over() {
 }
 
 #[test]
+fn a_version_that_another_outranks_takes_nothing_over() {
+    let mut book = RuleBook::default();
+    for (number, effective, published, takes_over) in [
+        (1, 10, 0, false),
+        (2, 20, 0, false),
+        (3, 15, 40, true),
+        (4, 50, 0, true),
+    ] {
+        let rules = version(number, effective, takes_over);
+        assert_eq!(book.publish(rules, Instant(published), 0), Publication::New);
+    }
+    let bound = book.version("acme", 1).unwrap();
+    let found: Vec<u32> = book
+        .takeovers("acme", bound)
+        .iter()
+        .map(|v| v.rules.version)
+        .collect();
+    assert_eq!(found, [4]);
+}
+
+#[test]
 fn a_number_is_published_once() {
     let mut book = book(&[(1, 10, 0)], false);
     let publish = |book: &mut RuleBook, effective| book.publish(version(1, effective, false), Instant(9), 9);
