@@ -48,6 +48,8 @@ fn what_is_wrong_is_refused() {
             "/expiry",
             json!({"never": true, "after_days": 1}),
         ),
+        ("inputs/points.grant.json", "/expiry", json!({"never": false})),
+        ("inputs/rules.published.json", "/expiry/never", json!(false)),
         ("inputs/points.import.json", "/expires_on", json!("31.12.2022")),
         ("inputs/shop.status_changed.json", "/status", json!("asleep")),
         ("inputs/rules.published.json", "/currancy", json!("TWD")),

@@ -5,6 +5,7 @@ pub mod envelope;
 mod expiry;
 pub mod head;
 pub mod ledger_entry;
+mod local_time;
 pub mod member_state;
 mod object;
 pub mod order_event;
