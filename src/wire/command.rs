@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, EnvelopeError};
 use super::{local_time, rule_document};
-use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry};
+use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid};
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::rules::model::Expiry;
@@ -23,6 +23,8 @@ const REASON_CHARS_MAX: usize = 50;
 const ACTOR_CHARS_MAX: usize = 255;
 /// Most points one command may move. Sums of thousands of them fit 64 bits.
 const POINTS_MAX: i64 = 1_000_000_000_000_000;
+/// Longest account of what is wrong, in Unicode characters: it may quote what was sent.
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// Why a record is no command. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,15 +54,11 @@ pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandE
     let (order_id, kind) = match (data.order_id(command), data.entry_kind(command)) {
         (Ok(order_id), Ok(kind)) => (order_id, kind),
         (order_id, kind) => {
-            let detail = [order_id.as_ref().err(), kind.as_ref().err()]
-                .into_iter()
-                .flatten()
-                .next();
-            let detail = detail.cloned().unwrap_or_default();
-            let actor = data.actor().ok().flatten();
+            let wrong = order_id.as_ref().err().or(kind.as_ref().err());
+            let invalid = data.invalid(command, wrong.cloned().unwrap_or_default());
             (
                 order_id.ok().flatten(),
-                EntryKind::Command(Command::Invalid { detail, actor }),
+                EntryKind::Command(Command::Invalid(invalid)),
             )
         }
     };
@@ -154,6 +152,21 @@ impl Fields<'_> {
             None => Ok(true),
             Some(Value::Bool(notify)) => Ok(*notify),
             Some(_) => Err(wrong("notify", "must be true or false")),
+        }
+    }
+
+    /// What could be read of a command that cannot be carried out.
+    fn invalid(&self, kind: Kind, wrong: Wrong) -> Invalid {
+        let moves_points = kind != Kind::Registered;
+        Invalid {
+            detail: wrong.chars().take(DETAIL_CHARS_MAX).collect(),
+            points: self.points().ok().filter(|_| moves_points),
+            note: self.reason().ok().flatten().filter(|_| moves_points),
+            notify: match kind {
+                Kind::Grant | Kind::GrantAll => self.notify().unwrap_or(true),
+                _ => true,
+            },
+            actor: self.actor().ok().flatten(),
         }
     }
 

@@ -29,7 +29,7 @@ fn kind_of(kind: &str, fields: &str) -> EntryKind {
 #[track_caller]
 fn invalid(kind: &str, fields: &str, expected: &str) {
     match kind_of(kind, fields) {
-        EntryKind::Command(Command::Invalid { detail, .. }) => assert_eq!(detail, expected),
+        EntryKind::Command(Command::Invalid(invalid)) => assert_eq!(invalid.detail, expected),
         other => panic!("{other:?}"),
     }
 }
@@ -346,20 +346,54 @@ fn a_reason_has_fifty_characters_of_any_script() {
         &reason(&"謝".repeat(51)),
         "data.reason: is longer than 50 characters",
     );
-    let all = read_data(
-        "points.grant_all",
-        r#"{"shop_id":"acme","points":0,"actor":"amy"}"#,
-    )
-    .unwrap();
-    assert_eq!(all.member_id, "");
-    let detail = "data.points: must be more than 0".to_owned();
+}
+
+#[test]
+fn of_what_cannot_be_carried_out_the_rest_is_kept() {
+    let kept = |kind: &str, fields: &str| {
+        let data = format!(r#"{{"shop_id":"acme","member_id":"m-1",{fields}}}"#);
+        let entry = read_data(kind, &data).unwrap();
+        let EntryKind::Command(Command::Invalid(invalid)) = entry.kind else {
+            panic!("{fields} is not refused");
+        };
+        (invalid.points, invalid.note, invalid.notify, invalid.actor)
+    };
+    let (why, amy) = (|| Some("why".to_owned()), || Some("amy".to_owned()));
     assert_eq!(
-        all.kind,
-        EntryKind::Command(Command::Invalid {
-            detail,
-            actor: Some("amy".into())
-        })
+        kept(
+            "points.grant",
+            r#""points":5,"reason":"why","notify":false,"expiry":30,"actor":"amy""#
+        ),
+        (Some(5), why(), false, amy())
     );
+    assert_eq!(
+        kept("points.grant_all", r#""points":0,"reason":"why""#),
+        (None, why(), true, None)
+    );
+    assert_eq!(
+        kept("points.deduct", r#""points":5,"notify":false"#),
+        (Some(5), None, true, None)
+    );
+    assert_eq!(
+        kept("points.redeem", r#""points":5,"reason":7,"actor":7"#),
+        (Some(5), None, true, None)
+    );
+    assert_eq!(
+        kept(
+            "member.registered",
+            r#""birthday":"soon","points":5,"reason":"why""#
+        ),
+        (None, None, true, None)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_in_few_words() {
+    let long = format!(r#""expiry":{{"{}":1}}"#, "x".repeat(1_000));
+    let EntryKind::Command(Command::Invalid(invalid)) = kind_of("points.grant", &long) else {
+        panic!("it is not refused");
+    };
+    assert_eq!(invalid.detail.len(), DETAIL_CHARS_MAX);
 }
 
 #[test]
