@@ -161,6 +161,23 @@ fn a_broadcast_reaches_every_member_known_when_it_was_read() {
     assert_eq!((&data["note"], &data["notify"]), (&"hello".into(), &false.into()));
 }
 
+/// Not later than anything that arrives with it.
+#[test]
+fn a_broadcast_goes_on_as_soon_as_it_has_arrived() {
+    let ledger = ledger(book(&[rules()]));
+    let mut bench = Bench::new(&ledger);
+    let start = at("2024-05-01 10:00");
+    for number in 0..1_200 {
+        let name = format!("m-{number:04}");
+        bench.send(&registered(&name, &name, start));
+    }
+    bench.send(&grant_all("b1", start));
+    bench.fire_before(start);
+    bench.send(&registered("m-late", "late", start));
+    bench.fire_before(at("2024-06-01 00:00"));
+    assert_eq!(bench.credited("granted_to_all").len(), 1_200);
+}
+
 #[test]
 fn a_broadcast_that_cannot_be_carried_out_is_answered_once_and_remembered_everywhere() {
     let ledger = ledger(book(&[rules()]));

@@ -12,6 +12,9 @@ use crate::domain::entry::{Entry, EntryKind, Invalid};
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Outcome};
 
+/// A timer fires once time is past it, and a broadcast goes on as soon as it has arrived.
+const TIMER_STEP_MICROS: i64 = 1_000;
+
 /// A shop's broadcasts within one partition of the ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Broadcasts {
@@ -76,12 +79,13 @@ impl Broadcasts {
             .retain(|_, seen| terms.forgotten_at(*seen).is_none_or(|end| at < end));
     }
 
-    /// When to go on: at once while a broadcast is under way.
+    /// When to go on: while a broadcast is under way, before anything that comes after it.
     pub fn wake(&self, terms: &Terms) -> Option<Instant> {
         if self.running.is_empty() {
             return self.seen.values().max().and_then(|at| terms.forgotten_at(*at));
         }
-        self.latest
+        let at = self.latest?;
+        Some(Instant(at.0.saturating_sub(TIMER_STEP_MICROS)))
     }
 
     pub fn is_blank(&self) -> bool {
