@@ -8,9 +8,22 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Number, Value, json};
 use support::schemas::{assert_valid, folder, root, schemas, validators};
 
-/// Lines of the scenarios that are wrong on purpose: a command's reason of 51 characters, and one
-/// of 0 points.
-const WRONG_ON_PURPOSE: &[(&str, usize)] = &[("S16", 3), ("fine-refusals", 9)];
+/// Lines of the scenarios that are wrong on purpose: commands that are refused as `invalid`.
+const WRONG_ON_PURPOSE: &[(&str, usize)] = &[
+    ("S16", 3),
+    ("fine-refusals", 9),
+    ("fine-broadcast-refused", 2),
+    ("fine-broadcast-refused", 3),
+    ("fine-exact-dates", 1),
+    ("fine-exact-dates", 2),
+    ("fine-exact-dates", 3),
+    ("fine-exact-dates", 4),
+    ("fine-exact-dates", 5),
+    ("fine-invalid-keeps", 2),
+    ("fine-invalid-keeps", 3),
+    ("fine-invalid-keeps", 4),
+    ("fine-invalid-keeps", 5),
+];
 
 #[test]
 fn examples_hold() {
@@ -48,6 +61,8 @@ fn what_is_wrong_is_refused() {
             "/expiry",
             json!({"never": true, "after_days": 1}),
         ),
+        ("inputs/points.grant.json", "/expiry", json!({"never": false})),
+        ("inputs/rules.published.json", "/expiry/never", json!(false)),
         ("inputs/points.import.json", "/expires_on", json!("31.12.2022")),
         ("inputs/shop.status_changed.json", "/status", json!("asleep")),
         ("inputs/rules.published.json", "/currancy", json!("TWD")),

@@ -86,6 +86,8 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
             malformed += 1;
             writeln!(err, "{place}: {refusal}")?;
         }
+        // What the line made due already, as a broadcast, does not wait for the next one.
+        shop.fire(|wake| wake < now)?;
     }
     let horizon = request.until.unwrap_or(Instant::from_millis(now));
     ledger.set_gift_horizon(horizon);

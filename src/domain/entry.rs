@@ -9,7 +9,7 @@ use crate::domain::short_text::ShortText;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub shop_id: ShortText,
-    /// Empty for [`EntryKind::GrantAll`], which is for a whole partition.
+    /// Empty for a broadcast, or one that cannot be carried out: it is for a whole partition.
     pub member_id: ShortText,
     /// Logical time of the decision that sent this: a timer's due time, a record's arrival.
     /// The member's own timers before it come first.
@@ -125,10 +125,17 @@ pub enum Command {
         birthday: Option<Birthday>,
     },
     /// It can be read but not carried out: answered `points-rejected`, `invalid`.
-    Invalid {
-        detail: String,
-        actor: Option<String>,
-    },
+    Invalid(Invalid),
+}
+
+/// What is wrong with a command, and what of it could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invalid {
+    pub detail: String,
+    pub points: Option<i64>,
+    pub note: Option<String>,
+    pub notify: bool,
+    pub actor: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -70,6 +70,10 @@ impl Instant {
     /// Reads RFC 3339. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         Self::parse_plain(text.as_bytes()).or_else(|| {
+            // The general parser takes a typographic minus for a sign.
+            if !text.is_ascii() {
+                return None;
+            }
             let time = DateTime::parse_from_rfc3339(text).ok()?;
             Some(Self::from_utc(time.with_timezone(&Utc)))
         })
@@ -172,6 +176,18 @@ mod tests {
                 Instant::parse_plain(text.as_bytes()).is_none_or(|short| Some(short) == long),
                 "{text}"
             );
+        }
+        for loose in [
+            " 2022-03-02T10:00:00Z",
+            "2022-03-02T10:00:00Z ",
+            "+022-03-02T10:00:00Z",
+            "2022- 3-02T10:00:00Z",
+            "2022-03-02T+1:00:00Z",
+            "2022-03-02T10:00:00 Z",
+            "2022-03-02T10:00:00+ 8:00",
+            "2022-03-02T10:00:00\u{2212}08:00",
+        ] {
+            assert_eq!(Instant::parse(loose), None, "{loose}");
         }
         assert_eq!(
             Instant::parse("2022-03-02T02:00:00Z"),

@@ -5,10 +5,8 @@
 use bytes::Bytes;
 
 use super::topics::{self, Topics};
-use crate::domain::digest::{digest, hex};
-use crate::domain::entry::{Command, Entry, EntryKind};
+use crate::domain::entry::Entry;
 use crate::domain::instant::Instant;
-use crate::domain::outcome::{Body, Outcome};
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Partition, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Processor, Saved, Turn};
@@ -81,46 +79,15 @@ impl Processor for Commands {
             at: Instant::from_millis(turn.now),
             ..event.clone()
         };
-        match &entry.kind {
-            EntryKind::GrantAll(_) => {
-                for partition in 0..self.ledger_partitions {
-                    self.topics.hand_over_to(&entry, Some(partition), effects);
-                }
-            }
-            EntryKind::Command(Command::Invalid { detail, actor }) if entry.member_id.is_empty() => {
-                self.topics.publish(&refused(&entry, detail, actor), effects);
-            }
-            _ => self.topics.hand_over(&entry, effects),
+        if !entry.member_id.is_empty() {
+            self.topics.hand_over(&entry, effects);
+            return Ok(());
+        }
+        // Also what cannot be carried out: no partition may do so when it comes again.
+        for partition in 0..self.ledger_partitions {
+            self.topics.hand_over_to(&entry, Some(partition), effects);
         }
         Ok(())
-    }
-}
-
-/// A broadcast that cannot be carried out has no member who could be answered.
-fn refused(entry: &Entry, detail: &str, actor: &Option<String>) -> Outcome {
-    Outcome {
-        id: hex(digest(&[
-            "rejected",
-            "broadcast",
-            &entry.shop_id,
-            &entry.cause_source,
-            &entry.cause_id,
-        ])),
-        shop_id: entry.shop_id.clone(),
-        member_id: None,
-        order_id: None,
-        rule_version: None,
-        reason: "invalid",
-        effective_at: entry.effective_at,
-        cause_id: entry.cause_id.clone(),
-        note: None,
-        notify: true,
-        actor: actor.clone(),
-        traceparent: entry.traceparent.clone(),
-        body: Body::Rejected {
-            points: None,
-            detail: Some(detail.to_owned()),
-        },
     }
 }
 

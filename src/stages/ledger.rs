@@ -13,18 +13,20 @@ use super::topics::{self, Topics};
 use crate::domain::entry::{Command, Entry, EntryKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
-use crate::domain::ledger::broadcast::Broadcasts;
+use crate::domain::ledger::broadcast::{Broadcasts, refused};
 use crate::domain::ledger::member::Member;
 use crate::domain::outcome::Outcome;
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Key, Millis, Offset, Record, Scan};
+use crate::engine::ports::{Key, Millis, Offset, Partition, Record, Scan};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
 use crate::metrics::{BROADCAST_MEMBERS_TOTAL, COMMANDS_DUPLICATE_TOTAL};
 use crate::wire::{ledger_entry, member_state};
 
 /// Members that one turn of a broadcast serves.
 const BROADCAST_MEMBERS_PER_TURN: usize = 500;
+/// Every partition takes in a broadcast that cannot be carried out; this one answers it.
+const ANSWERING_PARTITION: Partition = 0;
 
 /// The stage with what its decisions are made by.
 pub struct Ledger {
@@ -73,26 +75,39 @@ impl Ledger {
         }
     }
 
-    fn entry(
-        &self,
-        state: &mut Option<LedgerState>,
-        entry: &Entry,
-        effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    fn entry(&self, turn: &mut Turn<'_, Self>, entry: &Entry, effects: &mut Effects) -> Result<(), Refusal> {
         let book = self.book.load();
         let terms = self.terms(&book);
-        if let EntryKind::GrantAll(_) = entry.kind {
-            let broadcasts = broadcasts(state)?;
-            if !broadcasts.start(entry, &terms) {
-                effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
-            }
-            return Ok(());
+        if entry.member_id.is_empty() {
+            return self.broadcast(turn, entry, &terms, effects);
         }
-        let member = member(state)?;
+        let member = member(turn.state)?;
         let decision = member.apply(entry, &terms);
         self.publish(&decision.outcomes, effects);
         if decision.duplicate {
             effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
+        }
+        Ok(())
+    }
+
+    fn broadcast(
+        &self,
+        turn: &mut Turn<'_, Self>,
+        entry: &Entry,
+        terms: &Terms,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let invalid = match &entry.kind {
+            EntryKind::GrantAll(_) => None,
+            EntryKind::Command(Command::Invalid(invalid)) => Some(invalid),
+            _ => return Err(Refusal::new("malformed", "an entry without its member")),
+        };
+        if !broadcasts(turn.state)?.take(entry, terms) {
+            effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
+            return Ok(());
+        }
+        if let Some(invalid) = invalid.filter(|_| turn.partition == ANSWERING_PARTITION) {
+            self.topics.publish(&refused(entry, invalid, terms), effects);
         }
         Ok(())
     }
@@ -190,7 +205,7 @@ impl Processor for Ledger {
 
     fn apply(&self, mut turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
         match turn.cause {
-            Cause::Event { event, .. } => self.entry(turn.state, event, effects)?,
+            Cause::Event { event, .. } => self.entry(&mut turn, event, effects)?,
             Cause::Timer { scanned, .. } => self.timer(&mut turn, scanned, effects)?,
             // Its wake-up is worked out anew when it is saved.
             Cause::Nudge => {}
@@ -257,8 +272,10 @@ fn parts(key: &Key) -> Result<(&str, &str), Refusal> {
 
 fn reads_rules(kind: &EntryKind) -> bool {
     match kind {
-        EntryKind::Issue(_) | EntryKind::RedeemByOrder(_) | EntryKind::GrantedToAll(_) => true,
-        EntryKind::Command(command) => !matches!(command, Command::Invalid { .. }),
+        EntryKind::Issue(_)
+        | EntryKind::RedeemByOrder(_)
+        | EntryKind::GrantedToAll(_)
+        | EntryKind::Command(_) => true,
         EntryKind::Reverse(_)
         | EntryKind::Return(_)
         | EntryKind::Expect(_)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::entry::{Birthday, Grant};
+use crate::domain::entry::{Birthday, Grant, Invalid};
 use crate::domain::ledger::fixtures::{at, birthday_rules, book, rules, time};
 use crate::engine::embedded::Embedded;
 use crate::engine::ports::OutRecord;
@@ -159,6 +159,77 @@ fn a_broadcast_reaches_every_member_known_when_it_was_read() {
     assert_eq!(topic, "issued");
     assert_eq!(data["effective_at"], broadcast.rfc3339());
     assert_eq!((&data["note"], &data["notify"]), (&"hello".into(), &false.into()));
+}
+
+/// Not later than anything that arrives with it.
+#[test]
+fn a_broadcast_goes_on_as_soon_as_it_has_arrived() {
+    let ledger = ledger(book(&[rules()]));
+    let mut bench = Bench::new(&ledger);
+    let start = at("2024-05-01 10:00");
+    for number in 0..1_200 {
+        let name = format!("m-{number:04}");
+        bench.send(&registered(&name, &name, start));
+    }
+    bench.send(&grant_all("b1", start));
+    bench.fire_before(start);
+    bench.send(&registered("m-late", "late", start));
+    bench.fire_before(at("2024-06-01 00:00"));
+    assert_eq!(bench.credited("granted_to_all").len(), 1_200);
+}
+
+#[test]
+fn a_broadcast_that_cannot_be_carried_out_is_answered_once_and_remembered_everywhere() {
+    let ledger = ledger(book(&[rules()]));
+    let invalid = Invalid {
+        detail: "data.expiry: wrong".into(),
+        points: Some(5),
+        note: Some("hello".into()),
+        notify: false,
+        actor: Some("amy".into()),
+    };
+    let start = at("2024-05-01 10:00");
+    let invalid = entry("", "b1", start, EntryKind::Command(Command::Invalid(invalid)));
+    let key = topics::broadcast_key("acme");
+    let mut answers = Vec::new();
+    for partition in 0..3 {
+        let (mut state, mut effects) = (None, Effects::default());
+        for event in [&invalid, &invalid, &grant_all("b1", start)] {
+            let turn = Turn {
+                key: &key,
+                state: &mut state,
+                cause: Cause::Event {
+                    event,
+                    record: &record(event),
+                },
+                now: start.ceil_millis(),
+                partition,
+            };
+            ledger.apply(turn, &mut effects).unwrap();
+        }
+        let Some(LedgerState::Broadcasts(broadcasts)) = &state else {
+            panic!("{state:?}");
+        };
+        assert!(broadcasts.running.is_empty());
+        let dropped = effects
+            .counts
+            .iter()
+            .filter(|count| count.0 == COMMANDS_DUPLICATE_TOTAL);
+        assert_eq!(dropped.count(), 2);
+        answers.extend(effects.records);
+    }
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        (&*answers[0].topic, answers[0].key.as_deref()),
+        ("events", Some(&b"acme"[..]))
+    );
+    let data: serde_json::Value = serde_json::from_slice(answers[0].value.as_deref().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "shop_id": "acme", "member_id": null, "order_id": null, "rule_version": 1, "reason": "invalid",
+        "effective_at": "2024-05-01T10:00:00Z", "cause_id": "b1", "note": "hello", "notify": false,
+        "actor": "amy", "points": 5, "detail": "data.expiry: wrong",
+    });
+    assert_eq!(data, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::entry::Entry;
 use crate::domain::outcome::{Body, Movement, Outcome};
 use crate::engine::ports::{Header, Partition};
 use crate::engine::processor::Effects;
@@ -57,11 +57,12 @@ impl Topics {
     }
 }
 
-/// Whose state in the ledger an entry changes: the member's, or the shop's broadcasts.
+/// Whose state in the ledger an entry changes: the member's, or without one the shop's broadcasts.
 pub fn ledger_key(entry: &Entry) -> Bytes {
-    match entry.kind {
-        EntryKind::GrantAll(_) => broadcast_key(&entry.shop_id),
-        _ => key(&entry.shop_id, &entry.member_id),
+    if entry.member_id.is_empty() {
+        broadcast_key(&entry.shop_id)
+    } else {
+        key(&entry.shop_id, &entry.member_id)
     }
 }
 

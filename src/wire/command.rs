@@ -4,15 +4,16 @@
 //! wrong becomes [`Command::Invalid`], so that whoever sent it learns which field it was.
 //! Unknown fields are not looked at.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::Datelike;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, EnvelopeError};
-use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry};
+use super::{local_time, rule_document};
+use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid};
 use crate::domain::instant::Instant;
 use crate::domain::money;
-use crate::domain::rules::model::{Expiry, ExpirySpan};
+use crate::domain::rules::model::Expiry;
 
 /// Longest id of a shop, order or member, in bytes.
 const ID_BYTES_MAX: usize = 255;
@@ -22,9 +23,8 @@ const REASON_CHARS_MAX: usize = 50;
 const ACTOR_CHARS_MAX: usize = 255;
 /// Most points one command may move. Sums of thousands of them fit 64 bits.
 const POINTS_MAX: i64 = 1_000_000_000_000_000;
-/// Most days or months of an expiry: a hundred years and more.
-const EXPIRY_DAYS_MAX: u32 = 36_600;
-const EXPIRY_MONTHS_MAX: u32 = 1_200;
+/// Longest account of what is wrong, in Unicode characters: it may quote what was sent.
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// Why a record is no command. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,27 +42,23 @@ pub enum CommandError {
 /// Reads a command that arrived at `arrival`. An entry of [`Command::Invalid`] without a member
 /// is a `points.grant_all` that cannot be carried out.
 pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandError> {
-    let kind = Kind::of(&envelope.kind)?;
+    let command = Kind::of(&envelope.kind)?;
     let data: Map<String, Value> =
         serde_json::from_str(envelope.data).map_err(|error| CommandError::Data(error.to_string()))?;
     let data = Fields(&data);
     let shop_id = data.id("shop_id").map_err(CommandError::Field)?;
-    let member_id = match kind {
+    let member_id = match command {
         Kind::GrantAll => String::new(),
         _ => data.id("member_id").map_err(CommandError::Field)?,
     };
-    let (order_id, kind) = match (data.order_id(kind), data.entry_kind(kind)) {
+    let (order_id, kind) = match (data.order_id(command), data.entry_kind(command)) {
         (Ok(order_id), Ok(kind)) => (order_id, kind),
         (order_id, kind) => {
-            let detail = [order_id.as_ref().err(), kind.as_ref().err()]
-                .into_iter()
-                .flatten()
-                .next();
-            let detail = detail.cloned().unwrap_or_default();
-            let actor = data.actor().ok().flatten();
+            let wrong = order_id.as_ref().err().or(kind.as_ref().err());
+            let invalid = data.invalid(command, wrong.cloned().unwrap_or_default());
             (
                 order_id.ok().flatten(),
-                EntryKind::Command(Command::Invalid { detail, actor }),
+                EntryKind::Command(Command::Invalid(invalid)),
             )
         }
     };
@@ -146,13 +142,32 @@ impl Fields<'_> {
             points: self.points()?,
             note: Some(self.required_reason()?),
             expiry: self.value("expiry").map(expiry).transpose()?,
-            notify: match self.value("notify") {
-                None => true,
-                Some(Value::Bool(notify)) => *notify,
-                Some(_) => return Err(wrong("notify", "must be true or false")),
-            },
+            notify: self.notify()?,
             actor: self.actor()?,
         })
+    }
+
+    fn notify(&self) -> Result<bool, Wrong> {
+        match self.value("notify") {
+            None => Ok(true),
+            Some(Value::Bool(notify)) => Ok(*notify),
+            Some(_) => Err(wrong("notify", "must be true or false")),
+        }
+    }
+
+    /// What could be read of a command that cannot be carried out.
+    fn invalid(&self, kind: Kind, wrong: Wrong) -> Invalid {
+        let moves_points = kind != Kind::Registered;
+        Invalid {
+            detail: wrong.chars().take(DETAIL_CHARS_MAX).collect(),
+            points: self.points().ok().filter(|_| moves_points),
+            note: self.reason().ok().flatten().filter(|_| moves_points),
+            notify: match kind {
+                Kind::Grant | Kind::GrantAll => self.notify().unwrap_or(true),
+                _ => true,
+            },
+            actor: self.actor().ok().flatten(),
+        }
     }
 
     fn order_id(&self, kind: Kind) -> Result<Option<String>, Wrong> {
@@ -217,7 +232,7 @@ impl Fields<'_> {
                 Ok(ImportExpiry::At(at))
             }
             (None, Some(date)) => Ok(ImportExpiry::On(
-                day(date).ok_or_else(|| wrong("expires_on", "must be YYYY-MM-DD"))?,
+                local_time::day(date).ok_or_else(|| wrong("expires_on", "must be YYYY-MM-DD"))?,
             )),
         }
     }
@@ -227,15 +242,10 @@ impl Fields<'_> {
         let Some(text) = self.text("birthday")? else {
             return Ok(None);
         };
-        let month_and_day = match text.len() {
-            5 => month_and_day(text),
-            _ => day(text).and_then(|_| month_and_day(text.get(5..)?)),
-        };
-        let found = month_and_day.ok_or_else(|| wrong("birthday", "must be YYYY-MM-DD or MM-DD"))?;
-        Ok(Some(Birthday {
-            month: found.0,
-            day: found.1,
-        }))
+        let of_a_year = || local_time::day(text).map(|day| (day.month(), day.day()));
+        let found = local_time::month_and_day(text).or_else(of_a_year);
+        let (month, day) = found.ok_or_else(|| wrong("birthday", "must be YYYY-MM-DD or MM-DD"))?;
+        Ok(Some(Birthday { month, day }))
     }
 
     /// An id that becomes part of a key.
@@ -266,70 +276,15 @@ impl Fields<'_> {
     }
 }
 
-/// The rule's form: one of `never`, `after_days`, `after_months`, `yearly`, and `at`.
+/// In the form, and by the reader, of a rule's own.
 fn expiry(value: &Value) -> Result<Expiry, Wrong> {
-    let Value::Object(fields) = value else {
+    if !value.is_object() {
         return Err(wrong("expiry", "must be an object such as {\"after_days\": 30}"));
-    };
-    let mut span = None;
-    let mut at = NaiveTime::from_hms_opt(23, 59, 0).unwrap_or_default();
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
-        let field = format!("expiry.{name}");
-        let found = match name.as_str() {
-            "at" => {
-                let time = value.as_str().and_then(local_time);
-                at = time.ok_or_else(|| wrong(&field, "must be HH:MM"))?;
-                continue;
-            }
-            "never" => match value {
-                Value::Bool(true) => ExpirySpan::Never,
-                _ => return Err(wrong(&field, "must be true")),
-            },
-            "after_days" => ExpirySpan::AfterDays(count(&field, value, EXPIRY_DAYS_MAX)?),
-            "after_months" => ExpirySpan::AfterMonths(count(&field, value, EXPIRY_MONTHS_MAX)?),
-            "yearly" => {
-                let found = value.as_str().and_then(month_and_day);
-                let (month, day) = found.ok_or_else(|| wrong(&field, "must be MM-DD"))?;
-                ExpirySpan::Yearly { month, day }
-            }
-            _ => return Err(wrong(&field, "is not known")),
-        };
-        if span.replace(found).is_some() {
-            return Err(wrong(
-                "expiry",
-                "has more than one of never, after_days, after_months, yearly",
-            ));
-        }
     }
-    let span = span.ok_or_else(|| wrong("expiry", "has none of never, after_days, after_months, yearly"))?;
-    Ok(Expiry { span, at })
-}
-
-fn count(field: &str, value: &Value, max: u32) -> Result<u32, Wrong> {
-    let found = value
-        .as_u64()
-        .and_then(|count| u32::try_from(count).ok())
-        .filter(|count| *count <= max);
-    found.ok_or_else(|| wrong(field, &format!("must be a whole number from 0 to {max}")))
-}
-
-fn local_time(text: &str) -> Option<NaiveTime> {
-    (text.len() == 5).then(|| NaiveTime::parse_from_str(text, "%H:%M").ok())?
-}
-
-fn day(text: &str) -> Option<NaiveDate> {
-    (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())?
-}
-
-/// `MM-DD`, a day that some year has.
-fn month_and_day(text: &str) -> Option<(u32, u32)> {
-    let (month, day) = text.split_once('-')?;
-    let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(month) || !plain(day) {
-        return None;
-    }
-    let (month, day) = (month.parse().ok()?, day.parse().ok()?);
-    NaiveDate::from_ymd_opt(2024, month, day).map(|_| (month, day))
+    rule_document::read_expiry(value).map_err(|errors| match errors.first() {
+        Some(error) => wrong(&error.field, &format!("{}; {}", error.wrong, error.remedy)),
+        None => wrong("expiry", "cannot be read"),
+    })
 }
 
 fn wrong(field: &str, what: &str) -> Wrong {

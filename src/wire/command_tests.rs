@@ -1,6 +1,10 @@
 use std::borrow::Cow;
 
+use chrono::NaiveDate;
+use serde_json::json;
+
 use super::*;
+use crate::domain::rules::model::ExpirySpan;
 
 fn read_data(kind: &str, data: &str) -> Result<Entry, CommandError> {
     let envelope = Envelope {
@@ -25,7 +29,7 @@ fn kind_of(kind: &str, fields: &str) -> EntryKind {
 #[track_caller]
 fn invalid(kind: &str, fields: &str, expected: &str) {
     match kind_of(kind, fields) {
-        EntryKind::Command(Command::Invalid { detail, .. }) => assert_eq!(detail, expected),
+        EntryKind::Command(Command::Invalid(invalid)) => assert_eq!(invalid.detail, expected),
         other => panic!("{other:?}"),
     }
 }
@@ -40,7 +44,7 @@ fn expires(fields: &str, span: ExpirySpan, at: &str) {
         grant.expiry,
         Some(Expiry {
             span,
-            at: local_time(at).unwrap()
+            at: local_time::time_of_day(at).unwrap()
         })
     );
 }
@@ -159,6 +163,50 @@ fn an_expiry_has_the_rules_form() {
         ExpirySpan::AfterDays(0),
         "23:59",
     );
+    expires("{}", ExpirySpan::Never, "23:59");
+    expires(r#"{"at":"12:00"}"#, ExpirySpan::Never, "12:00");
+    expires(
+        r#"{"never":false,"after_days":3}"#,
+        ExpirySpan::AfterDays(3),
+        "23:59",
+    );
+}
+
+#[test]
+fn an_expiry_is_read_as_that_of_a_gift() {
+    for expiry in [
+        json!({}),
+        json!({"at": "12:00"}),
+        json!({"never": true, "at": "08:00"}),
+        json!({"never": false, "after_days": 3}),
+        json!({"never": false}),
+        json!({"never": true, "after_days": 3}),
+        json!({"after_days": 1_000_000}),
+        json!({"after_days": 1_000_001}),
+        json!({"after_days": "30"}),
+        json!({"after_days": 1.5}),
+        json!({"after_days": 1, "after_months": 1}),
+        json!({"after_days": 3, "x-why": "spring"}),
+        json!({"after_days": 3, "bind": "order"}),
+        json!({"after_months": 1, "at": " 9:30"}),
+        json!({"yearly": "02-29"}),
+        json!({"yearly": "02-30"}),
+        json!(30),
+        json!([]),
+    ] {
+        let rules = json!({
+            "shop_id": "acme", "version": 1, "effective_from": "2022-03-01T00:00:00+08:00",
+            "timezone": "Asia/Taipei", "currency": "TWD",
+            "accrual": {"rate": {"every": "100", "points": 10}},
+            "gifts": {"registration": {"points": 1, "expiry": expiry}},
+        });
+        let of_gift = rule_document::read_json(&rules).map(|rules| rules.gifts.registration.unwrap().expiry);
+        let of_grant = match kind_of("points.grant", &format!(r#""expiry":{expiry}"#)) {
+            EntryKind::Command(Command::Grant(grant)) => Some(grant.expiry),
+            _ => None,
+        };
+        assert_eq!(of_grant, of_gift.ok(), "{expiry}");
+    }
 }
 
 #[test]
@@ -214,6 +262,14 @@ fn what_cannot_be_carried_out_names_its_field() {
         r#""expires_on":"2024-02-30""#,
         "data.expires_on: must be YYYY-MM-DD",
     );
+    for text in ["2024- 6- 1", " 024-06-01", "+024-06-01"] {
+        let expires_on = format!(r#""expires_on":"{text}""#);
+        invalid(
+            "points.import",
+            &expires_on,
+            "data.expires_on: must be YYYY-MM-DD",
+        );
+    }
     invalid(
         "points.import",
         r#""expires_at":"tomorrow""#,
@@ -228,6 +284,10 @@ fn what_cannot_be_carried_out_names_its_field() {
         "15.04.",
         "1990-4-15",
         "+1990-04-15",
+        "+990-05-20",
+        " 990-05-20",
+        "1990- 5-20",
+        "05-20-1990",
     ] {
         let birthday = format!(r#""birthday":"{text}""#);
         invalid(
@@ -246,20 +306,28 @@ fn a_wrong_expiry_names_its_field() {
             "data.expiry: must be an object such as {\"after_days\": 30}",
         ),
         (
-            "{}",
-            "data.expiry: has none of never, after_days, after_months, yearly",
+            r#"{"never":false}"#,
+            "data.expiry.never: does not say when; add after_days, after_months or yearly",
         ),
-        (r#"{"never":false}"#, "data.expiry.never: must be true"),
         (
             r#"{"after_days":-1}"#,
-            "data.expiry.after_days: must be a whole number from 0 to 36600",
+            "data.expiry.after_days: -1 is not such a number; write a whole number from 0 to 1000000",
         ),
-        (r#"{"after_month":1}"#, "data.expiry.after_month: is not known"),
-        (r#"{"yearly":"13-01"}"#, "data.expiry.yearly: must be MM-DD"),
-        (r#"{"never":true,"at":"24:00"}"#, "data.expiry.at: must be HH:MM"),
+        (
+            r#"{"after_month":1}"#,
+            "data.expiry.after_month: is not known; known here: never, after_days, after_months, yearly, at",
+        ),
+        (
+            r#"{"yearly":"13-01"}"#,
+            "data.expiry.yearly: 13-01 is not a month and day; write it as \"12-31\"",
+        ),
+        (
+            r#"{"at":" 9:30"}"#,
+            "data.expiry.at:  9:30 is not a time of day; write it as \"23:59\"",
+        ),
         (
             r#"{"never":true,"after_days":1}"#,
-            "data.expiry: has more than one of never, after_days, after_months, yearly",
+            "data.expiry.after_days: stands beside never; leave one of the two out",
         ),
     ] {
         invalid("points.grant", &format!(r#""expiry":{expiry}"#), expected);
@@ -278,20 +346,54 @@ fn a_reason_has_fifty_characters_of_any_script() {
         &reason(&"謝".repeat(51)),
         "data.reason: is longer than 50 characters",
     );
-    let all = read_data(
-        "points.grant_all",
-        r#"{"shop_id":"acme","points":0,"actor":"amy"}"#,
-    )
-    .unwrap();
-    assert_eq!(all.member_id, "");
-    let detail = "data.points: must be more than 0".to_owned();
+}
+
+#[test]
+fn of_what_cannot_be_carried_out_the_rest_is_kept() {
+    let kept = |kind: &str, fields: &str| {
+        let data = format!(r#"{{"shop_id":"acme","member_id":"m-1",{fields}}}"#);
+        let entry = read_data(kind, &data).unwrap();
+        let EntryKind::Command(Command::Invalid(invalid)) = entry.kind else {
+            panic!("{fields} is not refused");
+        };
+        (invalid.points, invalid.note, invalid.notify, invalid.actor)
+    };
+    let (why, amy) = (|| Some("why".to_owned()), || Some("amy".to_owned()));
     assert_eq!(
-        all.kind,
-        EntryKind::Command(Command::Invalid {
-            detail,
-            actor: Some("amy".into())
-        })
+        kept(
+            "points.grant",
+            r#""points":5,"reason":"why","notify":false,"expiry":30,"actor":"amy""#
+        ),
+        (Some(5), why(), false, amy())
     );
+    assert_eq!(
+        kept("points.grant_all", r#""points":0,"reason":"why""#),
+        (None, why(), true, None)
+    );
+    assert_eq!(
+        kept("points.deduct", r#""points":5,"notify":false"#),
+        (Some(5), None, true, None)
+    );
+    assert_eq!(
+        kept("points.redeem", r#""points":5,"reason":7,"actor":7"#),
+        (Some(5), None, true, None)
+    );
+    assert_eq!(
+        kept(
+            "member.registered",
+            r#""birthday":"soon","points":5,"reason":"why""#
+        ),
+        (None, None, true, None)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_in_few_words() {
+    let long = format!(r#""expiry":{{"{}":1}}"#, "x".repeat(1_000));
+    let EntryKind::Command(Command::Invalid(invalid)) = kind_of("points.grant", &long) else {
+        panic!("it is not refused");
+    };
+    assert_eq!(invalid.detail.len(), DETAIL_CHARS_MAX);
 }
 
 #[test]

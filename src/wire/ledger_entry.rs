@@ -15,7 +15,7 @@ use self::messages::{
 };
 use super::expiry::ExpiryV1;
 use crate::domain::entry::{
-    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Issue, RedeemByOrder, Return, Reverse,
+    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid, Issue, RedeemByOrder, Return, Reverse,
     ReverseReason,
 };
 use crate::domain::instant::Instant;
@@ -171,7 +171,13 @@ impl KindV1 {
             Command::Registered { birthday } => KindV1::Registered(RegisteredV1 {
                 birthday: birthday_tag(birthday),
             }),
-            Command::Invalid { detail, actor } => KindV1::Invalid(InvalidV1 { detail, actor }),
+            Command::Invalid(invalid) => KindV1::Invalid(InvalidV1 {
+                detail: invalid.detail,
+                actor: invalid.actor,
+                points: invalid.points,
+                note: invalid.note,
+                silent: !invalid.notify,
+            }),
         }
     }
 
@@ -270,7 +276,13 @@ impl KindV1 {
             KindV1::Registered(registered) => Command::Registered {
                 birthday: birthday(registered.birthday)?,
             },
-            KindV1::Invalid(InvalidV1 { detail, actor }) => Command::Invalid { detail, actor },
+            KindV1::Invalid(invalid) => Command::Invalid(Invalid {
+                detail: invalid.detail,
+                points: invalid.points,
+                note: invalid.note,
+                notify: !invalid.silent,
+                actor: invalid.actor,
+            }),
             _ => return Err(EntryError::Field("kind")),
         })
     }

@@ -38,6 +38,18 @@ pub(crate) fn grant() -> impl Strategy<Value = Grant> {
     )
 }
 
+fn invalid() -> impl Strategy<Value = Invalid> {
+    (".*", of(any::<i64>()), of(".*"), any::<bool>(), of(".*")).prop_map(
+        |(detail, points, note, notify, actor)| Invalid {
+            detail,
+            points,
+            note,
+            notify,
+            actor,
+        },
+    )
+}
+
 fn reverse_reason() -> impl Strategy<Value = ReverseReason> {
     prop_oneof![
         Just(ReverseReason::Cancelled),
@@ -93,7 +105,7 @@ fn command() -> impl Strategy<Value = Command> {
             }
         }),
         of(birthday).prop_map(|birthday| Command::Registered { birthday }),
-        (".*", of(".*")).prop_map(|(detail, actor)| Command::Invalid { detail, actor }),
+        invalid().prop_map(Command::Invalid),
     ]
 }
 

@@ -4,6 +4,7 @@ pub mod command;
 pub mod envelope;
 mod expiry;
 pub mod ledger_entry;
+mod local_time;
 pub mod member_state;
 mod object;
 pub mod order_event;

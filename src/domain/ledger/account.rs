@@ -112,7 +112,7 @@ impl<'a> Account<'a> {
         self.member.known_since.get_or_insert(at);
         let paid = self.pay_debt(credit.points);
         let mut lot = Lot {
-            id: credit.lot_id,
+            id: self.lot_id_of_its_own(credit.lot_id),
             points: credit.points - paid,
             issued_at: head.effective_at,
             expires_at: credit.expires_at,
@@ -147,6 +147,14 @@ impl<'a> Account<'a> {
             let id = digest(&["expired", &lot.lot_id()]);
             self.expire(id, &lot, effective_at, 0);
         }
+    }
+
+    /// A command that is carried out anew, its id being forgotten, would name a lot that is there.
+    fn lot_id_of_its_own(&self, id: u128) -> u128 {
+        if !self.member.knows_lot(id) {
+            return id;
+        }
+        digest(&["anew", &hex(id), &(self.member.sequence + 1).to_string()])
     }
 
     /// Tells that a lot, already taken out, has expired. Never before `known`, when its points

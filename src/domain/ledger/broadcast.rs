@@ -1,11 +1,19 @@
 //! Broadcasts of a shop: one grant to every member of a partition, a part at a time.
+//!
+//! One that cannot be carried out is remembered as well, in every partition: told again with
+//! its faults mended it is still the same command.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Terms;
 use super::member::command_id;
-use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::digest::{digest, hex};
+use crate::domain::entry::{Entry, EntryKind, Invalid};
 use crate::domain::instant::Instant;
+use crate::domain::outcome::{Body, Outcome};
+
+/// A timer fires once time is past it, and a broadcast goes on as soon as it has arrived.
+const TIMER_STEP_MICROS: i64 = 1_000;
 
 /// A shop's broadcasts within one partition of the ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,7 +22,7 @@ pub struct Broadcasts {
     pub seen: BTreeMap<u128, Instant>,
     /// Under way, in the order in which they are carried out.
     pub running: VecDeque<Broadcast>,
-    /// Arrival of the latest; a timer never goes back behind it.
+    /// Arrival of the latest that was carried out; a timer never goes back behind it.
     pub latest: Option<Instant>,
 }
 
@@ -27,17 +35,22 @@ pub struct Broadcast {
 }
 
 impl Broadcasts {
-    /// Takes in a broadcast; `false`: it was seen before, and is dropped.
-    pub fn start(&mut self, entry: &Entry, terms: &Terms) -> bool {
+    /// Takes in a broadcast, or one that cannot be carried out; `false`: it was seen before, and
+    /// is dropped.
+    pub fn take(&mut self, entry: &Entry, terms: &Terms) -> bool {
         self.forget(entry.at, terms);
-        if self.seen.insert(command_id(entry), entry.at).is_some() {
+        let id = command_id(entry);
+        if self.seen.contains_key(&id) {
             return false;
         }
-        self.latest = self.latest.max(Some(entry.at));
-        self.running.push_back(Broadcast {
-            entry: entry.clone(),
-            cursor: None,
-        });
+        self.seen.insert(id, entry.at);
+        if let EntryKind::GrantAll(_) = entry.kind {
+            self.latest = self.latest.max(Some(entry.at));
+            self.running.push_back(Broadcast {
+                entry: entry.clone(),
+                cursor: None,
+            });
+        }
         true
     }
 
@@ -66,16 +79,47 @@ impl Broadcasts {
             .retain(|_, seen| terms.forgotten_at(*seen).is_none_or(|end| at < end));
     }
 
-    /// When to go on: at once while a broadcast is under way.
+    /// When to go on: while a broadcast is under way, before anything that comes after it.
     pub fn wake(&self, terms: &Terms) -> Option<Instant> {
         if self.running.is_empty() {
             return self.seen.values().max().and_then(|at| terms.forgotten_at(*at));
         }
-        self.latest
+        let at = self.latest?;
+        Some(Instant(at.0.saturating_sub(TIMER_STEP_MICROS)))
     }
 
     pub fn is_blank(&self) -> bool {
         self.seen.is_empty() && self.running.is_empty()
+    }
+}
+
+/// Answers a broadcast that cannot be carried out. It has no member who could be told.
+pub fn refused(entry: &Entry, invalid: &Invalid, terms: &Terms) -> Outcome {
+    let in_force = terms.book.in_force(&entry.shop_id, entry.effective_at);
+    let (shop_id, source) = (&entry.shop_id, &entry.cause_source);
+    Outcome {
+        id: hex(digest(&[
+            "rejected",
+            "broadcast",
+            shop_id,
+            source,
+            &entry.cause_id,
+        ])),
+        shop_id: entry.shop_id.clone(),
+        member_id: None,
+        order_id: None,
+        rule_version: in_force.map(|published| published.rules.version),
+        reason: "invalid",
+        effective_at: entry.effective_at,
+        cause_id: entry.cause_id.clone(),
+        note: invalid.note.clone(),
+        notify: invalid.notify,
+        actor: invalid.actor.clone(),
+        traceparent: entry.traceparent.clone(),
+        body: Body::Rejected {
+            points: invalid.points,
+            detail: Some(invalid.detail.clone()),
+        },
     }
 }
 

@@ -62,9 +62,10 @@ impl Account<'_> {
                 self.credit(self.head(entry, "imported", note, actor), credit, at);
             }
             Command::Registered { birthday } => self.registered(entry, *birthday, at),
-            Command::Invalid { detail, actor } => {
-                let head = self.head(entry, "invalid", &None, actor);
-                self.reject(head, entry, None, Some(detail.clone()));
+            Command::Invalid(invalid) => {
+                let mut head = self.head(entry, "invalid", &invalid.note, &invalid.actor);
+                head.notify = invalid.notify;
+                self.reject(head, entry, invalid.points, Some(invalid.detail.clone()));
             }
         }
     }

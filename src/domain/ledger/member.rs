@@ -171,6 +171,12 @@ impl Member {
             .fold(0, |sum: i64, points| sum.saturating_add(*points))
     }
 
+    /// A lot of this id is held, or may get back what was redeemed of it.
+    pub fn knows_lot(&self, id: u128) -> bool {
+        let redeemed = self.redemptions.values().flat_map(|redeemed| &redeemed.taken);
+        self.lots.iter().chain(redeemed).any(|lot| lot.id == id)
+    }
+
     /// Nothing is remembered but the ids of refused commands.
     pub fn is_unknown(&self) -> bool {
         self.known_since.is_none()

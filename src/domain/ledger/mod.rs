@@ -21,6 +21,8 @@ mod conservation_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod once_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::domain::instant::Instant;

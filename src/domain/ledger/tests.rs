@@ -3,7 +3,7 @@
 use super::fixtures::*;
 use super::member::Member;
 use super::*;
-use crate::domain::entry::{Command, Entry, EntryKind, ImportExpiry};
+use crate::domain::entry::{Command, Entry, EntryKind, ImportExpiry, Invalid};
 use crate::domain::rules::model::WhenShort;
 
 fn plain() -> RuleBook {
@@ -145,44 +145,6 @@ fn without_any_rule_points_never_expire() {
 }
 
 #[test]
-fn a_command_is_carried_out_once() {
-    let again = |arrival| event(arrival, "2024-05-01 10:00", "same", grant(10, None));
-    check(
-        &plain(),
-        &[
-            again("2024-05-01 10:00"),
-            again("2024-05-01 10:00"),
-            again("2024-07-30 09:59"),
-            again("2024-07-30 10:00"),
-        ],
-        &[
-            "2024-05-01 10:00 issued granted 10 =10 #1 [10] until never",
-            "2024-05-01 10:00 issued granted 10 =20 #2 [10] until never",
-        ],
-    );
-}
-
-#[test]
-fn refused_commands_are_answered_once_and_forgotten_in_time() {
-    let terms = Terms {
-        book: &plain(),
-        gift_horizon: None,
-        command_ids_days: 90,
-    };
-    let mut member = Member::default();
-    let asked = |arrival| entry(at(arrival), at(arrival), "same", None, redeem(10, None));
-    assert_eq!(
-        line(&member.apply(&asked("2024-05-01 10:00"), &terms).outcomes[0]),
-        "2024-05-01 10:00 rejected unknown_member 10"
-    );
-    assert!(member.apply(&asked("2024-05-01 10:00"), &terms).duplicate);
-    assert!(!member.is_blank());
-    assert_eq!(member.wake("acme", &terms), Some(at("2024-07-30 10:00")));
-    assert_eq!(member.timer("acme", "m-1", at("2024-07-30 10:00"), &terms), []);
-    assert!(member.is_blank());
-}
-
-#[test]
 fn deductions_take_lots_or_one_lot() {
     let book = plain();
     let mut member = Member::default();
@@ -216,10 +178,13 @@ fn deductions_take_lots_or_one_lot() {
                 "2024-05-02 10:00",
                 "2024-05-02 10:00",
                 "d6",
-                EntryKind::Command(Command::Invalid {
+                EntryKind::Command(Command::Invalid(Invalid {
                     detail: "points".into(),
+                    points: Some(7),
+                    note: None,
+                    notify: true,
                     actor: None,
-                }),
+                })),
             ),
         ],
     );
@@ -231,7 +196,7 @@ fn deductions_take_lots_or_one_lot() {
             "2024-05-02 10:00 rejected insufficient_balance 1",
             "2024-05-02 10:00 adjusted deducted 12 =3 #4 [10 2]",
             "2024-05-02 10:00 rejected insufficient_balance 4",
-            "2024-05-02 10:00 rejected invalid",
+            "2024-05-02 10:00 rejected invalid 7",
         ]
     );
     check(

@@ -185,6 +185,12 @@ pub(crate) struct InvalidV1 {
     pub detail: String,
     #[prost(string, optional, tag = "2")]
     pub actor: Option<String>,
+    #[prost(int64, optional, tag = "3")]
+    pub points: Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    pub note: Option<String>,
+    #[prost(bool, tag = "5")]
+    pub silent: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

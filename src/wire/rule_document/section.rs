@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::RuleError;
 use super::node::{Node, Value};
 use crate::domain::money;
+use crate::wire::local_time;
 
 /// Collects everything that is wrong, so that one run shows it all.
 #[derive(Debug, Default)]
@@ -87,7 +88,9 @@ impl<'a> Section<'a> {
 
     /// A field's value; `null` is as good as left out.
     pub fn get(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let (_, _, node) = self.fields.iter().find(|(known, _, _)| known == key)?;
         (node.value != Value::Null).then_some(node)
     }
@@ -194,7 +197,7 @@ impl<'a> Section<'a> {
     pub fn time(&mut self, key: &'static str, left_out: &str, found: &mut Findings) -> NaiveTime {
         match self.text(key, found) {
             Some((text, line)) => time(text, line, &self.path(key), found).unwrap_or_default(),
-            None => NaiveTime::parse_from_str(left_out, "%H:%M").unwrap_or_default(),
+            None => local_time::time_of_day(left_out).unwrap_or_default(),
         }
     }
 
@@ -245,10 +248,7 @@ pub fn whole(text: &str, line: usize, path: &str, from: i64, to: i64, found: &mu
 }
 
 pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<NaiveTime> {
-    let well_formed = text.len() == 5 && text.as_bytes()[2] == b':';
-    let read = NaiveTime::parse_from_str(text, "%H:%M")
-        .ok()
-        .filter(|_| well_formed);
+    let read = local_time::time_of_day(text);
     if read.is_none() {
         found.add(
             line,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::section::{self, Findings, Section};
 use crate::domain::rules::model::*;
 use crate::domain::short_text::ShortText;
+use crate::wire::local_time;
 
 /// Points of one gift or unit.
 pub const POINTS_MAX: i64 = 1_000_000_000_000;
@@ -112,7 +113,7 @@ pub fn expiry(section: &mut Section<'_>, found: &mut Findings) -> Option<Expiry>
     let days = span_of(section.whole("after_days", 0, SPAN_MAX, found));
     let months = span_of(section.whole("after_months", 0, SPAN_MAX, found));
     let yearly = section.text("yearly", found).and_then(|(text, line)| {
-        let read = month_and_day(text);
+        let read = local_time::month_and_day(text);
         if read.is_none() {
             let remedy = "write it as \"12-31\"";
             found.add(
@@ -145,18 +146,6 @@ pub fn expiry(section: &mut Section<'_>, found: &mut Findings) -> Option<Expiry>
         _ => ExpirySpan::Never,
     };
     Some(Expiry { span, at })
-}
-
-/// `MM-DD`, a day that there is in some year.
-fn month_and_day(text: &str) -> Option<(u32, u32)> {
-    let (month, day) = text.split_once('-')?;
-    let two_digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-    if !two_digits(month) || !two_digits(day) {
-        return None;
-    }
-    let (month, day) = (month.parse().ok()?, day.parse().ok()?);
-    // 2000 was a leap year.
-    chrono::NaiveDate::from_ymd_opt(2000, month, day).map(|_| (month, day))
 }
 
 pub fn read_reversal(section: Option<Section<'_>>, found: &mut Findings) -> Reversal {
