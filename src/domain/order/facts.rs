@@ -155,6 +155,8 @@ pub struct News {
     pub created: bool,
     pub cancelled: bool,
     pub refund: bool,
+    /// A refund that was known turned out to be another.
+    pub refund_replaced: bool,
 }
 
 impl Facts {
@@ -180,7 +182,7 @@ impl Facts {
         learn(&mut self.completed, times.completed, event);
         news.cancelled = self.learn_cancelled(event, issued);
         if let Some(refund) = &event.refund {
-            news.refund = self.learn_refund(refund, issued);
+            (news.refund, news.refund_replaced) = self.learn_refund(refund, issued);
         }
         news
     }
@@ -207,15 +209,17 @@ impl Facts {
         is_new
     }
 
-    fn learn_refund(&mut self, refund: &Refund, issued: bool) -> bool {
+    /// Says whether it is new, and whether it replaced what was known of it.
+    fn learn_refund(&mut self, refund: &Refund, issued: bool) -> (bool, bool) {
         match self.refunds.binary_search_by(|known| known.id.cmp(&refund.id)) {
             Ok(at) => {
                 let known = &mut self.refunds[at];
                 // Until the points are credited the event that came first in time counts.
-                if !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id) {
+                let first = !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id);
+                if first {
                     *known = refund.clone();
                 }
-                false
+                (false, first)
             }
             Err(at) => {
                 let refund = Refund {
@@ -223,7 +227,7 @@ impl Facts {
                     ..refund.clone()
                 };
                 self.refunds.insert(at, refund);
-                true
+                (true, false)
             }
         }
     }

@@ -12,7 +12,11 @@ use crate::domain::rules::model::{Base, Extent, RuleVersion};
 
 impl Order {
     /// A cancellation or refund gives redeemed points back, whether the order earned or not.
-    /// What had been redeemed and returned the ledger knows.
+    /// What had been redeemed and returned the ledger knows: it gives what a higher share adds,
+    /// and never takes any again.
+    ///
+    /// Refunds come off the newest snapshot, so a later one of fewer goods makes them a greater
+    /// part: in either order of arrival as much returns as if it had been known at the refund.
     pub(super) fn give_back(
         &self,
         key: OrderKey<'_>,
@@ -22,7 +26,9 @@ impl Order {
         now: Instant,
         out: &mut Decisions,
     ) {
-        if !(news.cancelled || news.refund) || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
+        let other_share = (news.snapshot || news.refund_replaced) && !self.facts.refunds.is_empty();
+        let reversed = news.cancelled || news.refund || other_share;
+        if !reversed || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
             return;
         }
         let Some(member_id) = self.redeemer() else { return };

@@ -177,3 +177,45 @@ fn adjusted_to_edits() {
         &["reverse edited 10-0 m-1 by e3 at 04"],
     );
 }
+
+fn refund(id: &str, at: &str, amount: &str, more: &str) -> String {
+    format!(r#"order.refunded | {at} | "refund":{{"id":"{id}","amount":"{amount}"}}{more}"#)
+}
+
+#[test]
+fn what_returns_goes_by_the_newest_snapshot_and_refund() {
+    let created = created(r#""points_redeemed":30"#);
+    let redeemed = "redeem 30 m-1 by e1 at 01";
+    let edit = |subtotal: &str| {
+        format!(
+            r#"order.edited | 04 | "order":{{"revision":2,"customer":{{"id":"m-1"}},"subtotal":"{subtotal}"}}"#
+        )
+    };
+    let (first, last) = (refund("a", "02", "100", ""), refund("b", "03", "200", ""));
+    check(
+        RULES,
+        &[&created, &first, &last, &edit("500")],
+        &[
+            redeemed,
+            "return 1/10 m-1 by e2 at 02",
+            "return 3/10 m-1 by e3 at 03",
+            "return 3/5 m-1 by e4 at 03",
+        ],
+    );
+    // Told again from an earlier time it is another refund; the same again is none.
+    check(
+        RULES,
+        &[
+            &created,
+            &last,
+            &last.replace("03", "02").replace("200", "500"),
+            &last,
+        ],
+        &[
+            redeemed,
+            "return 1/5 m-1 by e2 at 03",
+            "return 1/2 m-1 by e3 at 02",
+        ],
+    );
+    check(RULES, &[&created, &edit("500")], &[redeemed]);
+}
