@@ -1,5 +1,7 @@
 //! After the fact: giving redeemed points back, taking issued ones back, adjusting to an edit.
 
+use rust_decimal::Decimal;
+
 use super::earning;
 use super::facts::{Cancelled, News, OrderEvent, Refund};
 use super::settlement::expires_at;
@@ -99,38 +101,25 @@ impl Order {
         };
         let entitled = self.entitled(issued, earned, rules);
         let mut issued = issued.clone();
+        let cause = CausedBy::from(event);
         if edited && entitled > issued.kept {
             let at = event.time.max(issued.at);
-            let issue = Issue {
-                edited: true,
-                part: issued.parts,
-                points: entitled - issued.kept,
-                base_amount: base.to_decimal(),
-                currency: rules.currency.code.clone(),
-                expires_at: expires_at(key, bound, book, at, tier),
-            };
-            issued.points = issued.points.saturating_add(issue.points);
-            issued.parts += 1;
-            issued.kept = entitled;
+            let expires_at = expires_at(key, bound, book, at, tier);
+            let issue = issued.raise(entitled, base.to_decimal(), expires_at, rules);
             let kind = EntryKind::Issue(issue);
             out.entries
-                .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
-        } else if reversed || entitled < issued.kept {
-            issued.kept = entitled.min(issued.kept);
+                .push(self.entry(key, &issued.member_id, now, at, cause, kind));
+        } else {
+            issued.kept = issued.kept.min(entitled);
             let (reason, at) = match reversed {
                 true => self.reversing_fact(event, news),
                 false => (ReverseReason::Edited, event.time),
             };
             // What was refused before is asked for again, also when nothing is added to it.
             if issued.kept < issued.points {
-                let kind = EntryKind::Reverse(Reverse {
-                    reason,
-                    issued: issued.points,
-                    kept: issued.kept,
-                    when_short: rules.reversal.when_short,
-                });
+                let kind = EntryKind::Reverse(issued.reversal(reason, rules));
                 out.entries
-                    .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
+                    .push(self.entry(key, &issued.member_id, now, at, cause, kind));
             }
         }
         self.progress = Progress::Issued(issued);
@@ -201,4 +190,40 @@ impl Order {
 fn refund_takes(event: &OrderEvent, news: News, rules: &RuleVersion) -> bool {
     let takes = event.refund.as_ref().is_some_and(|refund| refund.take_back);
     news.refund && takes && rules.reversal.after_refund != Extent::None
+}
+
+impl Issued {
+    /// An edit lets the order keep more. That it is all credited anew is assumed from here on;
+    /// the ledger, which alone knows what could be taken back before, reckons the rest.
+    fn raise(
+        &mut self,
+        kept: i64,
+        base_amount: Decimal,
+        expires_at: Option<Instant>,
+        rules: &RuleVersion,
+    ) -> Issue {
+        let (part, points) = (self.parts, kept - self.kept);
+        self.parts += 1;
+        self.points = self.points.saturating_add(points);
+        self.kept = kept;
+        Issue {
+            edited: true,
+            part,
+            points,
+            base_amount,
+            currency: rules.currency.code.clone(),
+            expires_at,
+            adjust: Some(self.reversal(ReverseReason::Edited, rules)),
+        }
+    }
+
+    /// What is asked back as things stand.
+    fn reversal(&self, reason: ReverseReason, rules: &RuleVersion) -> Reverse {
+        Reverse {
+            reason,
+            issued: self.points,
+            kept: self.kept,
+            when_short: rules.reversal.when_short,
+        }
+    }
 }

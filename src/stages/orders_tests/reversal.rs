@@ -151,8 +151,8 @@ fn adjusted_to_edits() {
         &adjust,
         &[&edit(2, r#""subtotal":"1500""#), &edit(3, r#""subtotal":"1600""#)],
         &[
-            "issue 5 of 1500 part 1 m-1 by e3 at 04",
-            "issue 1 of 1600 part 2 m-1 by e4 at 04",
+            "issue 5 of 1500 part 1 to 15-15 m-1 by e3 at 04",
+            "issue 1 of 1600 part 2 to 16-16 m-1 by e4 at 04",
         ],
     );
     check(
@@ -160,15 +160,24 @@ fn adjusted_to_edits() {
         &[&edit(2, r#""subtotal":"500""#), &edit(3, r#""subtotal":"800""#)],
         &[
             "reverse edited 10-5 m-1 by e3 at 04",
-            "issue 3 of 800 part 1 m-1 by e4 at 04",
+            "issue 3 of 800 part 1 to 13-8 m-1 by e4 at 04",
         ],
     );
     check(
         &adjust,
         &[&edit(2, r#""subtotal":"1500""#), refund],
         &[
-            "issue 5 of 1500 part 1 m-1 by e3 at 04",
+            "issue 5 of 1500 part 1 to 15-15 m-1 by e3 at 04",
             "reverse refunded 15-13 m-1 by e4 at 05",
+        ],
+    );
+    // What the ledger may have refused is asked for again; it knows whether it did.
+    check(
+        &adjust,
+        &[&edit(2, r#""subtotal":"500""#), &edit(3, r#""subtotal":"500""#)],
+        &[
+            "reverse edited 10-5 m-1 by e3 at 04",
+            "reverse edited 10-5 m-1 by e4 at 04",
         ],
     );
     check(
