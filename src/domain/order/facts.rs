@@ -187,6 +187,20 @@ impl Facts {
         news
     }
 
+    /// Whether a refund takes points, as far as the merchant chose. One that is not before a
+    /// cancellation which was forgiven is forgiven with it.
+    pub fn takes_back(&self, refund: &Refund) -> bool {
+        let forgiven = |cancelled: &Cancelled| !cancelled.take_back && cancelled.told.at <= refund.time;
+        refund.take_back && !self.cancelled.as_ref().is_some_and(forgiven)
+    }
+
+    /// Whether a refund still counts for points redeemed: whatever is not before a cancellation
+    /// that gave none back changes nothing any more.
+    pub fn counts_for_redeemed(&self, refund: &Refund) -> bool {
+        let kept = |cancelled: &Cancelled| !cancelled.return_redeemed && cancelled.told.at <= refund.time;
+        !self.cancelled.as_ref().is_some_and(kept)
+    }
+
     fn learn_cancelled(&mut self, event: &OrderEvent, issued: bool) -> bool {
         if event.times.cancelled.is_none() {
             return false;
@@ -194,16 +208,20 @@ impl Facts {
         let known = self.cancelled.take();
         let is_new = known.is_none();
         let after_issue = known.as_ref().map_or(issued, |known| known.after_issue);
-        let choices = known
-            .as_ref()
-            .map_or((true, true), |known| (known.take_back, known.return_redeemed));
+        let told = (event.take_back, event.return_redeemed);
+        // The merchant's choice counts in whichever of the events it was told. After the issue
+        // the first is carried out at once, so a later one comes too late.
+        let (take_back, return_redeemed) = match &known {
+            Some(known) if known.after_issue => (known.take_back, known.return_redeemed),
+            Some(known) => (known.take_back && told.0, known.return_redeemed && told.1),
+            None => told,
+        };
         let mut fact = known.map(|known| known.told);
         learn(&mut fact, event.times.cancelled, event);
-        // The merchant's choice counts in whichever of the events it was told.
         self.cancelled = fact.map(|told| Cancelled {
             told,
-            take_back: choices.0 && event.take_back,
-            return_redeemed: choices.1 && event.return_redeemed,
+            take_back,
+            return_redeemed,
             after_issue,
         });
         is_new

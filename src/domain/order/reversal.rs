@@ -90,9 +90,16 @@ impl Order {
             return;
         };
         let rules = &bound.rules;
+        let cancelled = self.cancel_takes(rules);
         let edited = news.snapshot && rules.reversal.after_edit_adjusts;
-        let reversed = (news.cancelled && self.cancel_takes(rules)) || refund_takes(event, news, rules);
-        if !edited && !reversed {
+        let refund = event
+            .refund
+            .as_ref()
+            .filter(|_| news.refund && rules.reversal.after_refund != Extent::None);
+        let refunded = refund.is_some_and(|refund| self.facts.takes_back(refund));
+        let reversed = (news.cancelled && cancelled) || refunded;
+        let forgiven = refund.is_some() && !refunded && cancelled;
+        if !edited && !reversed && !forgiven {
             return;
         }
         let tier = self.tier_of(issued);
@@ -102,7 +109,7 @@ impl Order {
         let entitled = self.entitled(issued, earned, rules);
         let mut issued = issued.clone();
         let cause = CausedBy::from(event);
-        if edited && entitled > issued.kept {
+        if edited && !cancelled && entitled > issued.kept {
             let at = event.time.max(issued.at);
             let expires_at = expires_at(key, bound, book, at, tier);
             let issue = issued.raise(entitled, base.to_decimal(), expires_at, rules);
@@ -110,13 +117,17 @@ impl Order {
             out.entries
                 .push(self.entry(key, &issued.member_id, now, at, cause, kind));
         } else {
-            issued.kept = issued.kept.min(entitled);
+            // Nothing but what the merchant forgives leaves more with the member.
+            issued.kept = match forgiven {
+                true => issued.kept.max(entitled),
+                false => issued.kept.min(entitled),
+            };
             let (reason, at) = match reversed {
                 true => self.reversing_fact(event, news),
                 false => (ReverseReason::Edited, event.time),
             };
             // What was refused before is asked for again, also when nothing is added to it.
-            if issued.kept < issued.points {
+            if (edited || reversed) && issued.kept < issued.points {
                 let kind = EntryKind::Reverse(issued.reversal(reason, rules));
                 out.entries
                     .push(self.entry(key, &issued.member_id, now, at, cause, kind));
@@ -132,15 +143,16 @@ impl Order {
             // What the merchant once left with the member stays there.
             let tier = self.tier_of(issued);
             let all = earning::after_issue(&self.facts, tier, rules, true).map_or(0, |(points, _)| points);
-            return (earned - all).clamp(0, issued.kept);
+            return (earned - all).clamp(0, issued.points);
         }
-        let takes = |refund: &Refund| refund.after_issue && refund.take_back;
-        let refunded = self.facts.refunds.iter().any(takes);
-        match rules.reversal.after_refund {
-            Extent::Full if refunded => 0,
-            _ if rules.reversal.after_edit_adjusts => earned,
-            Extent::Proportional if refunded => earned.min(issued.kept),
-            _ => issued.kept,
+        let takes = |refund: &Refund| refund.after_issue && self.facts.takes_back(refund);
+        let refunded = rules.reversal.after_refund != Extent::None && self.facts.refunds.iter().any(takes);
+        if rules.reversal.after_edit_adjusts {
+            earned
+        } else if refunded {
+            earned.min(issued.kept)
+        } else {
+            issued.kept
         }
     }
 
@@ -185,11 +197,6 @@ impl Order {
             }
         }
     }
-}
-
-fn refund_takes(event: &OrderEvent, news: News, rules: &RuleVersion) -> bool {
-    let takes = event.refund.as_ref().is_some_and(|refund| refund.take_back);
-    news.refund && takes && rules.reversal.after_refund != Extent::None
 }
 
 impl Issued {
