@@ -60,6 +60,9 @@ pub struct Issue {
     pub base_amount: Decimal,
     pub currency: ShortText,
     pub expires_at: Option<Instant>,
+    /// With an edit: how the order then stands, these points counted as issued. What earlier
+    /// reversals left with the member comes off them; what is too much even so is asked for.
+    pub adjust: Option<Reverse>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

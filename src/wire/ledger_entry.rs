@@ -87,17 +87,9 @@ impl KindV1 {
                 base_amount: issue.base_amount.to_string(),
                 currency: issue.currency.to_string(),
                 expires_at: issue.expires_at.map(|at| at.0),
+                adjust: issue.adjust.as_ref().map(ReverseV1::from),
             }),
-            EntryKind::Reverse(reverse) => KindV1::Reverse(ReverseV1 {
-                reason: reason_tag(reverse.reason),
-                issued: reverse.issued,
-                kept: reverse.kept,
-                when_short: match reverse.when_short {
-                    WhenShort::Refuse => 1,
-                    WhenShort::Clamp => 2,
-                    WhenShort::Negative => 3,
-                },
-            }),
+            EntryKind::Reverse(reverse) => KindV1::Reverse(reverse.into()),
             EntryKind::RedeemByOrder(redeem) => KindV1::RedeemByOrder(RedeemByOrderV1 {
                 points: redeem.points,
                 subtotal: redeem.subtotal.to_string(),
@@ -190,18 +182,9 @@ impl KindV1 {
                 base_amount: amount("base_amount", &issue.base_amount)?,
                 currency: issue.currency.into(),
                 expires_at: issue.expires_at.map(Instant),
+                adjust: issue.adjust.map(ReverseV1::read).transpose()?,
             }),
-            KindV1::Reverse(reverse) => EntryKind::Reverse(Reverse {
-                reason: reason(reverse.reason)?,
-                issued: reverse.issued,
-                kept: reverse.kept,
-                when_short: match reverse.when_short {
-                    1 => WhenShort::Refuse,
-                    2 => WhenShort::Clamp,
-                    3 => WhenShort::Negative,
-                    _ => return Err(EntryError::Field("when_short")),
-                },
-            }),
+            KindV1::Reverse(reverse) => EntryKind::Reverse(reverse.read()?),
             KindV1::RedeemByOrder(redeem) => EntryKind::RedeemByOrder(RedeemByOrder {
                 points: redeem.points,
                 subtotal: amount("subtotal", &redeem.subtotal)?,
@@ -284,6 +267,37 @@ impl KindV1 {
                 actor: invalid.actor,
             }),
             _ => return Err(EntryError::Field("kind")),
+        })
+    }
+}
+
+impl From<&Reverse> for ReverseV1 {
+    fn from(reverse: &Reverse) -> Self {
+        ReverseV1 {
+            reason: reason_tag(reverse.reason),
+            issued: reverse.issued,
+            kept: reverse.kept,
+            when_short: match reverse.when_short {
+                WhenShort::Refuse => 1,
+                WhenShort::Clamp => 2,
+                WhenShort::Negative => 3,
+            },
+        }
+    }
+}
+
+impl ReverseV1 {
+    fn read(self) -> Result<Reverse, EntryError> {
+        Ok(Reverse {
+            reason: reason(self.reason)?,
+            issued: self.issued,
+            kept: self.kept,
+            when_short: match self.when_short {
+                1 => WhenShort::Refuse,
+                2 => WhenShort::Clamp,
+                3 => WhenShort::Negative,
+                _ => return Err(EntryError::Field("when_short")),
+            },
         })
     }
 }

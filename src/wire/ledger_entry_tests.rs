@@ -66,6 +66,17 @@ fn when_short() -> impl Strategy<Value = WhenShort> {
     ]
 }
 
+fn reverse() -> impl Strategy<Value = Reverse> {
+    (reverse_reason(), any::<i64>(), any::<i64>(), when_short()).prop_map(
+        |(reason, issued, kept, when_short)| Reverse {
+            reason,
+            issued,
+            kept,
+            when_short,
+        },
+    )
+}
+
 fn import_expiry() -> impl Strategy<Value = ImportExpiry> {
     prop_oneof![
         Just(ImportExpiry::Never),
@@ -117,26 +128,21 @@ fn kind() -> impl Strategy<Value = EntryKind> {
             any::<i64>(),
             decimal(),
             ".*",
-            of(instant())
+            of(instant()),
+            of(reverse())
         )
             .prop_map(
-                |(edited, part, points, base_amount, currency, expires_at)| EntryKind::Issue(Issue {
+                |(edited, part, points, base_amount, currency, expires_at, adjust)| EntryKind::Issue(Issue {
                     edited,
                     part,
                     points,
                     base_amount,
                     currency: currency.into(),
-                    expires_at
+                    expires_at,
+                    adjust
                 })
             ),
-        (reverse_reason(), any::<i64>(), any::<i64>(), when_short()).prop_map(
-            |(reason, issued, kept, when_short)| EntryKind::Reverse(Reverse {
-                reason,
-                issued,
-                kept,
-                when_short
-            })
-        ),
+        reverse().prop_map(EntryKind::Reverse),
         (any::<i64>(), decimal(), of(".*"), any::<bool>()).prop_map(|(points, subtotal, tier, cancelled)| {
             EntryKind::RedeemByOrder(RedeemByOrder {
                 points,
@@ -201,4 +207,21 @@ fn another_version_is_not_read() {
     assert_eq!(decode(&[8, 2]), Err(EntryError::Version(2)));
     assert_eq!(decode(&[]), Err(EntryError::Version(0)));
     assert_eq!(decode(&[8, 1]), Err(EntryError::Field("kind")));
+}
+
+/// As written before an edit told how the order stands.
+#[test]
+fn an_edit_of_old_is_credited_whole() {
+    let issue = b"\x08\x01\x10\x01\x18\x05\x22\x011\x2a\x03TWD";
+    let bytes = [b"\x08\x01\xa2\x01\x0e".as_slice(), issue].concat();
+    let wanted = Issue {
+        edited: true,
+        part: 1,
+        points: 5,
+        base_amount: Decimal::ONE,
+        currency: "TWD".into(),
+        expires_at: None,
+        adjust: None,
+    };
+    assert_eq!(decode(&bytes).unwrap().kind, EntryKind::Issue(wanted));
 }

@@ -89,9 +89,13 @@ impl<'a> Account<'a> {
     /// Points of an order.
     pub fn issue(&mut self, entry: &Entry, issue: &Issue, at: Instant) {
         let order = entry.order_id.clone().unwrap_or_default();
+        let lacking = issue
+            .adjust
+            .as_ref()
+            .map(|adjust| self.adjust(entry, issue.points, adjust, at));
         let credit = Credit {
             lot_id: digest(&["order", self.shop_id, &order, &issue.part.to_string()]),
-            points: issue.points,
+            points: lacking.unwrap_or(issue.points),
             expires_at: issue.expires_at,
             order: Some(order),
             base: Some((issue.base_amount, issue.currency.clone())),

@@ -31,7 +31,9 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         (1i64..300).prop_map(|points| redeem(points, None)),
         (1i64..300).prop_map(|points| snapshot(points, "100")),
         (1i64..100).prop_map(|points| deduct(points, None)),
-        (1i64..300, 0i64..100, short).prop_map(|(issued, kept, short)| reverse(issued, kept, short)),
+        (1i64..300, 0i64..100, short.clone()).prop_map(|(issued, kept, short)| reverse(issued, kept, short)),
+        (3u32..9, 1i64..100, 0i64..300, 0i64..300, short)
+            .prop_map(|(part, points, issued, kept, short)| adjust(part, points, issued, kept, short)),
         (0i64..5).prop_map(|part| give_back(part, 4)),
         (1i64..100, 0i64..60).prop_map(|(points, day)| {
             let day = at("2024-04-20 00:00").0 + day * 86_400_000_000;

@@ -223,6 +223,25 @@ pub fn issue(part: u32, points: i64, expires_at: Option<&str>) -> EntryKind {
         base_amount: Decimal::ONE,
         currency: "TWD".into(),
         expires_at: expires_at.map(at),
+        adjust: None,
+    })
+}
+
+/// An edit that raised what an order may keep by `points`, to `kept` of `issued`.
+pub fn adjust(part: u32, points: i64, issued: i64, kept: i64, when_short: WhenShort) -> EntryKind {
+    EntryKind::Issue(Issue {
+        edited: true,
+        part,
+        points,
+        base_amount: Decimal::ONE,
+        currency: "TWD".into(),
+        expires_at: None,
+        adjust: Some(Reverse {
+            reason: ReverseReason::Edited,
+            issued,
+            kept,
+            when_short,
+        }),
     })
 }
 

@@ -8,6 +8,23 @@ use crate::domain::outcome::Body;
 use crate::domain::rules::model::WhenShort;
 
 impl Account<'_> {
+    /// An edit raised what the order may keep by `points`. Answers how many of them are to be
+    /// credited: those that are not still held because an earlier reversal could not take them.
+    /// The others count as issued, hence also as taken back, so that the difference stays what is
+    /// held. If more is held than may be kept even so, it is asked for again.
+    pub fn adjust(&mut self, entry: &Entry, points: i64, adjust: &Reverse, at: Instant) -> i64 {
+        let order = entry.order_id.clone().unwrap_or_default();
+        let taken_back = self.member.taken_back.get(&order).copied().unwrap_or(0);
+        let held = adjust.issued - points - taken_back;
+        let lacking = (adjust.kept - held).max(0);
+        if lacking != points {
+            let taken_back = taken_back + points - lacking;
+            self.member.taken_back.insert(order, taken_back);
+        }
+        self.reverse(entry, adjust, at);
+        lacking
+    }
+
     /// Asks for all that the order issued but what was taken back so far and what it may keep.
     /// What is refused is therefore asked for again at the next reversal.
     pub fn reverse(&mut self, entry: &Entry, reverse: &Reverse, at: Instant) {
@@ -53,3 +70,7 @@ pub(super) fn reason(reason: ReverseReason) -> &'static str {
         ReverseReason::Edited => "edited",
     }
 }
+
+#[cfg(test)]
+#[path = "reversal_tests.rs"]
+mod tests;

@@ -65,7 +65,7 @@ pub fn before_issue(facts: &Facts, snapshot: &Snapshot, rules: &RuleVersion) -> 
     let mut counting = facts
         .refunds
         .iter()
-        .filter(|refund| takes(refund, rules) && refund.take_back)
+        .filter(|refund| extent(refund, rules) != Extent::None && facts.takes_back(refund))
         .peekable();
     if counting.peek().is_none() {
         return Earned {
@@ -101,12 +101,14 @@ pub fn after_issue(
     also_forgiven: bool,
 ) -> Option<(i64, BaseAmount)> {
     let snapshot = facts.snapshot.as_ref()?;
-    let counting = facts
-        .refunds
-        .iter()
-        .filter(|refund| takes(refund, rules) && (also_forgiven || refund.take_back));
-    let base = base::base_amount(snapshot, &rules.accrual.base, counting);
-    if snapshot.test || not_for_this_sale(snapshot, rules).is_some() {
+    let counting = facts.refunds.iter().filter(|refund| {
+        extent(refund, rules) != Extent::None && (also_forgiven || facts.takes_back(refund))
+    });
+    let base = base::base_amount(snapshot, &rules.accrual.base, counting.clone());
+    let takes_all = counting
+        .clone()
+        .any(|refund| extent(refund, rules) == Extent::Full);
+    if takes_all || snapshot.test || not_for_this_sale(snapshot, rules).is_some() {
         return Some((0, base));
     }
     let points = rules
@@ -125,7 +127,7 @@ pub fn share_to_return(facts: &Facts, base: &Base) -> Ratio {
         let refunds = facts
             .refunds
             .iter()
-            .filter(move |refund| refund.return_redeemed == returns);
+            .filter(move |refund| facts.counts_for_redeemed(refund) && refund.return_redeemed == returns);
         base::returned_share(snapshot, base, refunds)
     };
     match &facts.cancelled {
@@ -134,13 +136,12 @@ pub fn share_to_return(facts: &Facts, base: &Base) -> Ratio {
     }
 }
 
-/// Whether a refund takes points by the rule for the time at which it became known.
-fn takes(refund: &Refund, rules: &RuleVersion) -> bool {
-    let extent = match refund.after_issue {
+/// What a refund takes by the rule for the time at which it became known.
+fn extent(refund: &Refund, rules: &RuleVersion) -> Extent {
+    match refund.after_issue {
         true => rules.reversal.after_refund,
         false => rules.reversal.before_refund,
-    };
-    extent != Extent::None
+    }
 }
 
 fn not_for_this_sale(snapshot: &Snapshot, rules: &RuleVersion) -> Option<Reason> {

@@ -294,7 +294,7 @@ fn after_issue(issued: &Issued, facts: &Facts) -> Vec<String> {
     )];
     if issued.parts > 1 {
         why.push(format!(
-            "in {} lots: later edits added to the first",
+            "in {} parts: later edits added to the first, less what the member still held from reversals",
             issued.parts
         ));
     }

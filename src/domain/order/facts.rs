@@ -156,6 +156,8 @@ pub struct News {
     pub created: bool,
     pub cancelled: bool,
     pub refund: bool,
+    /// A refund that was known turned out to be another.
+    pub refund_replaced: bool,
 }
 
 impl Facts {
@@ -181,9 +183,23 @@ impl Facts {
         learn(&mut self.completed, times.completed, event);
         news.cancelled = self.learn_cancelled(event, issued);
         if let Some(refund) = &event.refund {
-            news.refund = self.learn_refund(refund, issued);
+            (news.refund, news.refund_replaced) = self.learn_refund(refund, issued);
         }
         news
+    }
+
+    /// Whether a refund takes points, as far as the merchant chose. One that is not before a
+    /// cancellation which was forgiven is forgiven with it.
+    pub fn takes_back(&self, refund: &Refund) -> bool {
+        let forgiven = |cancelled: &Cancelled| !cancelled.take_back && cancelled.told.at <= refund.time;
+        refund.take_back && !self.cancelled.as_ref().is_some_and(forgiven)
+    }
+
+    /// Whether a refund still counts for points redeemed: whatever is not before a cancellation
+    /// that gave none back changes nothing any more.
+    pub fn counts_for_redeemed(&self, refund: &Refund) -> bool {
+        let kept = |cancelled: &Cancelled| !cancelled.return_redeemed && cancelled.told.at <= refund.time;
+        !self.cancelled.as_ref().is_some_and(kept)
     }
 
     fn learn_cancelled(&mut self, event: &OrderEvent, issued: bool) -> bool {
@@ -193,30 +209,36 @@ impl Facts {
         let known = self.cancelled.take();
         let is_new = known.is_none();
         let after_issue = known.as_ref().map_or(issued, |known| known.after_issue);
-        let choices = known
-            .as_ref()
-            .map_or((true, true), |known| (known.take_back, known.return_redeemed));
+        let told = (event.take_back, event.return_redeemed);
+        // The merchant's choice counts in whichever of the events it was told. After the issue
+        // the first is carried out at once, so a later one comes too late.
+        let (take_back, return_redeemed) = match &known {
+            Some(known) if known.after_issue => (known.take_back, known.return_redeemed),
+            Some(known) => (known.take_back && told.0, known.return_redeemed && told.1),
+            None => told,
+        };
         let mut fact = known.map(|known| known.told);
         learn(&mut fact, event.times.cancelled, event);
-        // The merchant's choice counts in whichever of the events it was told.
         self.cancelled = fact.map(|told| Cancelled {
             told,
-            take_back: choices.0 && event.take_back,
-            return_redeemed: choices.1 && event.return_redeemed,
+            take_back,
+            return_redeemed,
             after_issue,
         });
         is_new
     }
 
-    fn learn_refund(&mut self, refund: &Refund, issued: bool) -> bool {
+    /// Says whether it is new, and whether it replaced what was known of it.
+    fn learn_refund(&mut self, refund: &Refund, issued: bool) -> (bool, bool) {
         match self.refunds.binary_search_by(|known| known.id.cmp(&refund.id)) {
             Ok(at) => {
                 let known = &mut self.refunds[at];
                 // Until the points are credited the event that came first in time counts.
-                if !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id) {
+                let first = !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id);
+                if first {
                     *known = refund.clone();
                 }
-                false
+                (false, first)
             }
             Err(at) => {
                 let refund = Refund {
@@ -224,7 +246,7 @@ impl Facts {
                     ..refund.clone()
                 };
                 self.refunds.insert(at, refund);
-                true
+                (true, false)
             }
         }
     }

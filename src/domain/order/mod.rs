@@ -91,11 +91,12 @@ pub struct Issued {
     pub at: Instant,
     pub member_id: ShortText,
     pub tier: Option<ShortText>,
-    /// All that was issued, with later parts.
+    /// All that was issued, with later parts. What an edit adds counts in full, though the ledger
+    /// credits less of it where a reversal before could not take everything.
     pub points: i64,
     /// What the order may keep of it by now.
     pub kept: i64,
-    /// Lots made for the order.
+    /// Times it was issued: each has a lot, if anything is credited.
     pub parts: u32,
 }
 

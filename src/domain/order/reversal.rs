@@ -1,5 +1,7 @@
 //! After the fact: giving redeemed points back, taking issued ones back, adjusting to an edit.
 
+use rust_decimal::Decimal;
+
 use super::earning;
 use super::facts::{Cancelled, News, OrderEvent, Refund};
 use super::settlement::expires_at;
@@ -12,7 +14,11 @@ use crate::domain::rules::model::{Base, Extent, RuleVersion};
 
 impl Order {
     /// A cancellation or refund gives redeemed points back, whether the order earned or not.
-    /// What had been redeemed and returned the ledger knows.
+    /// What had been redeemed and returned the ledger knows: it gives what a higher share adds,
+    /// and never takes any again.
+    ///
+    /// Refunds come off the newest snapshot, so a later one of fewer goods makes them a greater
+    /// part: in either order of arrival as much returns as if it had been known at the refund.
     pub(super) fn give_back(
         &self,
         key: OrderKey<'_>,
@@ -22,7 +28,9 @@ impl Order {
         now: Instant,
         out: &mut Decisions,
     ) {
-        if !(news.cancelled || news.refund) || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
+        let other_share = (news.snapshot || news.refund_replaced) && !self.facts.refunds.is_empty();
+        let reversed = news.cancelled || news.refund || other_share;
+        if !reversed || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
             return;
         }
         let Some(member_id) = self.redeemer() else { return };
@@ -82,9 +90,16 @@ impl Order {
             return;
         };
         let rules = &bound.rules;
+        let cancelled = self.cancel_takes(rules);
         let edited = news.snapshot && rules.reversal.after_edit_adjusts;
-        let reversed = (news.cancelled && self.cancel_takes(rules)) || refund_takes(event, news, rules);
-        if !edited && !reversed {
+        let refund = event
+            .refund
+            .as_ref()
+            .filter(|_| news.refund && rules.reversal.after_refund != Extent::None);
+        let refunded = refund.is_some_and(|refund| self.facts.takes_back(refund));
+        let reversed = (news.cancelled && cancelled) || refunded;
+        let forgiven = refund.is_some() && !refunded && cancelled;
+        if !edited && !reversed && !forgiven {
             return;
         }
         let tier = self.tier_of(issued);
@@ -93,38 +108,29 @@ impl Order {
         };
         let entitled = self.entitled(issued, earned, rules);
         let mut issued = issued.clone();
-        if edited && entitled > issued.kept {
+        let cause = CausedBy::from(event);
+        if edited && !cancelled && entitled > issued.kept {
             let at = event.time.max(issued.at);
-            let issue = Issue {
-                edited: true,
-                part: issued.parts,
-                points: entitled - issued.kept,
-                base_amount: base.to_decimal(),
-                currency: rules.currency.code.clone(),
-                expires_at: expires_at(key, bound, book, at, tier),
-            };
-            issued.points = issued.points.saturating_add(issue.points);
-            issued.parts += 1;
-            issued.kept = entitled;
+            let expires_at = expires_at(key, bound, book, at, tier);
+            let issue = issued.raise(entitled, base.to_decimal(), expires_at, rules);
             let kind = EntryKind::Issue(issue);
             out.entries
-                .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
-        } else if reversed || entitled < issued.kept {
-            issued.kept = entitled.min(issued.kept);
+                .push(self.entry(key, &issued.member_id, now, at, cause, kind));
+        } else {
+            // Nothing but what the merchant forgives leaves more with the member.
+            issued.kept = match forgiven {
+                true => issued.kept.max(entitled),
+                false => issued.kept.min(entitled),
+            };
             let (reason, at) = match reversed {
                 true => self.reversing_fact(event, news),
                 false => (ReverseReason::Edited, event.time),
             };
             // What was refused before is asked for again, also when nothing is added to it.
-            if issued.kept < issued.points {
-                let kind = EntryKind::Reverse(Reverse {
-                    reason,
-                    issued: issued.points,
-                    kept: issued.kept,
-                    when_short: rules.reversal.when_short,
-                });
+            if (edited || reversed) && issued.kept < issued.points {
+                let kind = EntryKind::Reverse(issued.reversal(reason, rules));
                 out.entries
-                    .push(self.entry(key, &issued.member_id, now, at, CausedBy::from(event), kind));
+                    .push(self.entry(key, &issued.member_id, now, at, cause, kind));
             }
         }
         self.progress = Progress::Issued(issued);
@@ -137,15 +143,16 @@ impl Order {
             // What the merchant once left with the member stays there.
             let tier = self.tier_of(issued);
             let all = earning::after_issue(&self.facts, tier, rules, true).map_or(0, |(points, _)| points);
-            return (earned - all).clamp(0, issued.kept);
+            return (earned - all).clamp(0, issued.points);
         }
-        let takes = |refund: &Refund| refund.after_issue && refund.take_back;
-        let refunded = self.facts.refunds.iter().any(takes);
-        match rules.reversal.after_refund {
-            Extent::Full if refunded => 0,
-            _ if rules.reversal.after_edit_adjusts => earned,
-            Extent::Proportional if refunded => earned.min(issued.kept),
-            _ => issued.kept,
+        let takes = |refund: &Refund| refund.after_issue && self.facts.takes_back(refund);
+        let refunded = rules.reversal.after_refund != Extent::None && self.facts.refunds.iter().any(takes);
+        if rules.reversal.after_edit_adjusts {
+            earned
+        } else if refunded {
+            earned.min(issued.kept)
+        } else {
+            issued.kept
         }
     }
 
@@ -192,7 +199,38 @@ impl Order {
     }
 }
 
-fn refund_takes(event: &OrderEvent, news: News, rules: &RuleVersion) -> bool {
-    let takes = event.refund.as_ref().is_some_and(|refund| refund.take_back);
-    news.refund && takes && rules.reversal.after_refund != Extent::None
+impl Issued {
+    /// An edit lets the order keep more. That it is all credited anew is assumed from here on;
+    /// the ledger, which alone knows what could be taken back before, reckons the rest.
+    fn raise(
+        &mut self,
+        kept: i64,
+        base_amount: Decimal,
+        expires_at: Option<Instant>,
+        rules: &RuleVersion,
+    ) -> Issue {
+        let (part, points) = (self.parts, kept - self.kept);
+        self.parts += 1;
+        self.points = self.points.saturating_add(points);
+        self.kept = kept;
+        Issue {
+            edited: true,
+            part,
+            points,
+            base_amount,
+            currency: rules.currency.code.clone(),
+            expires_at,
+            adjust: Some(self.reversal(ReverseReason::Edited, rules)),
+        }
+    }
+
+    /// What is asked back as things stand.
+    fn reversal(&self, reason: ReverseReason, rules: &RuleVersion) -> Reverse {
+        Reverse {
+            reason,
+            issued: self.points,
+            kept: self.kept,
+            when_short: rules.reversal.when_short,
+        }
+    }
 }

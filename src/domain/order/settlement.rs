@@ -102,6 +102,7 @@ impl Order {
                     base_amount: earned.base.to_decimal(),
                     currency: bound.rules.currency.code.clone(),
                     expires_at: expires_at(key, bound, book, at, snapshot.tier()),
+                    adjust: None,
                 };
                 out.entries
                     .push(self.entry(key, &customer.id, at, at, cause, EntryKind::Issue(issue)));

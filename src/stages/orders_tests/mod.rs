@@ -240,10 +240,9 @@ fn show(record: &OutRecord) -> String {
                 .expires_at
                 .map(|at| format!(" till {}", short(at)))
                 .unwrap_or_default();
-            let part = if issue.edited {
-                format!(" part {}", issue.part)
-            } else {
-                String::new()
+            let part = match &issue.adjust {
+                Some(adjust) => format!(" part {} to {}-{}", issue.part, adjust.issued, adjust.kept),
+                None => String::new(),
             };
             format!(
                 "issue {} of {}{}{}",

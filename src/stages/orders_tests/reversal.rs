@@ -151,8 +151,8 @@ fn adjusted_to_edits() {
         &adjust,
         &[&edit(2, r#""subtotal":"1500""#), &edit(3, r#""subtotal":"1600""#)],
         &[
-            "issue 5 of 1500 part 1 m-1 by e3 at 04",
-            "issue 1 of 1600 part 2 m-1 by e4 at 04",
+            "issue 5 of 1500 part 1 to 15-15 m-1 by e3 at 04",
+            "issue 1 of 1600 part 2 to 16-16 m-1 by e4 at 04",
         ],
     );
     check(
@@ -160,20 +160,200 @@ fn adjusted_to_edits() {
         &[&edit(2, r#""subtotal":"500""#), &edit(3, r#""subtotal":"800""#)],
         &[
             "reverse edited 10-5 m-1 by e3 at 04",
-            "issue 3 of 800 part 1 m-1 by e4 at 04",
+            "issue 3 of 800 part 1 to 13-8 m-1 by e4 at 04",
         ],
     );
     check(
         &adjust,
         &[&edit(2, r#""subtotal":"1500""#), refund],
         &[
-            "issue 5 of 1500 part 1 m-1 by e3 at 04",
+            "issue 5 of 1500 part 1 to 15-15 m-1 by e3 at 04",
             "reverse refunded 15-13 m-1 by e4 at 05",
+        ],
+    );
+    // What the ledger may have refused is asked for again; it knows whether it did.
+    check(
+        &adjust,
+        &[&edit(2, r#""subtotal":"500""#), &edit(3, r#""subtotal":"500""#)],
+        &[
+            "reverse edited 10-5 m-1 by e3 at 04",
+            "reverse edited 10-5 m-1 by e4 at 04",
         ],
     );
     check(
         &adjust,
         &[&edit(2, r#""subtotal":"500","currency":"EUR""#)],
         &["reverse edited 10-0 m-1 by e3 at 04"],
+    );
+}
+
+/// A paid order of 1090 that earned 10, and what is told after the issue.
+#[track_caller]
+fn check_issued(changes: &[(&str, &str)], lines: &[&str], wanted: &[&str]) {
+    let created = created(r#""subtotal":"1090""#);
+    let lines: Vec<&str> = [created.as_str(), "order.paid | 02"]
+        .into_iter()
+        .chain(lines.iter().copied())
+        .collect();
+    let mut told = run(&rules(changes), &lines);
+    told.retain(|line| !line.starts_with("return") && !line.starts_with("cancelled"));
+    assert_eq!(told[0], "issue 10 of 1090 m-1 by e2 at 02");
+    assert_eq!(told[1..], *wanted, "{lines:#?}");
+}
+
+fn refund(id: &str, at: &str, amount: &str, more: &str) -> String {
+    format!(r#"order.refunded | {at} | "refund":{{"id":"{id}","amount":"{amount}"}}{more}"#)
+}
+
+const FORGIVEN: &str = r#","take_back":false"#;
+
+#[test]
+fn a_cancellation_that_was_forgiven_forgives_the_refunds_after_it() {
+    let cancelled = r#"order.cancelled | 05 | "take_back":false"#;
+    let (before, same, after) = (
+        refund("a", "04", "100", ""),
+        refund("b", "05", "100", ""),
+        refund("c", "06", "100", ""),
+    );
+    // Told late, a refund before it still counts.
+    check_issued(
+        &[],
+        &[cancelled, &same, &after, &before],
+        &["reverse refunded 10-9 m-1 by e6 at 04"],
+    );
+    check_issued(&[("cancel: full", "cancel: none")], &[cancelled, &after], &[]);
+}
+
+#[test]
+fn after_a_cancellation_only_what_is_forgiven_leaves_more() {
+    // 10 points less 10 for the first, then 10 less 9: the parts below a full 100 move.
+    check_issued(
+        &[],
+        &[
+            "order.cancelled | 03",
+            &refund("a", "04", "50", FORGIVEN),
+            &refund("b", "05", "60", ""),
+            &refund("c", "06", "10", FORGIVEN),
+            &refund("d", "07", "1", ""),
+        ],
+        &[
+            "reverse cancelled 10-0 m-1 by e3 at 03",
+            "reverse refunded 10-0 m-1 by e5 at 05",
+            "reverse refunded 10-1 m-1 by e7 at 07",
+        ],
+    );
+    // No edit issues points to a cancelled order.
+    check_issued(
+        &[("refund: proportional", "refund: proportional, edit: adjust")],
+        &[
+            "order.cancelled | 03",
+            &refund("a", "04", "500", FORGIVEN),
+            r#"order.edited | 05 | "order":{"revision":2,"customer":{"id":"m-1"},"subtotal":"9000"}"#,
+        ],
+        &[
+            "reverse cancelled 10-0 m-1 by e3 at 03",
+            "reverse edited 10-5 m-1 by e5 at 05",
+        ],
+    );
+}
+
+#[test]
+fn where_any_refund_takes_everything_a_forgiven_one_leaves_it() {
+    let full = [("refund: proportional", "refund: full")];
+    let forgiven = refund("a", "03", "1", FORGIVEN);
+    check_issued(&full, &[&forgiven, "order.cancelled | 04"], &[]);
+    check_issued(
+        &full,
+        &[&forgiven, &refund("b", "04", "1", ""), "order.cancelled | 05"],
+        &[
+            "reverse refunded 10-0 m-1 by e4 at 04",
+            "reverse cancelled 10-0 m-1 by e5 at 05",
+        ],
+    );
+}
+
+#[test]
+fn a_cancellation_is_carried_out_as_it_was_told_first() {
+    let adjust = [("refund: proportional", "refund: proportional, edit: adjust")];
+    let edited = r#"order.edited | 06 | "order":{"revision":2,"customer":{"id":"m-1"},"subtotal":"1090"}"#;
+    check_issued(
+        &adjust,
+        &[
+            "order.cancelled | 04",
+            r#"order.cancelled | 05 | "take_back":false"#,
+            edited,
+        ],
+        &[
+            "reverse cancelled 10-0 m-1 by e3 at 04",
+            "reverse edited 10-0 m-1 by e5 at 06",
+        ],
+    );
+    check_issued(
+        &adjust,
+        &[
+            r#"order.cancelled | 05 | "take_back":false"#,
+            "order.cancelled | 04",
+            &refund("a", "06", "500", ""),
+            edited,
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn what_returns_goes_by_the_newest_snapshot_and_refund() {
+    let created = created(r#""points_redeemed":30"#);
+    let redeemed = "redeem 30 m-1 by e1 at 01";
+    let edit = |subtotal: &str| {
+        format!(
+            r#"order.edited | 04 | "order":{{"revision":2,"customer":{{"id":"m-1"}},"subtotal":"{subtotal}"}}"#
+        )
+    };
+    let (first, last) = (refund("a", "02", "100", ""), refund("b", "03", "200", ""));
+    check(
+        RULES,
+        &[&created, &first, &last, &edit("500")],
+        &[
+            redeemed,
+            "return 1/10 m-1 by e2 at 02",
+            "return 3/10 m-1 by e3 at 03",
+            "return 3/5 m-1 by e4 at 03",
+        ],
+    );
+    // Told again from an earlier time it is another refund; the same again is none.
+    check(
+        RULES,
+        &[
+            &created,
+            &last,
+            &last.replace("03", "02").replace("200", "500"),
+            &last,
+        ],
+        &[
+            redeemed,
+            "return 1/5 m-1 by e2 at 03",
+            "return 1/2 m-1 by e3 at 02",
+        ],
+    );
+    check(RULES, &[&created, &edit("500")], &[redeemed]);
+}
+
+#[test]
+fn nothing_returns_after_a_cancellation_that_returned_nothing() {
+    let created = created(r#""points_redeemed":30"#);
+    let cancelled = r#"order.cancelled | 05 | "take_back":false,"return_redeemed":false"#;
+    check(
+        RULES,
+        &[
+            &created,
+            cancelled,
+            &refund("a", "05", "900", ""),
+            &refund("b", "04", "100", ""),
+        ],
+        &[
+            "redeem 30 m-1 by e1 at 01",
+            "cancelled m-1 by e2 at 05",
+            "return 1/10 m-1 by e4 at 04",
+        ],
     );
 }

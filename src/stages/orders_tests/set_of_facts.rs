@@ -66,4 +66,28 @@ proptest! {
         let wanted = ["issue 22 of 2200 m-3 by e6 at 11", "withheld refunded 8 by e6 at 11"];
         prop_assert_eq!(decided(&arrived), wanted);
     }
+
+    /// So does what a cancellation forgives: refunds that are not before it.
+    #[test]
+    fn what_is_forgiven_is_the_same_in_any_order(
+        order in Just((0..7usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let lines = [
+            CREATED,
+            "order.paid | 02",
+            r#"order.refunded | 03 | "refund":{"id":"a","amount":"100"}"#,
+            r#"order.refunded | 04 | "refund":{"id":"b","amount":"200"}"#,
+            r#"order.refunded | 05 | "refund":{"id":"c","amount":"300"}"#,
+            r#"order.cancelled | 06 | "take_back":false"#,
+            r#"order.cancelled | 04 | "take_back":false"#,
+        ];
+        let mut shop = Shop::new(&rules(&[("{on: paid}", "{on: paid, delay_days: 9}")]), 0);
+        for i in &order {
+            shop.tell(i + 1, lines[*i]);
+        }
+        shop.fire(Millis::MAX);
+        shop.told.retain(|line| line.starts_with("issue") || line.starts_with("withheld"));
+        let wanted = ["issue 9 of 900 m-1 by e2 at 11", "withheld refunded 1 by e2 at 11"];
+        prop_assert_eq!(shop.told, wanted);
+    }
 }

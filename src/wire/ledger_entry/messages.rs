@@ -78,6 +78,9 @@ pub(crate) struct IssueV1 {
     pub currency: String,
     #[prost(sint64, optional, tag = "6")]
     pub expires_at: Option<i64>,
+    /// Only with an edit; those written before it was known are credited whole.
+    #[prost(message, optional, tag = "7")]
+    pub adjust: Option<ReverseV1>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
