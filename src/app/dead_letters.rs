@@ -1,16 +1,24 @@
 //! Looking at refused records, and sending them back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
-use crate::config::Settings;
+use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
+use crate::config::{Settings, Stage};
 use crate::domain::instant::Instant;
 use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, STAGE, TIMESTAMP, TOPIC};
-use crate::engine::ports::{OutRecord, Record};
+use crate::engine::partitioner::Partitioner;
+use crate::engine::ports::{OutRecord, Partition, Record};
+use crate::engine::processor::Processor;
+use crate::stages::commands::Commands;
+use crate::stages::orders::Orders;
+use crate::stages::rule_table::RuleTable;
 
+use super::lookups::placing;
 use super::operations::{Letter, LetterId, Letters};
+use super::run::stage_topics;
 
 const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.
@@ -22,7 +30,7 @@ pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> 
     Ok(found.iter().map(letter).collect())
 }
 
-/// Sends records back to the partition they were read from, in their order.
+/// Sends records back to the topic they were read from, in their order.
 pub async fn redrive(
     settings: &Settings,
     cluster: &Cluster,
@@ -37,6 +45,9 @@ pub async fn redrive(
         );
     }
     let publisher = Publisher::new(cluster, "accrual-redrive")?;
+    let admin = Admin::new(cluster, "accrual-redrive")?;
+    let placement = Placement::new(settings);
+    let mut partitions: BTreeMap<String, Partition> = BTreeMap::new();
     for record in &found {
         let shown = letter(record);
         if shown.topic.is_empty() {
@@ -45,11 +56,14 @@ pub async fn redrive(
                 "dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to"
             );
         }
-        // A repaired or retried record goes where its key belongs.
-        let out = OutRecord {
-            topic: Arc::from(shown.topic.as_str()),
-            partition: None,
-            key: record.key.clone(),
+        if !partitions.contains_key(&shown.topic) {
+            let topic = admin.describe(&shown.topic).await?;
+            let topic = topic.with_context(|| format!("topic {} does not exist any more", shown.topic))?;
+            partitions.insert(shown.topic.clone(), topic.partitions);
+        }
+        let there = partitions[&shown.topic];
+        let back = Record {
+            partition: shown.partition,
             value: value.clone().map(Into::into).or_else(|| record.value.clone()),
             headers: record
                 .headers
@@ -57,6 +71,14 @@ pub async fn redrive(
                 .filter(|(name, _)| !OURS.contains(&&**name))
                 .cloned()
                 .collect(),
+            ..record.clone()
+        };
+        let out = OutRecord {
+            topic: Arc::from(shown.topic.as_str()),
+            partition: Some(placement.of(&back, &text(record, STAGE), &shown.code, there)),
+            key: back.key,
+            value: back.value,
+            headers: back.headers,
         };
         publisher
             .publish(out)
@@ -64,6 +86,45 @@ pub async fn redrive(
             .with_context(|| format!("sending to {}", shown.topic))?;
     }
     Ok(found.len())
+}
+
+/// Which partition a record goes back to.
+struct Placement {
+    partitioner: Partitioner,
+    orders: Orders,
+    commands: Commands,
+}
+
+impl Placement {
+    fn new(settings: &Settings) -> Self {
+        let topics = stage_topics(&settings.topics);
+        Self {
+            partitioner: placing(settings.topics.partitioner),
+            orders: Orders::new(RuleTable::default().book(), topics.clone(), 0),
+            commands: Commands::new(topics, settings.topics.partitions),
+        }
+    }
+
+    /// Where the id in its data belongs, as its stage will look at it. It stays on the partition
+    /// it was read from where that cannot be said: the partitioner is not known, the id cannot be
+    /// read, or it has no key and was not refused for its place.
+    fn of(&self, record: &Record, stage: &str, code: &str, partitions: Partition) -> Partition {
+        let stays = record.key.is_none() && code != "wrong_partition";
+        let placed_by = match stage {
+            _ if stays => None,
+            stage if stage == Stage::Orders.as_str() => {
+                self.orders.decode(record).ok().and_then(|read| read.placed_by)
+            }
+            stage if stage == Stage::Commands.as_str() => {
+                self.commands.decode(record).ok().and_then(|read| read.placed_by)
+            }
+            // What the ledger reads was placed by the stages themselves.
+            _ => None,
+        };
+        placed_by
+            .and_then(|id| self.partitioner.place(&id, partitions))
+            .unwrap_or(record.partition)
+    }
 }
 
 async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Record>> {

@@ -127,8 +127,8 @@ pub trait Operations {
 
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>>;
 
-    /// Sends records back to where they were read, with `value` in place of their own where it
-    /// is given. Returns how many.
+    /// Sends records back to the topic they were read from, with `value` in place of their own
+    /// where it is given. Returns how many.
     fn redrive(
         &self,
         settings: &Settings,

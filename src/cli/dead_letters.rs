@@ -30,7 +30,10 @@ pub enum Command {
         #[arg(long)]
         value: bool,
     },
-    /// Send records back to the topic and partition they were read from
+    /// Send records back to the topic they were read from, each to the partition where its id belongs
+    ///
+    /// Where the id in its data belongs, topics.partitioner says. With `any`, or where no id can be read, it goes to the partition it
+    /// was read from; so does a record without key, unless it was refused as wrong_partition.
     Redrive {
         #[command(flatten)]
         which: Which,
