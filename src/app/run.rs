@@ -43,12 +43,12 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     runtime.block_on(serve(settings))
 }
 
-pub fn cluster(settings: &Settings) -> anyhow::Result<Cluster> {
+pub fn cluster(settings: &Settings) -> Cluster {
     let properties = settings.kafka.properties.expose();
     let properties = properties
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
-    Ok(Cluster::new(settings.kafka.brokers.clone(), properties)?)
+    Cluster::new(settings.kafka.brokers.clone(), properties)
 }
 
 /// Where the stages send what they decided.
@@ -63,7 +63,7 @@ pub fn stage_topics(names: &config::Topics) -> Topics {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let metrics = Exposition::install()?;
-    let cluster = cluster(&settings)?;
+    let cluster = cluster(&settings);
     let clock = Arc::new(match settings.clock {
         ClockKind::System => ProcessorClock::System,
         ClockKind::Manual => ProcessorClock::manual(),
