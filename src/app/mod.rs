@@ -38,11 +38,6 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         .block_on(work)
 }
 
-/// A command is asked now, whatever a rehearsal's clock shows.
-fn now() -> Instant {
-    Instant::from_utc(chrono::Utc::now())
-}
-
 fn problem(problem: Problem) -> anyhow::Error {
     anyhow!("{problem}")
 }
@@ -86,9 +81,7 @@ impl Operations for App {
             let cluster = run::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
             let lookups = Lookups::open(settings, &cluster).await?;
-            let found = lookups
-                .order(&rules.book().load(), shop_id, order_id, now())
-                .await;
+            let found = lookups.order(&rules.book().load(), shop_id, order_id, None).await;
             found.map_err(problem)
         })
     }
@@ -96,7 +89,7 @@ impl Operations for App {
     fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         wait(async {
             let lookups = Lookups::open(settings, &run::cluster(settings)).await?;
-            lookups.member(shop_id, member_id, now()).await.map_err(problem)
+            lookups.member(shop_id, member_id, None).await.map_err(problem)
         })
     }
 
@@ -114,7 +107,7 @@ impl Operations for App {
             let lookups = Lookups::open(settings, &cluster).await?;
             let book = rules.book().load_full();
             lookups
-                .quote(&book, (shop_id, member_id), subtotal, tier, now())
+                .quote(&book, (shop_id, member_id), subtotal, tier, None)
                 .await
                 .map_err(problem)
         })

@@ -77,10 +77,6 @@ impl Node {
         })
     }
 
-    fn instant(&self) -> Instant {
-        Instant::from_millis(self.clock.now())
-    }
-
     /// Why this instance is not ready, a sentence for each reason.
     pub fn reasons(&self) -> Vec<String> {
         let patience = self.clock.wall() - STALLED_AFTER_MS;
@@ -237,13 +233,21 @@ impl Backend for Node {
     async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
         let found = self
             .lookups
-            .order(&self.rules.book().load_full(), shop_id, order_id, self.instant())
+            .order(
+                &self.rules.book().load_full(),
+                shop_id,
+                order_id,
+                self.clock.standing(),
+            )
             .await?;
         found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
     }
 
     async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
-        let found = self.lookups.member(shop_id, member_id, self.instant()).await?;
+        let found = self
+            .lookups
+            .member(shop_id, member_id, self.clock.standing())
+            .await?;
         found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
     }
 
@@ -256,7 +260,7 @@ impl Backend for Node {
     ) -> Result<Quote, Problem> {
         let book = self.rules.book().load_full();
         self.lookups
-            .quote(&book, (shop_id, member_id), subtotal, tier, self.instant())
+            .quote(&book, (shop_id, member_id), subtotal, tier, self.clock.standing())
             .await
     }
 }

@@ -36,10 +36,11 @@ fn created(order: &str, customer: Value) -> String {
     order_event("order.created", order, "2024-03-04T00:00:00Z", snapshot)
 }
 
-fn import() -> String {
+fn import(member: &str, expires_at: Option<&str>) -> String {
+    let data = json!({"shop_id": "acme", "member_id": member, "points": 250, "expires_at": expires_at});
     json!({
-        "specversion": "1.0", "id": "c1", "source": "/s", "type": "points.import", "subject": "m-1",
-        "time": "2024-03-04T00:00:00Z", "data": {"shop_id": "acme", "member_id": "m-1", "points": 250},
+        "specversion": "1.0", "id": format!("c-{member}"), "source": "/s", "type": "points.import",
+        "subject": member, "time": "2024-03-04T00:00:00Z", "data": data,
     })
     .to_string()
 }
@@ -64,7 +65,8 @@ fn orders_members_and_quotes_are_looked_up() {
     deployment.publish_rules(&rules);
     let accrual = deployment.start();
     accrual.set_clock("2024-03-04T00:00:00Z");
-    deployment.feed(&import(), None);
+    deployment.feed(&import("m-1", None), None);
+    deployment.feed(&import("m-3", Some("2024-06-01T00:00:00Z")), None);
     deployment.feed(&created("A-1", json!({"id": "m-1"})), None);
     deployment.feed(&created("A-2", Value::Null), None);
     let delivered = order_event("order.delivered", "A-1", "2024-03-04T00:00:00Z", json!({}));
@@ -84,7 +86,8 @@ fn orders_members_and_quotes_are_looked_up() {
     );
     let guest = json!({"outcome": "open", "reason": "guest", "member_id": null, "points": 0});
     check(&accrual, "/v1/shops/acme/orders/A-2", guest);
-    let before = json!({"balance": 250, "usable": 250, "pending": 100, "sequence": 1});
+    let now = "2024-03-04T00:00:00Z";
+    let before = json!({"balance": 250, "usable": 250, "pending": 100, "sequence": 1, "as_of": now});
     check(&accrual, "/v1/shops/acme/members/m-1", before);
     for path in ["/v1/shops/acme/orders/A-3", "/v1/shops/acme/members/m-2"] {
         assert_eq!(accrual.get(path).status, 404, "{path}");
@@ -131,6 +134,20 @@ fn orders_members_and_quotes_are_looked_up() {
         &deployment.settings,
     );
     assert!(quote.starts_with("300 points, worth 300.00 TWD"), "{quote}");
+    // By the clock of the rehearsal, not by the wall's, which is long past the expiry.
+    let words = succeed(&["explain", "member", "acme", "m-3"], &deployment.settings);
+    let as_of = "2024-03-07T00:00:00.001Z";
+    let told = format!("as of {as_of}\n  balance 250, usable 250,");
+    assert!(words.contains(&told), "{words}");
+    let quote = succeed(
+        &["quote", "acme", "m-3", "--subtotal", "1000", "--json"],
+        &deployment.settings,
+    );
+    let quote: Value = serde_json::from_str(&quote).expect("JSON");
+    assert_eq!(
+        quote,
+        json!({"points": 250, "amount": "250.00", "currency": "TWD", "limit": "balance", "as_of": as_of}),
+    );
     let unknown = run(&["explain", "order", "acme", "A-9"], &deployment.settings);
     assert_eq!(unknown.status.code(), Some(1));
 }
