@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
-use rust_decimal::Decimal;
 
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{KafkaLog, TableReader};
 use crate::adapters::redis::RedisStore;
 use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
+use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
 use crate::engine::ports::{Clock, Log, Millis, Store, Table};
 use crate::http::backend::{Backend, Problem};
@@ -255,9 +255,15 @@ impl Backend for Node {
         &self,
         shop_id: &str,
         member_id: &str,
-        subtotal: Decimal,
+        subtotal: &str,
         tier: Option<&str>,
     ) -> Result<Quote, Problem> {
+        let subtotal = money::parse_amount(subtotal)
+            .ok()
+            .filter(|subtotal| !subtotal.is_sign_negative())
+            .ok_or_else(|| {
+                Problem::Invalid("subtotal: not a decimal text of 0 or more such as \"100.00\"".to_owned())
+            })?;
         let book = self.rules.book().load_full();
         self.lookups
             .quote(&book, (shop_id, member_id), subtotal, tier, self.clock.standing())

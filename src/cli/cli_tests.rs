@@ -276,6 +276,8 @@ fn usage_errors_exit_2() {
         "explain order acme",
         "quote acme m-1",
         "quote acme m-1 --subtotal=-1",
+        "quote acme m-1 --subtotal 1_000",
+        "quote acme m-1 --subtotal +5.",
         "dead-letters redrive",
         "dead-letters redrive --all 1:1",
         "dead-letters redrive x",

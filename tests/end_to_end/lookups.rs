@@ -107,6 +107,14 @@ fn orders_members_and_quotes_are_looked_up() {
         );
     }
 
+    for subtotal in ["1_000", "+5.", "-1", ""] {
+        let answer = accrual.post(
+            "/v1/shops/acme/members/m-1/quote",
+            &json!({ "subtotal": subtotal }),
+        );
+        assert_eq!(answer.status, 400, "{subtotal}: {answer:?}");
+    }
+
     deployment.run_until(&[&accrual], "2024-03-08T00:00:00Z");
     let issued = json!({"outcome": "issued", "points": 100, "due_at": null});
     check(&accrual, "/v1/shops/acme/orders/A-1", issued);
