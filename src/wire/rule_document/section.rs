@@ -4,7 +4,7 @@ use chrono::NaiveTime;
 use rust_decimal::Decimal;
 
 use super::RuleError;
-use super::node::{Node, Value};
+use super::node::{self, Node, Value};
 use crate::domain::money;
 
 /// Collects everything that is wrong, so that one run shows it all.
@@ -60,12 +60,20 @@ impl<'a> Section<'a> {
 
     fn at(node: &'a Node, path: String, pointer: String, found: &mut Findings) -> Option<Self> {
         let Value::Map(fields) = &node.value else {
-            found.add(
-                node.line,
-                &path,
-                "is not a section",
-                "write its fields below it, indented",
-            );
+            match path.as_str() {
+                "" => found.add(
+                    node.line,
+                    node::DOCUMENT,
+                    "is not a rule document",
+                    "write its fields as `shop_id: acme`",
+                ),
+                path => found.add(
+                    node.line,
+                    path,
+                    "is not a section",
+                    "write its fields below it, indented",
+                ),
+            }
             return None;
         };
         Some(Self {
@@ -87,7 +95,9 @@ impl<'a> Section<'a> {
 
     /// A field's value; `null` is as good as left out.
     pub fn get(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let (_, _, node) = self.fields.iter().find(|(known, _, _)| known == key)?;
         (node.value != Value::Null).then_some(node)
     }
@@ -263,6 +273,11 @@ pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option
 fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {
     match &node.value {
         Value::Scalar { text, .. } if !text.is_empty() => Some(text),
+        Value::Fraction(number) => {
+            let wrong = format!("{number} is a JSON number with a fraction");
+            found.add(node.line, path, wrong, "write it in quotes");
+            None
+        }
         _ => {
             found.add(node.line, path, "is not a single value", "write one value");
             None
