@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use serde_json::{Map, Value};
 
 use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
 use crate::config::{Settings, Stage};
 use crate::domain::instant::Instant;
 use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, STAGE, TIMESTAMP, TOPIC};
 use crate::engine::partitioner::Partitioner;
-use crate::engine::ports::{OutRecord, Partition, Record};
+use crate::engine::ports::{Header, OutRecord, Partition, Record};
 use crate::engine::processor::Processor;
 use crate::stages::commands::Commands;
 use crate::stages::orders::Orders;
@@ -38,6 +39,7 @@ pub async fn redrive(
     value: Option<Vec<u8>>,
 ) -> anyhow::Result<usize> {
     let found = read(settings, cluster, letters).await?;
+    letters.all_in(found.iter().map(|record| letter(record).id))?;
     if value.is_some() && found.len() != 1 {
         bail!(
             "a repaired value is for one record, and {} were found",
@@ -51,9 +53,9 @@ pub async fn redrive(
     for record in &found {
         let shown = letter(record);
         if shown.topic.is_empty() {
-            let LetterId { partition, offset } = shown.id;
             bail!(
-                "dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to"
+                "dead letter {} is a timer's state, not a record: it has no topic to go to",
+                shown.id
             );
         }
         if !partitions.contains_key(&shown.topic) {
@@ -65,12 +67,7 @@ pub async fn redrive(
         let back = Record {
             partition: shown.partition,
             value: value.clone().map(Into::into).or_else(|| record.value.clone()),
-            headers: record
-                .headers
-                .iter()
-                .filter(|(name, _)| !OURS.contains(&&**name))
-                .cloned()
-                .collect(),
+            headers: headers(&record.headers, value.as_deref()),
             ..record.clone()
         };
         let out = OutRecord {
@@ -86,6 +83,20 @@ pub async fn redrive(
             .with_context(|| format!("sending to {}", shown.topic))?;
     }
     Ok(found.len())
+}
+
+/// The record's own headers. A repaired value that is a whole event itself has no use for the
+/// attributes of the one it replaces.
+fn headers(found: &[Header], repaired: Option<&[u8]>) -> Vec<Header> {
+    let event = repaired.and_then(|value| serde_json::from_slice::<Map<String, Value>>(value).ok());
+    let replaced = event.is_some_and(|event| event.contains_key("specversion"));
+    let attribute = |name: &str| name.starts_with("ce_") || name.eq_ignore_ascii_case("content-type");
+    let left_out = |name: &str| OURS.contains(&name) || (replaced && attribute(name));
+    found
+        .iter()
+        .filter(|(name, _)| !left_out(name))
+        .cloned()
+        .collect()
 }
 
 /// Which partition a record goes back to.
@@ -187,4 +198,25 @@ fn text(record: &Record, name: &str) -> String {
     let found = record.headers.iter().rev().find(|(header, _)| &**header == name);
     let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
     String::from_utf8_lossy(value).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repaired_event_brings_its_own_attributes() {
+        let found: Vec<Header> = ["ce_id", "Content-Type", "ce_specversion", "x-trace", REASON]
+            .map(|name| (Arc::from(name), None))
+            .into();
+        let kept = |repaired: Option<&str>| {
+            let kept = headers(&found, repaired.map(str::as_bytes));
+            kept.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+        };
+        let all = ["ce_id", "Content-Type", "ce_specversion", "x-trace"];
+        assert_eq!(kept(None), all);
+        assert_eq!(kept(Some(r#"{"shop_id":"acme"}"#)), all);
+        assert_eq!(kept(Some("[")), all);
+        assert_eq!(kept(Some(r#"{"specversion":"1.0"}"#)), ["x-trace"]);
+    }
 }

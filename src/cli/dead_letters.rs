@@ -62,13 +62,17 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
     match command {
         Command::List { which, limit, value } => {
             let letters = which.letters(Some(*limit));
-            for letter in operations.dead_letters(&which.config.settings()?, &letters)? {
+            let found = operations.dead_letters(&which.config.settings()?, &letters)?;
+            for letter in &found {
                 if *value {
                     out.write_all(letter.value.as_deref().unwrap_or_default())?;
                     writeln!(out)?;
                 } else {
-                    writeln!(out, "{}", line(&letter))?;
+                    writeln!(out, "{}", line(letter))?;
                 }
+            }
+            if found.len() < *limit {
+                letters.all_in(found.iter().map(|letter| letter.id))?;
             }
         }
         Command::Redrive { which, all: _, with } => {

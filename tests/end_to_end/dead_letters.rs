@@ -3,7 +3,7 @@
 use accrual::engine::partitioner::Partitioner;
 use serde_json::json;
 
-use crate::support::accrual::succeed;
+use crate::support::accrual::{run, succeed};
 use crate::support::deployment::Deployment;
 use crate::support::servers;
 use crate::support::stream::Stream;
@@ -189,6 +189,12 @@ fn what_is_sent_back_goes_where_the_id_in_it_belongs() {
         deployment.wait_quiet(&[&accrual]);
         assert_eq!(topics.read("dead_letters").len(), rows.len(), "{word}");
 
+        for command in ["list", "redrive"] {
+            let missing = run(&["dead-letters", command, "0:0", "1:99"], &deployment.settings);
+            let told = String::from_utf8_lossy(&missing.stderr);
+            assert_eq!(missing.status.code(), Some(1), "{command}: {told}");
+            assert!(told.contains("not among the dead letters"), "{command}: {told}");
+        }
         let printed = succeed(&["dead-letters", "redrive", "--all"], &deployment.settings);
         assert_eq!(printed, format!("{} sent back\n", rows.len()), "{word}");
         let fed = topics.read("order_events");

@@ -13,6 +13,7 @@ version: 1
 effective_from: 2024-01-01T00:00:00Z
 timezone: Asia/Taipei
 currency: TWD
+labels: {owner: crm}
 accrual: {rate: {every: 100, points: 10}}
 issuance: {on: delivered, delay_days: 3}
 redemption: {points: 1, amount: 1, max_percent: 30, min_order: 1000}
@@ -63,6 +64,11 @@ fn orders_members_and_quotes_are_looked_up() {
     let rules = new_dir("lookups").join("rules.yaml");
     std::fs::write(&rules, RULES).expect("a writable temp dir");
     deployment.publish_rules(&rules);
+    let file = rules.to_str().expect("UTF-8");
+    let again = succeed(&["rules", "publish", file], &deployment.settings);
+    assert_eq!(again, "acme version 1 is published already\n");
+    let shown = succeed(&["rules", "show", "acme"], &deployment.settings);
+    assert!(shown.ends_with("\ttrue\t{\"owner\":\"crm\"}\n"), "{shown}");
     let accrual = deployment.start();
     accrual.set_clock("2024-03-04T00:00:00Z");
     deployment.feed(&import("m-1", None), None);
