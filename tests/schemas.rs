@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 
+use accrual::wire::rule_document;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Number, Value, json};
 use support::schemas::{assert_valid, folder, root, schemas, validators};
@@ -72,6 +73,8 @@ fn what_is_wrong_is_refused() {
             "/accrual/threshold",
             json!({"at_least": "1", "points": 1}),
         ),
+        ("inputs/rules.published.json", "/accrual/rate/points", json!(0)),
+        ("inputs/order.created.json", "/order/revision", json!(1.5)),
         ("outputs/points-issued.json", "/member_id", Value::Null),
         (
             "outputs/points-issued.json",
@@ -99,6 +102,33 @@ fn what_is_wrong_is_refused() {
             !validators[file].is_valid(&example),
             "{file} {pointer} is not refused"
         );
+    }
+}
+
+#[test]
+fn what_the_readers_take_is_right() {
+    let schemas = schemas();
+    let validators = validators(&schemas);
+    for (file, pointer, value) in [
+        ("inputs/order.created.json", "/order/revision", json!(i64::MIN)),
+        ("inputs/order.created.json", "/order/channel", json!("")),
+        ("inputs/order.created.json", "/order/currency", json!("twd")),
+        (
+            "inputs/order.created.json",
+            "/order/line_items/0",
+            json!({"quantity": 0}),
+        ),
+        (
+            "inputs/order.refunded.json",
+            "/refund/line_items/0/quantity",
+            json!(0),
+        ),
+        ("inputs/rules.published.json", "/redemption", json!({})),
+        ("inputs/rules.published.json", "/channels", Value::Null),
+    ] {
+        let mut example = schemas[file]["examples"][0].clone();
+        *example.pointer_mut(pointer).unwrap() = value;
+        assert_valid(&validators, file, &example, pointer);
     }
 }
 
@@ -142,6 +172,91 @@ fn the_scenarios_keep_to_the_schemas() {
         }
     }
     assert!(lines > 100, "only {lines} documents");
+}
+
+/// Rule documents with as little in them as may be, so that every default is filled in.
+fn bare_rules() -> [Value; 3] {
+    let document = |accrual: Value| {
+        json!({
+            "shop_id": "acme", "version": 1, "effective_from": "2022-01-01T00:00:00Z", "timezone": "UTC",
+            "currency": "EUR", "accrual": accrual,
+        })
+    };
+    let mut sections = document(json!({"rate": {"every": "1", "points": 1}}));
+    sections["expiry"] = json!({"after_days": 1});
+    sections["redemption"] = json!({});
+    sections["gifts"] = json!({"birthday": {"points": 1}});
+    let threshold = |worth: &str, value: Value| json!({"threshold": {"at_least": "1", worth: value}});
+    let mut percent = document(threshold("percent", json!("1")));
+    let mut points = document(threshold("points", json!(1)));
+    for document in [&mut percent, &mut points] {
+        document["expiry"] = json!({"yearly": "12-31"});
+    }
+    [sections, percent, points]
+}
+
+/// Every value of a document by its JSON pointer, what holds nothing included.
+fn leaves(value: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                leaves(value, &format!("{pointer}/{key}"), found);
+            }
+        }
+        leaf => found.push((pointer.to_owned(), leaf.clone())),
+    }
+}
+
+/// Where a schema says what stands at a pointer of a document.
+fn place_in(schema: &Value, pointer: &str) -> String {
+    let mut place = String::new();
+    for key in pointer.split('/').skip(1) {
+        let below = |place: &str| schema.pointer(place).is_some();
+        if let Some(name) = schema.pointer(&format!("{place}/$ref")) {
+            place = name.as_str().unwrap().trim_start_matches('#').to_owned();
+        }
+        if below(&format!("{place}/anyOf/0")) {
+            place += "/anyOf/0";
+        }
+        if let Some(name) = schema.pointer(&format!("{place}/$ref")) {
+            place = name.as_str().unwrap().trim_start_matches('#').to_owned();
+        }
+        place = format!("{place}/properties/{key}");
+        assert!(below(&place), "{pointer} is not told");
+    }
+    place
+}
+
+#[test]
+fn defaults_are_those_of_the_reader() {
+    let schemas = schemas();
+    let (validators, file) = (validators(&schemas), "inputs/rules.published.json");
+    let schema = &schemas[file];
+    let mut seen = std::collections::BTreeSet::new();
+    for bare in bare_rules() {
+        assert_valid(&validators, file, &bare, "a bare document");
+        let rules = rule_document::read_json(&bare).unwrap();
+        let full: Value = serde_json::from_str(&rule_document::to_json(&rules)).unwrap();
+        assert_valid(&validators, file, &full, "as it is published");
+        let mut filled = Vec::new();
+        leaves(&full, "", &mut filled);
+        for (pointer, value) in filled {
+            if bare.pointer(&pointer).is_some() {
+                continue;
+            }
+            let place = place_in(schema, &pointer);
+            let told = schema.pointer(&format!("{place}/default"));
+            assert_eq!(told.unwrap_or(&Value::Null), &value, "{pointer}");
+            seen.insert(format!("{place}/default"));
+        }
+    }
+    let mut told = Vec::new();
+    let mut all = schema.clone();
+    all["examples"] = Value::Null;
+    leaves(&all, "", &mut told);
+    for (pointer, _) in told.iter().filter(|(pointer, _)| pointer.ends_with("/default")) {
+        assert!(seen.contains(pointer), "{pointer} is no default of the reader");
+    }
 }
 
 #[test]

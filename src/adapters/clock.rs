@@ -59,6 +59,13 @@ impl Clock for ProcessorClock {
         system_now()
     }
 
+    fn standing(&self) -> Option<Millis> {
+        match self {
+            ProcessorClock::System => None,
+            ProcessorClock::Manual { .. } => Some(self.now()),
+        }
+    }
+
     async fn wait_until(&self, at: Millis) {
         match self {
             ProcessorClock::System => {
@@ -100,6 +107,8 @@ mod tests {
         waiter.await.unwrap();
         assert_eq!(clock.set(40), Err(50));
         assert_eq!(clock.now(), 50);
+        assert_eq!(clock.standing(), Some(50));
         assert!(ProcessorClock::System.set(1).is_err());
+        assert_eq!(ProcessorClock::System.standing(), None);
     }
 }

@@ -1,16 +1,25 @@
 //! Looking at refused records, and sending them back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use serde_json::{Map, Value};
 
-use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
-use crate::config::Settings;
+use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
+use crate::config::{Settings, Stage};
 use crate::domain::instant::Instant;
 use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, STAGE, TIMESTAMP, TOPIC};
-use crate::engine::ports::{OutRecord, Record};
+use crate::engine::partitioner::Partitioner;
+use crate::engine::ports::{Header, OutRecord, Partition, Record};
+use crate::engine::processor::Processor;
+use crate::stages::commands::Commands;
+use crate::stages::orders::Orders;
+use crate::stages::rule_table::RuleTable;
 
+use super::lookups::placing;
 use super::operations::{Letter, LetterId, Letters};
+use super::run::stage_topics;
 
 const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.
@@ -22,7 +31,7 @@ pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> 
     Ok(found.iter().map(letter).collect())
 }
 
-/// Sends records back to the partition they were read from, in their order.
+/// Sends records back to the topic they were read from, in their order.
 pub async fn redrive(
     settings: &Settings,
     cluster: &Cluster,
@@ -30,6 +39,7 @@ pub async fn redrive(
     value: Option<Vec<u8>>,
 ) -> anyhow::Result<usize> {
     let found = read(settings, cluster, letters).await?;
+    letters.all_in(found.iter().map(|record| letter(record).id))?;
     if value.is_some() && found.len() != 1 {
         bail!(
             "a repaired value is for one record, and {} were found",
@@ -37,26 +47,35 @@ pub async fn redrive(
         );
     }
     let publisher = Publisher::new(cluster, "accrual-redrive")?;
+    let admin = Admin::new(cluster, "accrual-redrive")?;
+    let placement = Placement::new(settings);
+    let mut partitions: BTreeMap<String, Partition> = BTreeMap::new();
     for record in &found {
         let shown = letter(record);
         if shown.topic.is_empty() {
-            let LetterId { partition, offset } = shown.id;
             bail!(
-                "dead letter {partition}:{offset} is a timer's state, not a record: it has no topic to go to"
+                "dead letter {} is a timer's state, not a record: it has no topic to go to",
+                shown.id
             );
         }
-        // A repaired or retried record goes where its key belongs.
+        if !partitions.contains_key(&shown.topic) {
+            let topic = admin.describe(&shown.topic).await?;
+            let topic = topic.with_context(|| format!("topic {} does not exist any more", shown.topic))?;
+            partitions.insert(shown.topic.clone(), topic.partitions);
+        }
+        let there = partitions[&shown.topic];
+        let back = Record {
+            partition: shown.partition,
+            value: value.clone().map(Into::into).or_else(|| record.value.clone()),
+            headers: headers(&record.headers, value.as_deref()),
+            ..record.clone()
+        };
         let out = OutRecord {
             topic: Arc::from(shown.topic.as_str()),
-            partition: None,
-            key: record.key.clone(),
-            value: value.clone().map(Into::into).or_else(|| record.value.clone()),
-            headers: record
-                .headers
-                .iter()
-                .filter(|(name, _)| !OURS.contains(&&**name))
-                .cloned()
-                .collect(),
+            partition: Some(placement.of(&back, &text(record, STAGE), &shown.code, there)),
+            key: back.key,
+            value: back.value,
+            headers: back.headers,
         };
         publisher
             .publish(out)
@@ -64,6 +83,59 @@ pub async fn redrive(
             .with_context(|| format!("sending to {}", shown.topic))?;
     }
     Ok(found.len())
+}
+
+/// The record's own headers. A repaired value that is a whole event itself has no use for the
+/// attributes of the one it replaces.
+fn headers(found: &[Header], repaired: Option<&[u8]>) -> Vec<Header> {
+    let event = repaired.and_then(|value| serde_json::from_slice::<Map<String, Value>>(value).ok());
+    let replaced = event.is_some_and(|event| event.contains_key("specversion"));
+    let attribute = |name: &str| name.starts_with("ce_") || name.eq_ignore_ascii_case("content-type");
+    let left_out = |name: &str| OURS.contains(&name) || (replaced && attribute(name));
+    found
+        .iter()
+        .filter(|(name, _)| !left_out(name))
+        .cloned()
+        .collect()
+}
+
+/// Which partition a record goes back to.
+struct Placement {
+    partitioner: Partitioner,
+    orders: Orders,
+    commands: Commands,
+}
+
+impl Placement {
+    fn new(settings: &Settings) -> Self {
+        let topics = stage_topics(&settings.topics);
+        Self {
+            partitioner: placing(settings.topics.partitioner),
+            orders: Orders::new(RuleTable::default().book(), topics.clone(), 0),
+            commands: Commands::new(topics, settings.topics.partitions),
+        }
+    }
+
+    /// Where the id in its data belongs, as its stage will look at it. It stays on the partition
+    /// it was read from where that cannot be said: the partitioner is not known, the id cannot be
+    /// read, or it has no key and was not refused for its place.
+    fn of(&self, record: &Record, stage: &str, code: &str, partitions: Partition) -> Partition {
+        let stays = record.key.is_none() && code != "wrong_partition";
+        let placed_by = match stage {
+            _ if stays => None,
+            stage if stage == Stage::Orders.as_str() => {
+                self.orders.decode(record).ok().and_then(|read| read.placed_by)
+            }
+            stage if stage == Stage::Commands.as_str() => {
+                self.commands.decode(record).ok().and_then(|read| read.placed_by)
+            }
+            // What the ledger reads was placed by the stages themselves.
+            _ => None,
+        };
+        placed_by
+            .and_then(|id| self.partitioner.place(&id, partitions))
+            .unwrap_or(record.partition)
+    }
 }
 
 async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Record>> {
@@ -126,4 +198,25 @@ fn text(record: &Record, name: &str) -> String {
     let found = record.headers.iter().rev().find(|(header, _)| &**header == name);
     let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
     String::from_utf8_lossy(value).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repaired_event_brings_its_own_attributes() {
+        let found: Vec<Header> = ["ce_id", "Content-Type", "ce_specversion", "x-trace", REASON]
+            .map(|name| (Arc::from(name), None))
+            .into();
+        let kept = |repaired: Option<&str>| {
+            let kept = headers(&found, repaired.map(str::as_bytes));
+            kept.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+        };
+        let all = ["ce_id", "Content-Type", "ce_specversion", "x-trace"];
+        assert_eq!(kept(None), all);
+        assert_eq!(kept(Some(r#"{"shop_id":"acme"}"#)), all);
+        assert_eq!(kept(Some("[")), all);
+        assert_eq!(kept(Some(r#"{"specversion":"1.0"}"#)), ["x-trace"]);
+    }
 }

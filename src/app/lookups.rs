@@ -81,16 +81,16 @@ impl Lookups {
         book: &RuleBook,
         shop_id: &str,
         order_id: &str,
-        now: Instant,
+        clock: Option<Millis>,
     ) -> Result<Option<views::Order>, Problem> {
         let key = topics::key(shop_id, order_id);
         let found = self.orders.state(order_id.as_bytes(), &key).await?;
         let Some(bytes) = found.bytes else { return Ok(None) };
         let order = order_state::decode(&bytes).map_err(unreadable)?;
-        let told = order.explain(OrderKey { shop_id, order_id }, book, now);
+        let told = order.explain(OrderKey { shop_id, order_id }, book, found.as_of.now(clock));
         // A rule that was published a moment ago may not have been read here yet.
         let told = told.map_err(|error| Problem::Unavailable(error.to_string()))?;
-        Ok(Some(order_view(shop_id, order_id, told, found.stamp)))
+        Ok(Some(order_view(shop_id, order_id, told, found.as_of)))
     }
 
     /// `None`: not known.
@@ -98,10 +98,10 @@ impl Lookups {
         &self,
         shop_id: &str,
         member_id: &str,
-        now: Instant,
+        clock: Option<Millis>,
     ) -> Result<Option<views::Member>, Problem> {
-        let (member, stamp) = self.account(shop_id, member_id).await?;
-        Ok(member.map(|member| member_view(shop_id, member_id, &member, now, stamp)))
+        let (member, as_of) = self.account(shop_id, member_id).await?;
+        Ok(member.map(|member| member_view((shop_id, member_id), &member, as_of.now(clock), as_of)))
     }
 
     /// Of a member who is not known: nothing to redeem.
@@ -111,9 +111,10 @@ impl Lookups {
         (shop_id, member_id): (&str, &str),
         subtotal: Decimal,
         tier: Option<&str>,
-        now: Instant,
+        clock: Option<Millis>,
     ) -> Result<views::Quote, Problem> {
-        let (member, stamp) = self.account(shop_id, member_id).await?;
+        let (member, as_of) = self.account(shop_id, member_id).await?;
+        let now = as_of.now(clock);
         let terms = Terms {
             book,
             gift_horizon: None,
@@ -126,11 +127,11 @@ impl Lookups {
             amount: quote.amount.map(|amount| amount.to_string()),
             currency: rules.map(|version| version.rules.currency.code.to_string()),
             limit: quote.limit.as_str().to_string(),
-            as_of: shown(stamp),
+            as_of: as_of.shown(),
         })
     }
 
-    async fn account(&self, shop_id: &str, member_id: &str) -> Result<(Option<Member>, Millis), Problem> {
+    async fn account(&self, shop_id: &str, member_id: &str) -> Result<(Option<Member>, AsOf), Problem> {
         let key = topics::key(shop_id, member_id);
         let found = self.ledger.state(&key, &key).await?;
         let member = match found.bytes {
@@ -138,14 +139,47 @@ impl Lookups {
             None => None,
         };
         // Of a member whose commands were all refused nothing but their ids is there.
-        Ok((member.filter(|member| !member.is_unknown()), found.stamp))
+        Ok((member.filter(|member| !member.is_unknown()), found.as_of))
     }
 }
 
 /// A state's bytes as the stage wrote them.
 struct Found {
     bytes: Option<Bytes>,
-    stamp: Millis,
+    as_of: AsOf,
+}
+
+/// When a replica was last brought up to date.
+#[derive(Clone, Copy)]
+enum AsOf {
+    /// By an owner whose time is everybody's.
+    Wall(Millis),
+    /// By an owner whose clock stood here and stands still until it is set.
+    Standing(Millis),
+}
+
+impl AsOf {
+    fn of(peeked: &Peeked) -> Self {
+        peeked.clock.map_or(Self::Wall(peeked.stamp), Self::Standing)
+    }
+
+    fn millis(self) -> Millis {
+        let (Self::Wall(at) | Self::Standing(at)) = self;
+        at
+    }
+
+    /// The time to answer for. `clock`: where the asker's own stands, if it stands still.
+    fn now(self, clock: Option<Millis>) -> Instant {
+        match (self, clock) {
+            (Self::Wall(_), None) => Instant::from_utc(chrono::Utc::now()),
+            (Self::Wall(_), Some(clock)) => Instant::from_millis(clock),
+            (Self::Standing(at), clock) => Instant::from_millis(clock.map_or(at, |clock| clock.max(at))),
+        }
+    }
+
+    fn shown(self) -> String {
+        Instant::from_millis(self.millis()).rfc3339()
+    }
 }
 
 impl Replica {
@@ -155,32 +189,32 @@ impl Replica {
             Some(partition) => partition..partition + 1,
             None => 0..self.partitions,
         };
-        let (mut missing, mut oldest) = (None, Millis::MAX);
+        let (mut missing, mut oldest) = (None, None::<AsOf>);
         for partition in partitions {
             let peeked = self.store.peek(partition, key).await;
-            match peeked.map_err(|error| Problem::Unavailable(error.to_string()))? {
-                Some(Peeked {
-                    value: Some(value),
-                    stamp,
-                }) => {
-                    let saved = stored::decode(&value).map_err(unreadable)?;
-                    return Ok(Found {
-                        bytes: Some(saved.bytes),
-                        stamp,
-                    });
-                }
-                Some(Peeked { value: None, stamp }) => oldest = oldest.min(stamp),
-                None => missing = missing.or(Some(partition)),
+            let Some(peeked) = peeked.map_err(|error| Problem::Unavailable(error.to_string()))? else {
+                missing = missing.or(Some(partition));
+                continue;
+            };
+            let as_of = AsOf::of(&peeked);
+            if let Some(value) = peeked.value {
+                let saved = stored::decode(&value).map_err(unreadable)?;
+                return Ok(Found {
+                    bytes: Some(saved.bytes),
+                    as_of,
+                });
             }
+            oldest = oldest
+                .into_iter()
+                .chain([as_of])
+                .min_by_key(|as_of| as_of.millis());
         }
-        match missing {
-            Some(partition) => Err(Problem::Unavailable(format!(
-                "partition {partition} has not been restored in Redis yet: it has no owner, or its owner restores it"
+        match (missing, oldest) {
+            (None, Some(as_of)) => Ok(Found { bytes: None, as_of }),
+            (missing, _) => Err(Problem::Unavailable(format!(
+                "partition {} has not been restored in Redis yet: it has no owner, or its owner restores it",
+                missing.unwrap_or_default()
             ))),
-            None => Ok(Found {
-                bytes: None,
-                stamp: oldest,
-            }),
         }
     }
 }
@@ -209,7 +243,7 @@ pub fn placing(configured: config::Partitioner) -> Partitioner {
     }
 }
 
-fn order_view(shop_id: &str, order_id: &str, told: Explanation, stamp: Millis) -> views::Order {
+fn order_view(shop_id: &str, order_id: &str, told: Explanation, as_of: AsOf) -> views::Order {
     let (mut facts, mut told_by) = (BTreeMap::new(), BTreeMap::new());
     for fact in told.facts {
         facts.insert(fact.name.clone(), fact.at.rfc3339());
@@ -233,16 +267,15 @@ fn order_view(shop_id: &str, order_id: &str, told: Explanation, stamp: Millis) -
         base_amount,
         currency,
         why: told.why,
-        as_of: shown(stamp),
+        as_of: as_of.shown(),
     }
 }
 
 fn member_view(
-    shop_id: &str,
-    member_id: &str,
+    (shop_id, member_id): (&str, &str),
     member: &Member,
     now: Instant,
-    stamp: Millis,
+    as_of: AsOf,
 ) -> views::Member {
     let view = member.view(now);
     let lots = view.lots.into_iter().map(|lot| views::Lot {
@@ -260,12 +293,8 @@ fn member_view(
         pending: view.pending,
         lots: lots.collect(),
         sequence: view.sequence,
-        as_of: shown(stamp),
+        as_of: as_of.shown(),
     }
-}
-
-fn shown(at: Millis) -> String {
-    Instant::from_millis(at).rfc3339()
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {

@@ -38,11 +38,6 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         .block_on(work)
 }
 
-/// A command is asked now, whatever a rehearsal's clock shows.
-fn now() -> Instant {
-    Instant::from_utc(chrono::Utc::now())
-}
-
 fn problem(problem: Problem) -> anyhow::Error {
     anyhow!("{problem}")
 }
@@ -57,11 +52,11 @@ impl Operations for App {
     }
 
     fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
-        wait(topics::create(settings, &run::cluster(settings)?))
+        wait(topics::create(settings, &run::cluster(settings)))
     }
 
     fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
-        wait(topics::check(settings, &run::cluster(settings)?))
+        wait(topics::check(settings, &run::cluster(settings)))
     }
 
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
@@ -74,29 +69,27 @@ impl Operations for App {
         files: &[PathBuf],
         time: Option<Instant>,
     ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-        wait(rules::publish(settings, &run::cluster(settings)?, files, time))
+        wait(rules::publish(settings, &run::cluster(settings), files, time))
     }
 
     fn show_rules(&self, settings: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
-        wait(rules::show(settings, &run::cluster(settings)?, shop_id))
+        wait(rules::show(settings, &run::cluster(settings), shop_id))
     }
 
     fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
         wait(async {
-            let cluster = run::cluster(settings)?;
+            let cluster = run::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
             let lookups = Lookups::open(settings, &cluster).await?;
-            let found = lookups
-                .order(&rules.book().load(), shop_id, order_id, now())
-                .await;
+            let found = lookups.order(&rules.book().load(), shop_id, order_id, None).await;
             found.map_err(problem)
         })
     }
 
     fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         wait(async {
-            let lookups = Lookups::open(settings, &run::cluster(settings)?).await?;
-            lookups.member(shop_id, member_id, now()).await.map_err(problem)
+            let lookups = Lookups::open(settings, &run::cluster(settings)).await?;
+            lookups.member(shop_id, member_id, None).await.map_err(problem)
         })
     }
 
@@ -109,19 +102,19 @@ impl Operations for App {
         tier: Option<&str>,
     ) -> anyhow::Result<Quote> {
         wait(async {
-            let cluster = run::cluster(settings)?;
+            let cluster = run::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
             let lookups = Lookups::open(settings, &cluster).await?;
             let book = rules.book().load_full();
             lookups
-                .quote(&book, (shop_id, member_id), subtotal, tier, now())
+                .quote(&book, (shop_id, member_id), subtotal, tier, None)
                 .await
                 .map_err(problem)
         })
     }
 
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
-        wait(dead_letters::list(settings, &run::cluster(settings)?, letters))
+        wait(dead_letters::list(settings, &run::cluster(settings), letters))
     }
 
     fn redrive(
@@ -132,7 +125,7 @@ impl Operations for App {
     ) -> anyhow::Result<usize> {
         wait(dead_letters::redrive(
             settings,
-            &run::cluster(settings)?,
+            &run::cluster(settings),
             letters,
             value,
         ))

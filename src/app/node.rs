@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
-use rust_decimal::Decimal;
 
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{KafkaLog, TableReader};
 use crate::adapters::redis::RedisStore;
 use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
+use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
 use crate::engine::ports::{Clock, Log, Millis, Store, Table};
 use crate::http::backend::{Backend, Problem};
@@ -75,10 +75,6 @@ impl Node {
             stages,
             next_due: next_due.map(shown),
         })
-    }
-
-    fn instant(&self) -> Instant {
-        Instant::from_millis(self.clock.now())
     }
 
     /// Why this instance is not ready, a sentence for each reason.
@@ -237,13 +233,21 @@ impl Backend for Node {
     async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
         let found = self
             .lookups
-            .order(&self.rules.book().load_full(), shop_id, order_id, self.instant())
+            .order(
+                &self.rules.book().load_full(),
+                shop_id,
+                order_id,
+                self.clock.standing(),
+            )
             .await?;
         found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
     }
 
     async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
-        let found = self.lookups.member(shop_id, member_id, self.instant()).await?;
+        let found = self
+            .lookups
+            .member(shop_id, member_id, self.clock.standing())
+            .await?;
         found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
     }
 
@@ -251,12 +255,18 @@ impl Backend for Node {
         &self,
         shop_id: &str,
         member_id: &str,
-        subtotal: Decimal,
+        subtotal: &str,
         tier: Option<&str>,
     ) -> Result<Quote, Problem> {
+        let subtotal = money::parse_amount(subtotal)
+            .ok()
+            .filter(|subtotal| !subtotal.is_sign_negative())
+            .ok_or_else(|| {
+                Problem::Invalid("subtotal: not a decimal text of 0 or more such as \"100.00\"".to_owned())
+            })?;
         let book = self.rules.book().load_full();
         self.lookups
-            .quote(&book, (shop_id, member_id), subtotal, tier, self.instant())
+            .quote(&book, (shop_id, member_id), subtotal, tier, self.clock.standing())
             .await
     }
 }

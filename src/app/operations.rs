@@ -1,8 +1,10 @@
 //! What the commands ask for. The command line knows what is asked; `app` knows how it is done.
 
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use rust_decimal::Decimal;
 
 use crate::config::Settings;
@@ -35,7 +37,11 @@ pub struct RuleSummary {
     pub effective_from: Instant,
     /// `None`: not published yet.
     pub published: Option<Instant>,
+    /// It was published before it was to be published.
+    pub already: bool,
     pub enabled: bool,
+    /// `labels` and `x-…` by their place, as `accrual/x-why`, in JSON.
+    pub kept: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,12 @@ pub struct LetterId {
     pub offset: i64,
 }
 
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.partition, self.offset)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     pub id: LetterId,
@@ -81,6 +93,21 @@ pub struct Letters {
     pub ids: Vec<LetterId>,
     pub code: Option<String>,
     pub limit: Option<usize>,
+}
+
+impl Letters {
+    /// Every letter that was named must be there.
+    pub fn all_in(&self, found: impl Iterator<Item = LetterId>) -> anyhow::Result<()> {
+        let found: Vec<LetterId> = found.collect();
+        let missing = self.ids.iter().filter(|id| !found.contains(id));
+        let missing: Vec<String> = missing.map(LetterId::to_string).collect();
+        let with = self.code.as_ref();
+        let with = with.map_or_else(String::new, |code| format!(" with code {code}"));
+        match missing.is_empty() {
+            true => Ok(()),
+            false => bail!("not among the dead letters{with}: {}", missing.join(", ")),
+        }
+    }
 }
 
 /// Everything a command can have done. Blocking: a command does one thing.
@@ -127,8 +154,8 @@ pub trait Operations {
 
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>>;
 
-    /// Sends records back to where they were read, with `value` in place of their own where it
-    /// is given. Returns how many.
+    /// Sends records back to the topic they were read from, with `value` in place of their own
+    /// where it is given. Returns how many.
     fn redrive(
         &self,
         settings: &Settings,

@@ -13,7 +13,8 @@ use super::operations::RuleFault;
 /// A version, with the place it was read from.
 pub struct RuleFile {
     pub file: String,
-    pub line: usize,
+    /// Where its `version` stands.
+    pub version_line: usize,
     pub rules: RuleVersion,
 }
 
@@ -27,7 +28,7 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
             match document.read {
                 Ok(rules) => versions.push(RuleFile {
                     file: file.clone(),
-                    line: document.line,
+                    version_line: document.version_line,
                     rules,
                 }),
                 Err(errors) => faults.extend(errors.into_iter().map(|error| RuleFault {
@@ -41,6 +42,30 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
         }
     }
     faults.extend(repeated(&versions));
+    Ok(if faults.is_empty() {
+        Ok(versions)
+    } else {
+        Err(faults)
+    })
+}
+
+/// The same where a file without any document is a fault: nobody checks or publishes nothing.
+pub fn read_some(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleFault>>> {
+    let versions = match read(files)? {
+        Ok(versions) => versions,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let names = files.iter().map(|path| path.display().to_string());
+    let empty = names.filter(|name| versions.iter().all(|version| version.file != *name));
+    let faults: Vec<RuleFault> = empty
+        .map(|file| RuleFault {
+            file,
+            line: 1,
+            field: "document".to_string(),
+            what: "is missing".to_string(),
+            remedy: "write the rules of a shop".to_string(),
+        })
+        .collect();
     Ok(if faults.is_empty() {
         Ok(versions)
     } else {
@@ -70,11 +95,11 @@ fn repeated(versions: &[RuleFile]) -> Vec<RuleFault> {
         let first = versions[..at].iter().find(same)?;
         Some(RuleFault {
             file: file.file.clone(),
-            line: file.line,
+            line: file.version_line,
             field: "version".to_string(),
             what: format!(
                 "version {} of shop {} stands at {}:{} with other contents",
-                file.rules.version, file.rules.shop_id, first.file, first.line
+                file.rules.version, file.rules.shop_id, first.file, first.version_line
             ),
             remedy: "give the later document the next number".to_string(),
         })

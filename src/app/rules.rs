@@ -23,31 +23,32 @@ const READ_MAX_RECORDS: usize = 1_000;
 
 /// Reads rule documents without publishing them.
 pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-    let read = rule_files::read(files)?;
+    let read = rule_files::read_some(files)?;
     Ok(read.map(|versions| versions.iter().map(|file| summary(&file.rules, None)).collect()))
 }
 
-/// Publishes the documents in order. Either all of them fit, or none is published.
+/// Publishes the documents in order. Either all of them fit, or none is published. One that is
+/// published already is not published again.
 pub async fn publish(
     settings: &Settings,
     cluster: &Cluster,
     files: &[PathBuf],
     time: Option<Instant>,
 ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-    let versions = match rule_files::read(files)? {
+    let versions = match rule_files::read_some(files)? {
         Ok(versions) => versions,
         Err(faults) => return Ok(Err(faults)),
     };
     let mut book = RuleBook::clone(&read(settings, cluster).await?.book().load());
     let at = time.unwrap_or_else(|| Instant::from_utc(chrono::Utc::now()));
-    let (mut fresh, mut faults) = (Vec::new(), Vec::new());
+    let (mut fitting, mut faults) = (Vec::new(), Vec::new());
     for file in versions {
-        match next(&book, &file, at) {
-            Ok(true) => {
+        match next(&book, &file, at, time.is_some()) {
+            Ok(None) => {
                 book.publish(file.rules.clone(), at, 0);
-                fresh.push(file);
+                fitting.push((file, None));
             }
-            Ok(false) => {}
+            Ok(known) => fitting.push((file, known)),
             Err(fault) => faults.push(fault),
         }
     }
@@ -56,11 +57,16 @@ pub async fn publish(
     }
     let publisher = Publisher::new(cluster, "accrual-rules")?;
     let mut summaries = Vec::new();
-    for file in fresh {
-        publisher
-            .publish(record(&settings.topics.point_rules, &file.rules, at))
-            .await?;
-        summaries.push(summary(&file.rules, Some(at)));
+    for (file, known) in fitting {
+        if known.is_none() {
+            publisher
+                .publish(record(&settings.topics.point_rules, &file.rules, at))
+                .await?;
+        }
+        summaries.push(RuleSummary {
+            already: known.is_some(),
+            ..summary(&file.rules, known.or(Some(at)))
+        });
     }
     Ok(Ok(summaries))
 }
@@ -100,19 +106,24 @@ pub async fn read(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Rule
     Ok(table)
 }
 
-/// Whether the document is the next version: `false` for one that is published already.
-fn next(book: &RuleBook, file: &RuleFile, at: Instant) -> Result<bool, RuleFault> {
+/// Whether the document can be the next version; of one that is published already, when that was.
+fn next(
+    book: &RuleBook,
+    file: &RuleFile,
+    at: Instant,
+    back_dated: bool,
+) -> Result<Option<Instant>, RuleFault> {
     let rules = &file.rules;
     let fault = |field: &str, what: String, remedy: String| RuleFault {
         file: file.file.clone(),
-        line: file.line,
+        line: file.version_line,
         field: field.to_string(),
         what,
         remedy,
     };
     if let Some(known) = book.version(&rules.shop_id, rules.version) {
         if *known.rules == *rules {
-            return Ok(false);
+            return Ok(Some(known.published));
         }
         let what = format!("version {} is published with other contents", rules.version);
         return Err(fault(
@@ -122,7 +133,7 @@ fn next(book: &RuleBook, file: &RuleFile, at: Instant) -> Result<bool, RuleFault
         ));
     }
     let Some(last) = last(book, &rules.shop_id) else {
-        return Ok(true);
+        return Ok(None);
     };
     let wanted = last.rules.version + 1;
     if rules.version != wanted {
@@ -136,9 +147,12 @@ fn next(book: &RuleBook, file: &RuleFile, at: Instant) -> Result<bool, RuleFault
             last.rules.version,
             last.published.rfc3339()
         );
-        return Err(fault("--time", what, "name a later time".into()));
+        return Err(match back_dated {
+            true => fault("--time", what, "name a later time".into()),
+            false => fault("version", what, "publish it after that".into()),
+        });
     }
-    Ok(true)
+    Ok(None)
 }
 
 fn last<'a>(book: &'a RuleBook, shop_id: &str) -> Option<&'a Published> {
@@ -151,7 +165,13 @@ fn summary(rules: &RuleVersion, published: Option<Instant>) -> RuleSummary {
         version: rules.version,
         effective_from: rules.effective_from,
         published,
+        already: false,
         enabled: rules.enabled,
+        kept: rules
+            .annotations
+            .iter()
+            .map(|(place, value)| (place[1..].to_string(), value.clone()))
+            .collect(),
     }
 }
 

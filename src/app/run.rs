@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{Admin, Cluster, KafkaLog, Stage as KafkaStage, TableReader, end_process};
 use crate::adapters::redis::RedisStore;
-use crate::config::{ClockKind, Settings, Stage as StageKind};
+use crate::config::{self, ClockKind, Settings, Stage as StageKind};
 use crate::engine::board::Board;
 use crate::engine::error::LogError;
 use crate::engine::lane::Shared;
@@ -43,17 +43,27 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     runtime.block_on(serve(settings))
 }
 
-pub fn cluster(settings: &Settings) -> anyhow::Result<Cluster> {
+pub fn cluster(settings: &Settings) -> Cluster {
     let properties = settings.kafka.properties.expose();
     let properties = properties
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
-    Ok(Cluster::new(settings.kafka.brokers.clone(), properties)?)
+    Cluster::new(settings.kafka.brokers.clone(), properties)
+}
+
+/// Where the stages send what they decided.
+pub fn stage_topics(names: &config::Topics) -> Topics {
+    Topics {
+        issued: names.points_issued.as_str().into(),
+        expired: names.points_expired.as_str().into(),
+        events: names.points_events.as_str().into(),
+        entries: names.ledger_entries.as_str().into(),
+    }
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let metrics = Exposition::install()?;
-    let cluster = cluster(&settings)?;
+    let cluster = cluster(&settings);
     let clock = Arc::new(match settings.clock {
         ClockKind::System => ProcessorClock::System,
         ClockKind::Manual => ProcessorClock::manual(),
@@ -190,12 +200,7 @@ impl Builder<'_> {
         tasks: &mut JoinSet<Result<(), LogError>>,
     ) -> anyhow::Result<(Vec<RunningStage>, BroadcastProgress)> {
         let names = &self.settings.topics;
-        let topics = Topics {
-            issued: names.points_issued.as_str().into(),
-            expired: names.points_expired.as_str().into(),
-            events: names.points_events.as_str().into(),
-            entries: names.ledger_entries.as_str().into(),
-        };
+        let topics = stage_topics(names);
         let admin = Admin::new(self.cluster, "accrual-start")?;
         let identity = patiently("Kafka", async || Ok(admin.cluster_id().await?)).await?;
         let boards: BTreeMap<StageKind, Arc<Board>> = self

@@ -16,7 +16,14 @@ fn summary(version: u32) -> RuleSummary {
         version,
         effective_from: Instant(0),
         published: (version > 1).then_some(Instant(1_000_000)),
+        already: version == 4,
         enabled: true,
+        kept: match version {
+            2 => [("labels", "{\"a\":1}"), ("accrual/x-why", "\"because\"")]
+                .map(|(place, value)| (place.to_owned(), value.to_owned()))
+                .into(),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -69,7 +76,7 @@ impl Operations for Fake {
         _: &[PathBuf],
         time: Option<Instant>,
     ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-        Ok(Ok(vec![summary(if time.is_some() { 3 } else { 2 })]))
+        Ok(Ok(vec![summary(if time.is_some() { 3 } else { 4 })]))
     }
 
     fn show_rules(&self, _: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
@@ -207,7 +214,12 @@ fn commands_answer_with_status_and_text() {
             "",
             "bad.yaml:7: accrual.rate.every: 0 is not more than 0; write an amount\n",
         ),
-        ("rules publish a.yaml", 0, "acme version 2 is published\n", ""),
+        (
+            "rules publish a.yaml",
+            0,
+            "acme version 4 is published already\n",
+            "",
+        ),
         (
             "rules publish a.yaml --time 2022-01-01T00:00:00Z",
             0,
@@ -217,8 +229,9 @@ fn commands_answer_with_status_and_text() {
         (
             "rules show acme",
             0,
-            "version\teffective_from\tpublished\tenabled\n\
-             1\t1970-01-01T00:00:00Z\t-\ttrue\n2\t1970-01-01T00:00:00Z\t1970-01-01T00:00:01Z\ttrue\n",
+            "version\teffective_from\tpublished\tenabled\tlabels\n\
+             1\t1970-01-01T00:00:00Z\t-\ttrue\t-\n\
+             2\t1970-01-01T00:00:00Z\t1970-01-01T00:00:01Z\ttrue\t{\"a\":1} accrual/x-why=\"because\"\n",
             "",
         ),
         ("rules show zzz", 1, "shop zzz has no published rules\n", ""),
@@ -251,6 +264,13 @@ fn commands_answer_with_status_and_text() {
             "",
         ),
         ("dead-letters list 3:118 --value", 0, "{}\n", ""),
+        (
+            "dead-letters list 3:118 4:0 4:1 --value",
+            1,
+            "{}\n",
+            "error: not among the dead letters: 4:0, 4:1\n",
+        ),
+        ("dead-letters list 3:118 4:0 --value --limit 1", 0, "{}\n", ""),
         ("dead-letters redrive 3:118 4:0", 0, "2 sent back\n", ""),
         ("dead-letters redrive --all", 0, "0 sent back\n", ""),
     ];
@@ -276,6 +296,8 @@ fn usage_errors_exit_2() {
         "explain order acme",
         "quote acme m-1",
         "quote acme m-1 --subtotal=-1",
+        "quote acme m-1 --subtotal 1_000",
+        "quote acme m-1 --subtotal +5.",
         "dead-letters redrive",
         "dead-letters redrive --all 1:1",
         "dead-letters redrive x",

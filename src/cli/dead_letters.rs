@@ -30,7 +30,10 @@ pub enum Command {
         #[arg(long)]
         value: bool,
     },
-    /// Send records back to the topic and partition they were read from
+    /// Send records back to the topic they were read from, each to the partition where its id belongs
+    ///
+    /// Where the id in its data belongs, topics.partitioner says. With `any`, or where no id can be read, it goes to the partition it
+    /// was read from; so does a record without key, unless it was refused as wrong_partition.
     Redrive {
         #[command(flatten)]
         which: Which,
@@ -59,13 +62,17 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
     match command {
         Command::List { which, limit, value } => {
             let letters = which.letters(Some(*limit));
-            for letter in operations.dead_letters(&which.config.settings()?, &letters)? {
+            let found = operations.dead_letters(&which.config.settings()?, &letters)?;
+            for letter in &found {
                 if *value {
                     out.write_all(letter.value.as_deref().unwrap_or_default())?;
                     writeln!(out)?;
                 } else {
-                    writeln!(out, "{}", line(&letter))?;
+                    writeln!(out, "{}", line(letter))?;
                 }
+            }
+            if found.len() < *limit {
+                letters.all_in(found.iter().map(|letter| letter.id))?;
             }
         }
         Command::Redrive { which, all: _, with } => {

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 use crate::config::LOG_VARIABLE;
 
@@ -15,6 +15,8 @@ pub enum Error {
         "{LOG_VARIABLE}: {0}; write a level such as \"debug\" or filters such as \"info,accrual::engine=debug\""
     )]
     Filter(#[from] ParseError),
+    #[error("{LOG_VARIABLE}: {0:?} is no level; write one of off, error, warn, info, debug, trace")]
+    Level(String),
     #[error("cannot start logging: {0}")]
     Install(String),
 }
@@ -37,10 +39,17 @@ pub fn install() -> Result<(), Error> {
     installed.map_err(|error| Error::Install(error.to_string()))
 }
 
-fn filter(text: Option<&str>) -> Result<EnvFilter, ParseError> {
-    match text.map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => EnvFilter::builder().parse(text),
-        None => EnvFilter::builder().parse(DEFAULT_LEVEL),
+fn filter(text: Option<&str>) -> Result<EnvFilter, Error> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let text = text.unwrap_or(DEFAULT_LEVEL);
+    // A word alone would be taken for a target, all of which is logged, and nothing else.
+    let alone = text.split(',').map(str::trim).find(|part| {
+        let is_word = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_word && part.parse::<LevelFilter>().is_err()
+    });
+    match alone {
+        Some(word) => Err(Error::Level(word.to_owned())),
+        None => Ok(EnvFilter::builder().parse(text)?),
     }
 }
 
@@ -56,6 +65,10 @@ mod tests {
             (Some("debug"), Some("debug")),
             (Some("accrual=trace"), Some("accrual=trace")),
             (Some("accrual=loud"), None),
+            (Some("loud"), None),
+            (Some("info,loud"), None),
+            (Some("WARN"), Some("warn")),
+            (Some("accrual::engine"), Some("accrual::engine=trace")),
         ] {
             let filter = filter(text).ok().map(|filter| filter.to_string());
             assert_eq!(filter.as_deref(), wanted, "{text:?}");

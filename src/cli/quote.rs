@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{ConfigArgument, DONE};
 use crate::app::operations::Operations;
+use crate::domain::money;
 
 /// Say how many points a member could redeem for an order, and what decides
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub fn execute(
 }
 
 fn amount(text: &str) -> Result<Decimal, String> {
-    let amount = Decimal::from_str_exact(text).ok();
+    let amount = money::parse_amount(text).ok();
     amount
         .filter(|amount| !amount.is_sign_negative())
         .ok_or_else(|| "not an amount of 0 or more such as 100.00".to_owned())

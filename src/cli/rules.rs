@@ -24,7 +24,7 @@ pub enum Command {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
-    /// Print the fields in which the newest documents of two files differ
+    /// Print the fields in which the newest versions of each shop in two files differ
     Diff {
         #[arg(value_name = "OLD")]
         old: PathBuf,
@@ -70,7 +70,8 @@ pub fn execute(
     match found {
         Ok(versions) => {
             for rules in versions {
-                writeln!(out, "{} version {} {verb}", rules.shop_id, rules.version)?;
+                let already = if rules.already { " already" } else { "" };
+                writeln!(out, "{} version {} {verb}{already}", rules.shop_id, rules.version)?;
             }
             Ok(DONE)
         }
@@ -92,16 +93,33 @@ fn refuse(faults: &[RuleFault], err: &mut dyn Write) -> anyhow::Result<u8> {
     Ok(FAILED)
 }
 
+fn kept((place, value): &(String, String)) -> String {
+    match place.as_str() {
+        "labels" => value.clone(),
+        place => format!("{place}={value}"),
+    }
+}
+
 fn show(shop: &str, versions: &[RuleSummary], out: &mut dyn Write) -> anyhow::Result<u8> {
     if versions.is_empty() {
         writeln!(out, "shop {shop} has no published rules")?;
         return Ok(FAILED);
     }
-    writeln!(out, "version\teffective_from\tpublished\tenabled")?;
+    writeln!(out, "version\teffective_from\tpublished\tenabled\tlabels")?;
     for rules in versions {
         let published = rules.published.map_or_else(|| "-".to_owned(), Instant::rfc3339);
         let from = rules.effective_from.rfc3339();
-        writeln!(out, "{}\t{from}\t{published}\t{}", rules.version, rules.enabled)?;
+        let kept: Vec<String> = rules.kept.iter().map(kept).collect();
+        let kept = if kept.is_empty() {
+            "-".to_owned()
+        } else {
+            kept.join(" ")
+        };
+        writeln!(
+            out,
+            "{}\t{from}\t{published}\t{}\t{kept}",
+            rules.version, rules.enabled
+        )?;
     }
     Ok(DONE)
 }

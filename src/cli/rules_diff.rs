@@ -8,14 +8,16 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::DONE;
+use crate::domain::rules::model::RuleVersion;
 use crate::wire::rule_document;
 
 const LEFT_OUT: &str = "(left out)";
 
-/// Prints each field that the newest documents of two files have differently, defaults filled in.
+/// Prints each field that the newest versions of a shop in two files have differently, defaults
+/// filled in.
 pub fn execute(old: &Path, new: &Path, out: &mut dyn Write) -> anyhow::Result<u8> {
     let (old, new) = (newest(&read(old)?, old)?, newest(&read(new)?, new)?);
-    for line in differences(&old, &new) {
+    for line in compare(&old, &new) {
         writeln!(out, "{line}")?;
     }
     Ok(DONE)
@@ -25,39 +27,67 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
-/// The fields of the last document, by dotted path.
-fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+/// A document's fields, by dotted path.
+type Fields = BTreeMap<String, String>;
+
+/// The newest version of each shop in a file.
+fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Fields>> {
     let shown = path.display();
-    let document = rule_document::read_yaml(text)
-        .pop()
-        .with_context(|| format!("{shown}: no document"))?;
-    let rules = match document.read {
-        Ok(rules) => rules,
-        Err(faults) => {
-            let told: Vec<String> = faults.iter().map(|fault| format!("{shown}: {fault}")).collect();
-            bail!(told.join("\n"));
+    let (mut versions, mut faults) = (BTreeMap::<String, RuleVersion>::new(), Vec::new());
+    for document in rule_document::read_yaml(text) {
+        match document.read {
+            Ok(rules) => {
+                let known = versions.get(&rules.shop_id);
+                if known.is_none_or(|known| known.version <= rules.version) {
+                    versions.insert(rules.shop_id.clone(), rules);
+                }
+            }
+            Err(errors) => faults.extend(errors.iter().map(|error| format!("{shown}: {error}"))),
         }
+    }
+    if !faults.is_empty() {
+        bail!(faults.join("\n"));
+    }
+    if versions.is_empty() {
+        bail!("{shown}: no document");
+    }
+    let fields = |(shop_id, rules): (String, RuleVersion)| {
+        let mut fields = Fields::new();
+        let document = serde_json::from_str(&rule_document::to_json(&rules))?;
+        flatten("", &document, &mut fields);
+        Ok((shop_id, fields))
     };
-    let mut fields = BTreeMap::new();
-    flatten(
-        "",
-        &serde_json::from_str(&rule_document::to_json(&rules))?,
-        &mut fields,
-    );
-    Ok(fields)
+    versions.into_iter().map(fields).collect()
 }
 
-fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
-    let paths: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let shown = |fields: &BTreeMap<String, String>, path: &String| {
-        fields.get(path).cloned().unwrap_or_else(|| LEFT_OUT.to_owned())
+/// Of several shops each line begins with its shop.
+fn compare(old: &BTreeMap<String, Fields>, new: &BTreeMap<String, Fields>) -> Vec<String> {
+    if let (1, 1) = (old.len(), new.len()) {
+        let pairs = old.values().zip(new.values());
+        return pairs.flat_map(|(old, new)| differences(old, new)).collect();
+    }
+    let shops: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let lines = |shop: &String| match (old.get(shop), new.get(shop)) {
+        (Some(old), Some(new)) => differences(old, new)
+            .iter()
+            .map(|line| format!("{shop}: {line}"))
+            .collect(),
+        (None, _) => vec![format!("{shop}: only in the new file")],
+        (_, None) => vec![format!("{shop}: only in the old file")],
     };
+    shops.into_iter().flat_map(lines).collect()
+}
+
+fn differences(old: &Fields, new: &Fields) -> Vec<String> {
+    let paths: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let shown =
+        |fields: &Fields, path: &String| fields.get(path).cloned().unwrap_or_else(|| LEFT_OUT.to_owned());
     let differs = |path: &&&String| old.get(**path) != new.get(**path);
     let line = |path: &String| format!("{path}: {} -> {}", shown(old, path), shown(new, path));
     paths.iter().filter(differs).map(|path| line(path)).collect()
 }
 
-fn flatten(prefix: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
+fn flatten(prefix: &str, value: &Value, fields: &mut Fields) {
     match value {
         Value::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
@@ -105,10 +135,46 @@ mod tests {
                 ],
             ),
         ] {
-            let fields = |text: &str| newest(text, Path::new("rules.yaml")).unwrap();
-            let found = differences(&fields(BASE), &fields(&format!("{BASE}{more}")));
-            assert_eq!(found, wanted);
+            assert_eq!(told(BASE, &format!("{BASE}{more}")), wanted);
         }
         assert!(newest("- 1", Path::new("rules.yaml")).is_err());
+        assert!(newest(&format!("foo: 1\n---\n{BASE}"), Path::new("rules.yaml")).is_err());
+        assert!(newest("# nothing\n", Path::new("rules.yaml")).is_err());
+    }
+
+    fn told(old: &str, new: &str) -> Vec<String> {
+        let fields = |text: &str| newest(text, Path::new("rules.yaml")).unwrap();
+        compare(&fields(old), &fields(new))
+    }
+
+    #[test]
+    fn the_newest_version_of_each_shop_is_compared() {
+        let version = |shop: &str, version: u32, points: u32| {
+            BASE.replace("acme", shop)
+                .replace("version: 1", &format!("version: {version}"))
+                .replace("points: 1", &format!("points: {points}"))
+        };
+        let file = |documents: &[String]| documents.join("---\n");
+        // The last document is not the newest.
+        let newer = file(&[version("acme", 2, 5), version("acme", 1, 1)]);
+        assert_eq!(
+            told(BASE, &newer),
+            ["accrual.rate.points: 1 -> 5", "version: 1 -> 2"]
+        );
+        let old = file(&[version("acme", 1, 1), version("bee", 1, 1), version("cat", 1, 1)]);
+        let new = file(&[version("bee", 2, 3), version("dog", 1, 1), version("acme", 1, 1)]);
+        assert_eq!(
+            told(&old, &new),
+            [
+                "bee: accrual.rate.points: 1 -> 3",
+                "bee: version: 1 -> 2",
+                "cat: only in the old file",
+                "dog: only in the new file",
+            ]
+        );
+        assert_eq!(
+            told(BASE, &version("bee", 1, 1)),
+            ["shop_id: \"acme\" -> \"bee\""]
+        );
     }
 }

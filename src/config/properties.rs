@@ -37,6 +37,10 @@ const RESERVED: &[(&str, &str)] = &[
     ("check.crcs", LEAVE),
     ("partitioner", "set topics.partitioner to what the producers use"),
     ("allow.auto.create.topics", "run `accrual topics create`"),
+    ("message.max.bytes", LEAVE),
+    ("batch.size", LEAVE),
+    ("batch.num.messages", LEAVE),
+    ("test.mock.num.brokers", LEAVE),
 ];
 
 const LEAVE: &str = "leave it out: exactly-once depends on accrual's own value";
@@ -51,9 +55,16 @@ pub fn reserved(name: &str) -> Option<&'static str> {
 
 /// Whether a property's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
-    ["password", "secret", "pem", "jaas", "oauthbearer.config"]
-        .iter()
-        .any(|part| name.contains(part))
+    [
+        "password",
+        "passphrase",
+        "secret",
+        "pem",
+        "jaas",
+        "oauthbearer.config",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
 }
 
 /// librdkafka properties by name. `Debug` redacts the secret ones.
@@ -63,6 +74,13 @@ pub struct Properties(BTreeMap<String, String>);
 impl Properties {
     pub fn insert(&mut self, name: String, value: String) {
         self.0.insert(name, value);
+    }
+
+    /// Whether a text holds a secret one, or a word of it.
+    pub fn are_told_by(&self, text: &str) -> bool {
+        let secrets = self.0.iter().filter(|(name, _)| is_secret(name));
+        let mut words = secrets.flat_map(|(_, value)| value.split([' ', ',', '=', '\n']));
+        words.any(|word| !word.is_empty() && text.contains(word))
     }
 
     /// Names and values, secrets included, for the client alone.

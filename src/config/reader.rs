@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use crate::adapters::kafka;
+
 use super::problem::Problem;
 use super::properties;
 use super::raw::{Entry, PROPERTIES, Source, Value, variable_of};
@@ -116,6 +118,7 @@ impl Reader {
             .filter(|p| p.starts_with(PROPERTIES))
             .cloned()
             .collect();
+        let (paths_count, mut sources) = (paths.len(), Vec::new());
         for path in paths {
             let Some(entry) = self.entries.remove(&path) else {
                 continue;
@@ -125,14 +128,44 @@ impl Reader {
                 self.report(&path, entry.source, "may not be set", remedy);
                 continue;
             }
-            match &entry.value {
-                Value::Text(text) => found.insert(name.to_owned(), text.clone()),
-                Value::Integer(number) => found.insert(name.to_owned(), number.to_string()),
-                Value::Bool(flag) => found.insert(name.to_owned(), flag.to_string()),
-                _ => self.refuse(&path, &entry, "a text, a whole number, or true or false"),
+            let text = match &entry.value {
+                Value::Text(text) => text.clone(),
+                Value::Integer(number) => number.to_string(),
+                Value::Bool(flag) => flag.to_string(),
+                _ => {
+                    self.refuse(&path, &entry, "a text, a whole number, or true or false");
+                    continue;
+                }
+            };
+            match kafka::properties::check(name, &text) {
+                Ok(()) => {
+                    found.insert(name.to_owned(), text);
+                    sources.push((path, entry.source));
+                }
+                Err(refused) => self.report(&path, entry.source, refused.what, &refused.remedy),
             }
         }
+        if sources.len() == paths_count {
+            self.check_together(&found, sources);
+        }
         found
+    }
+
+    /// Whether they fit one another. The property is the one that librdkafka's words name.
+    fn check_together(&mut self, found: &properties::Properties, sources: Vec<(String, Source)>) {
+        let Err(told) = kafka::properties::check_together(found.expose()) else {
+            return;
+        };
+        let named = sources
+            .into_iter()
+            .filter(|(path, _)| told.contains(&path[PROPERTIES.len()..]))
+            .max_by_key(|(path, _)| path.len());
+        let (path, source) = named.unwrap_or_else(|| ("kafka.properties".to_owned(), Source::Default));
+        let remedy = match found.are_told_by(&told) {
+            true => "look at librdkafka's CONFIGURATION.md (its own words hold a secret)".to_owned(),
+            false => format!("librdkafka says: {told}"),
+        };
+        self.report(&path, source, "no client can be made with it", &remedy);
     }
 
     pub fn report(&mut self, path: &str, source: Source, what: &str, remedy: &str) {

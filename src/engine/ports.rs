@@ -267,6 +267,8 @@ pub struct Step {
     pub changelog: Offset,
     /// Processor's wall time, for the age check of a takeover (E7).
     pub stamp: Millis,
+    /// Processor's time where it stands still between settings: for look-ups, not for decisions.
+    pub clock: Option<Millis>,
 }
 
 /// What a takeover finds in the store, after the claim has shut its predecessor out.
@@ -336,6 +338,10 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Millis;
     /// Real time, also where the processor's time stands still: for the age of what is stored.
     fn wall(&self) -> Millis;
+    /// The processor's time where it stands still until it is set; `None`: it goes on by itself.
+    fn standing(&self) -> Option<Millis> {
+        None
+    }
     /// Returns when `now() >= at`, or earlier when the clock was set. Cancel safe.
     fn wait_until(&self, at: Millis) -> impl Future<Output = ()> + Send;
     /// Waits that much real time, whatever the clock says: for back-off.

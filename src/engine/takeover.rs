@@ -145,7 +145,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.check_committed(&claim, last)?;
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
-        let timers = self.heal(partition, epoch, target).await?;
+        let timers = self.heal(partition, epoch, last).await?;
         self.log.close_changelog(partition).await;
         Ok(self.owned(
             partition,
@@ -261,11 +261,23 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         Ok(last)
     }
 
-    /// Puts the store at `target` under `epoch`: by what it lacks, or whole.
-    async fn heal(&self, partition: Partition, epoch: Offset, target: u64) -> Result<Timers, Failure> {
+    /// Puts the store at the last batch under `epoch`: by what it lacks, or whole.
+    async fn heal(&self, partition: Partition, epoch: Offset, last: Option<Meta>) -> Result<Timers, Failure> {
         let limits = &self.spec.limits;
+        let (target, clock) = last.map_or((0, Millis::MIN), |meta| (meta.batch, meta.clock));
         let found = self.store_call(|| self.store.claim(partition, epoch)).await?;
-        let oldest = self.clock.wall() - limits.store_max_age_ms;
+        let now = self.clock.wall();
+        let oldest = now - limits.store_max_age_ms;
+        let step = Step {
+            epoch,
+            from: 0,
+            to: target,
+            part: 0,
+            last: false,
+            changelog: epoch,
+            stamp: now,
+            clock: self.clock.standing().map(|now| now.max(clock)),
+        };
         match found {
             Found::At { batch, .. } if batch == target => {
                 let ask = super::ports::Ask::default();
@@ -280,33 +292,23 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 changelog,
                 stamp,
             } if batch < target && (stamp >= oldest || mutation::on(Mutation::E7IgnoreAge)) => {
-                self.copy(partition, epoch, Some(batch), target, changelog).await
+                self.copy(partition, Step { from: batch, ..step }, false, changelog)
+                    .await
             }
-            _ => self.copy(partition, epoch, None, target, 0).await,
+            _ => self.copy(partition, step, true, 0).await,
         }
     }
 
-    /// Copies the changelog from `start` to the claim into the store. `since`: the batch the
-    /// store is at; `None`: a rebuild beside what is there, then a swap (E7).
+    /// Copies the changelog from `start` to the claim into the store, onto the batch that it is
+    /// at; as a rebuild beside what is there, then a swap (E7).
     async fn copy(
         &self,
         partition: Partition,
-        epoch: Offset,
-        since: Option<u64>,
-        target: u64,
+        mut step: Step,
+        rebuild: bool,
         start: Offset,
     ) -> Result<Timers, Failure> {
-        let stamp = self.clock.wall();
-        let mut step = Step {
-            epoch,
-            from: since.unwrap_or(0),
-            to: target,
-            part: 0,
-            last: false,
-            changelog: epoch,
-            stamp,
-        };
-        let mut from = start;
+        let (epoch, mut from) = (step.epoch, start);
         // The changelog names a key as often as it changed; a part of a step, once.
         let mut writes = BTreeMap::new();
         while from < epoch {
@@ -326,7 +328,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                     _ => {}
                 }
                 if writes.len() >= self.spec.limits.store_chunk_max_keys {
-                    self.put(partition, since.is_none(), step, &mut writes).await?;
+                    self.put(partition, rebuild, step, &mut writes).await?;
                     step.part += 1;
                 }
             }
@@ -341,14 +343,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             from = chunk.next;
         }
         // Tombstones are kept for a while only: who read for longer may have missed one (E7).
-        let overdue = self.clock.wall() - stamp > self.spec.limits.store_max_age_ms;
+        let overdue = self.clock.wall() - step.stamp > self.spec.limits.store_max_age_ms;
         if overdue && !mutation::on(Mutation::E7SlowCopy) {
             return Err(Failure::Again(
                 "the restore took longer than tombstones are kept".to_string(),
             ));
         }
         step.last = true;
-        if since.is_some() {
+        if !rebuild {
             let writes: Vec<Write> = writes.into_values().collect();
             return self
                 .store_call(|| self.store.replicate(partition, step, writes.clone()))

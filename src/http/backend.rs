@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::views::{Member, Order, Quote, Status};
@@ -31,11 +30,12 @@ pub trait Backend: Send + Sync + 'static {
 
     fn member(&self, shop_id: &str, member_id: &str) -> impl Future<Output = Result<Member, Problem>> + Send;
 
+    /// A subtotal that is no amount is [`Problem::Invalid`].
     fn quote(
         &self,
         shop_id: &str,
         member_id: &str,
-        subtotal: Decimal,
+        subtotal: &str,
         tier: Option<&str>,
     ) -> impl Future<Output = Result<Quote, Problem>> + Send;
 }

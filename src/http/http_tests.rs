@@ -71,10 +71,10 @@ impl Backend for Fake {
         })
     }
 
-    async fn quote(&self, _: &str, _: &str, subtotal: Decimal, tier: Option<&str>) -> Result<Quote, Problem> {
+    async fn quote(&self, _: &str, _: &str, subtotal: &str, tier: Option<&str>) -> Result<Quote, Problem> {
         Ok(Quote {
             points: 5,
-            amount: Some(subtotal.to_string()),
+            amount: Some(subtotal.to_owned()),
             currency: None,
             limit: tier.unwrap_or("balance").to_owned(),
             as_of: rfc3339(0),
@@ -143,9 +143,23 @@ async fn every_route_answers() {
         (
             &post,
             "/v1/shops/acme/members/m-1/quote",
-            r#"{"subtotal":"-1"}"#,
+            r#" ["100.00","gold"]"#,
             400,
-            r#"{"error":"invalid","detail":"subtotal: not a decimal text of 0 or more such as \"100.00\""}"#,
+            r#"{"error":"invalid","detail":"body: not a JSON object"}"#,
+        ),
+        (
+            &get,
+            "/v1/shops/acme/members/%ff",
+            "",
+            400,
+            r#"{"error":"invalid","detail":"path: Invalid URL: Invalid UTF-8 in `id`"}"#,
+        ),
+        (
+            &post,
+            "/v1/clock",
+            r#"["2022-03-01T08:00:00+08:00"]"#,
+            400,
+            r#"{"error":"invalid","detail":"body: not a JSON object"}"#,
         ),
         (
             &post,

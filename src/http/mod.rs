@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -15,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, SecondsFormat};
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -118,35 +118,29 @@ async fn no_clock() -> Problem {
 
 async fn order<B: Backend>(
     State(backend): State<Arc<B>>,
-    Path((shop, id)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<Order>, Problem> {
-    check_ids(&shop, &id)?;
+    let (shop, id) = ids(path)?;
     backend.order(&shop, &id).await.map(Json)
 }
 
 async fn member<B: Backend>(
     State(backend): State<Arc<B>>,
-    Path((shop, id)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<Member>, Problem> {
-    check_ids(&shop, &id)?;
+    let (shop, id) = ids(path)?;
     backend.member(&shop, &id).await.map(Json)
 }
 
 async fn quote<B: Backend>(
     State(backend): State<Arc<B>>,
-    Path((shop, id)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     body: Body,
 ) -> Result<Json<Quote>, Problem> {
-    check_ids(&shop, &id)?;
+    let (shop, id) = ids(path)?;
     let request: QuoteRequest = read(body).await?;
-    let subtotal = Decimal::from_str_exact(&request.subtotal)
-        .ok()
-        .filter(|subtotal| !subtotal.is_sign_negative())
-        .ok_or_else(|| {
-            Problem::Invalid("subtotal: not a decimal text of 0 or more such as \"100.00\"".to_owned())
-        })?;
     backend
-        .quote(&shop, &id, subtotal, request.tier.as_deref())
+        .quote(&shop, &id, &request.subtotal, request.tier.as_deref())
         .await
         .map(Json)
 }
@@ -190,18 +184,23 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let bytes = to_bytes(body, BODY_MAX_BYTES)
         .await
         .map_err(|_| Problem::TooLarge(BODY_MAX_BYTES))?;
+    // A derived reader would take an array for an object as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::Invalid("body: not a JSON object".to_owned()));
+    }
     serde_json::from_slice(&bytes).map_err(|error| Problem::Invalid(format!("body: {error}")))
 }
 
-fn check_ids(shop: &str, id: &str) -> Result<(), Problem> {
-    for (name, text) in [("shop", shop), ("id", id)] {
+fn ids(path: Result<Path<(String, String)>, PathRejection>) -> Result<(String, String), Problem> {
+    let Path((shop, id)) = path.map_err(|error| Problem::Invalid(format!("path: {}", error.body_text())))?;
+    for (name, text) in [("shop", &shop), ("id", &id)] {
         if text.is_empty() || text.len() > ID_MAX_BYTES || text.contains('\0') {
             return Err(Problem::Invalid(format!(
                 "{name}: not 1 to {ID_MAX_BYTES} bytes without NUL"
             )));
         }
     }
-    Ok(())
+    Ok((shop, id))
 }
 
 fn rfc3339(millis: i64) -> String {

@@ -18,6 +18,9 @@ const ID_BYTES_MAX: usize = 1024;
 /// Longest `source` of an event, in bytes.
 const SOURCE_BYTES_MAX: usize = 2048;
 
+/// What the content type of structured mode begins with.
+const CLOUDEVENTS: &[u8] = b"application/cloudevents";
+
 /// Why a record is no event. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
@@ -83,17 +86,18 @@ struct Structured<'a, D> {
     data_base64: Option<IgnoredAny>,
 }
 
-/// Reads a record's value and headers, `data` as text. Binary mode is what has a
-/// `ce_specversion` header; everything else must be a JSON object with `specversion`.
+/// Reads a record's value and headers, `data` as text. A content type of CloudEvents is structured
+/// mode, whatever headers a bridge has left beside it; else binary mode is what has a
+/// `ce_specversion` header. Everything else must be a JSON object with `specversion`.
 pub fn read<'a>(
     value: Option<&'a [u8]>,
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Result<Envelope<'a>, EnvelopeError> {
     let attributes = Attributes::of(headers);
     let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
-    match attributes.specversion {
-        Some(_) => binary(attributes, || Ok(value)),
-        None => structured::<&RawValue>(value, attributes.traceparent).map(|read| Envelope {
+    match attributes.are_binary() {
+        true => binary(attributes, || Ok(value)),
+        false => structured::<&RawValue>(value, attributes.traceparent).map(|read| Envelope {
             id: read.id,
             source: read.source,
             kind: read.kind,
@@ -113,11 +117,11 @@ pub fn read_as<'a, D: Deserialize<'a>>(
 ) -> Result<Envelope<'a, D>, EnvelopeError> {
     let attributes = Attributes::of(headers);
     let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
-    match attributes.specversion {
-        Some(_) => binary(attributes, || {
+    match attributes.are_binary() {
+        true => binary(attributes, || {
             serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))
         }),
-        None => structured(value, attributes.traceparent),
+        false => structured(value, attributes.traceparent),
     }
 }
 
@@ -191,6 +195,15 @@ impl<'a> Attributes<'a> {
             attributes.take(name, text);
         }
         attributes
+    }
+
+    /// Whether the headers are the event's attributes.
+    fn are_binary(&self) -> bool {
+        let content = self.content_type.map(<[u8]>::trim_ascii).unwrap_or_default();
+        let structured = content
+            .get(..CLOUDEVENTS.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(CLOUDEVENTS));
+        self.specversion.is_some() && !structured
     }
 
     fn take(&mut self, name: &str, text: Option<&'a [u8]>) {
@@ -313,6 +326,22 @@ mod tests {
         ];
         check("[1]", &binary, Ok((r#"e1 /s order.paid Some("00-b")"#, "[1]")));
         check("[1]", &binary[..3], Err("ce_type: missing"));
+        for content in [
+            "application/cloudevents+json",
+            " Application/CloudEvents+JSON; charset=UTF-8",
+        ] {
+            let both = [&binary[..5], &[("Content-Type", content)], &binary[6..7]].concat();
+            check(
+                EVENT,
+                &both,
+                Ok((r#"e1 /s order.paid Some("00-b")"#, r#"{"a": 1}"#)),
+            );
+            check(
+                "[1]",
+                &both,
+                Err("not a CloudEvent: invalid type: sequence, expected an object at line 1 column 0"),
+            );
+        }
     }
 
     #[test]

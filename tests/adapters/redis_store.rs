@@ -32,6 +32,7 @@ fn step(epoch: i64, from: u64, to: u64) -> Step {
         last: true,
         changelog: 100 + to as i64,
         stamp: 1_000 + to as i64,
+        clock: None,
     }
 }
 
@@ -129,7 +130,8 @@ async fn a_peek_asks_for_no_marker() {
     store.replicate(P, step(6, 10, 11), write).await.expect("written");
     let found = |value: Option<&'static [u8]>| {
         let value = value.map(Bytes::from_static);
-        Some(Peeked { value, stamp: 1_011 })
+        let (stamp, clock) = (1_011, None);
+        Some(Peeked { value, stamp, clock })
     };
     assert_eq!(
         store.peek(P, b"a").await.expect("an answer"),
@@ -390,6 +392,42 @@ async fn a_server_that_forgot_everything_is_noticed_and_rebuilt() {
         }
     );
     assert_eq!(values(&store, marker(6, 12), &["a"]).await, [Some(b"1".to_vec())]);
+}
+
+#[tokio::test]
+async fn a_peek_tells_the_owners_clock_where_it_stands_still() {
+    let store = ready().await;
+    let clock = async || {
+        store
+            .peek(P, b"a")
+            .await
+            .expect("an answer")
+            .expect("restored")
+            .clock
+    };
+    let set = |from, clock| Step {
+        clock,
+        ..step(5, from, from + 1)
+    };
+    assert_eq!(clock().await, None);
+    store
+        .replicate(P, set(10, Some(-7)), vec![])
+        .await
+        .expect("written");
+    assert_eq!(clock().await, Some(-7));
+    store.replicate(P, set(11, None), vec![]).await.expect("written");
+    assert_eq!(clock().await, None, "the next owner's goes on by itself");
+    store.claim(P, 6).await.expect("a claim");
+    let rebuilt = Step {
+        clock: Some(9),
+        ..step(6, 0, 13)
+    };
+    store.rebuild(P, rebuilt, vec![]).await.expect("a part");
+    let timers = store.swap(P, Step { part: 1, ..rebuilt }).await;
+    timers.expect("a swap");
+    assert_eq!(clock().await, Some(9));
+    store.claim(P, 7).await.expect("a claim");
+    assert_eq!(clock().await, Some(9), "until the next owner has written");
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ pub fn run(job: &Job) -> ExitCode {
 
 async fn copy(job: &Job) -> Result<(), LogError> {
     let stage = Stage {
-        cluster: Cluster::new(job.brokers.clone(), BTreeMap::new())?,
+        cluster: Cluster::new(job.brokers.clone(), BTreeMap::new()),
         application: job.application.clone(),
         stage: "copy".into(),
         instance: job.instance.clone(),

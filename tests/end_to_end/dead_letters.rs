@@ -1,7 +1,9 @@
 //! A record that cannot be read leaves byte for byte, and its partition goes on.
 
+use accrual::engine::partitioner::Partitioner;
 use serde_json::json;
 
+use crate::support::accrual::{run, succeed};
 use crate::support::deployment::Deployment;
 use crate::support::servers;
 use crate::support::stream::Stream;
@@ -137,4 +139,76 @@ fn is_letter_of(topics: &Topics, dead: &Incoming, fed: &Incoming) -> bool {
     dead.header("accrual-topic") == topics.name("order_events")
         && dead.header("accrual-partition") == fed.partition.to_string()
         && dead.header("accrual-offset") == fed.offset.to_string()
+}
+
+/// What is refused, and the partition of two that it must be on after a redrive.
+fn redriven(partitioner: Partitioner) -> Vec<(Outgoing, i32)> {
+    let told = paid();
+    let belongs = partitioner.place(b"A-1", 2);
+    let keyless = Outgoing {
+        key: None,
+        ..Outgoing::default()
+    };
+    let mut rows = Vec::new();
+    for partition in [0, 1] {
+        let unreadable = Outgoing::new("A-1", "[]").on(partition);
+        rows.push((unreadable, partition));
+        if belongs.is_some_and(|belongs| belongs != partition) {
+            let with_key = Outgoing::new("A-1", told.as_str()).on(partition);
+            let another_key = Outgoing::new("A-2", told.as_str()).on(partition);
+            let without_key = Outgoing {
+                value: Some(told.clone().into_bytes()),
+                ..keyless.clone().on(partition)
+            };
+            rows.extend([with_key, another_key, without_key].map(|row| (row, 1 - partition)));
+        }
+    }
+    rows
+}
+
+#[test]
+fn what_is_sent_back_goes_where_the_id_in_it_belongs() {
+    let redis = servers::redis();
+    for (partitioner, word) in [
+        (Partitioner::Murmur2, "murmur2"),
+        (Partitioner::Crc32, "crc32"),
+        (Partitioner::Any, "any"),
+    ] {
+        let mut deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 2);
+        let setting = ("ACCRUAL_TOPICS__PARTITIONER".to_owned(), word.to_owned());
+        deployment.settings.push(setting);
+        let topics = &deployment.topics;
+        let accrual = deployment.start();
+        accrual.set_clock(NOW);
+        let rows = redriven(partitioner);
+        for (number, (record, _)) in rows.iter().enumerate() {
+            let record = record.clone().header("x-row", number.to_string().as_bytes());
+            topics.produce("order_events", &record);
+        }
+        topics.flush();
+        deployment.wait_quiet(&[&accrual]);
+        assert_eq!(topics.read("dead_letters").len(), rows.len(), "{word}");
+
+        for command in ["list", "redrive"] {
+            let missing = run(&["dead-letters", command, "0:0", "1:99"], &deployment.settings);
+            let told = String::from_utf8_lossy(&missing.stderr);
+            assert_eq!(missing.status.code(), Some(1), "{command}: {told}");
+            assert!(told.contains("not among the dead letters"), "{command}: {told}");
+        }
+        let printed = succeed(&["dead-letters", "redrive", "--all"], &deployment.settings);
+        assert_eq!(printed, format!("{} sent back\n", rows.len()), "{word}");
+        let fed = topics.read("order_events");
+        for (number, (record, wanted)) in rows.iter().enumerate() {
+            let row = number.to_string();
+            let twice: Vec<_> = fed.iter().filter(|fed| fed.header("x-row") == row).collect();
+            assert_eq!(twice.len(), 2, "{word} {record:?}");
+            let on: Vec<i32> = twice.iter().map(|fed| fed.partition).collect();
+            let first = record.partition.expect("a partition");
+            let moved = if *wanted == first { [first; 2] } else { [0, 1] };
+            assert_eq!(on, moved, "{word} {record:?}");
+        }
+        deployment.wait_quiet(&[&accrual]);
+        let again = topics.read("dead_letters").len() - rows.len();
+        assert_eq!(again, 2, "{word}: the unreadable are refused again");
+    }
 }

@@ -13,6 +13,7 @@ version: 1
 effective_from: 2024-01-01T00:00:00Z
 timezone: Asia/Taipei
 currency: TWD
+labels: {owner: crm}
 accrual: {rate: {every: 100, points: 10}}
 issuance: {on: delivered, delay_days: 3}
 redemption: {points: 1, amount: 1, max_percent: 30, min_order: 1000}
@@ -36,10 +37,11 @@ fn created(order: &str, customer: Value) -> String {
     order_event("order.created", order, "2024-03-04T00:00:00Z", snapshot)
 }
 
-fn import() -> String {
+fn import(member: &str, expires_at: Option<&str>) -> String {
+    let data = json!({"shop_id": "acme", "member_id": member, "points": 250, "expires_at": expires_at});
     json!({
-        "specversion": "1.0", "id": "c1", "source": "/s", "type": "points.import", "subject": "m-1",
-        "time": "2024-03-04T00:00:00Z", "data": {"shop_id": "acme", "member_id": "m-1", "points": 250},
+        "specversion": "1.0", "id": format!("c-{member}"), "source": "/s", "type": "points.import",
+        "subject": member, "time": "2024-03-04T00:00:00Z", "data": data,
     })
     .to_string()
 }
@@ -62,9 +64,15 @@ fn orders_members_and_quotes_are_looked_up() {
     let rules = new_dir("lookups").join("rules.yaml");
     std::fs::write(&rules, RULES).expect("a writable temp dir");
     deployment.publish_rules(&rules);
+    let file = rules.to_str().expect("UTF-8");
+    let again = succeed(&["rules", "publish", file], &deployment.settings);
+    assert_eq!(again, "acme version 1 is published already\n");
+    let shown = succeed(&["rules", "show", "acme"], &deployment.settings);
+    assert!(shown.ends_with("\ttrue\t{\"owner\":\"crm\"}\n"), "{shown}");
     let accrual = deployment.start();
     accrual.set_clock("2024-03-04T00:00:00Z");
-    deployment.feed(&import(), None);
+    deployment.feed(&import("m-1", None), None);
+    deployment.feed(&import("m-3", Some("2024-06-01T00:00:00Z")), None);
     deployment.feed(&created("A-1", json!({"id": "m-1"})), None);
     deployment.feed(&created("A-2", Value::Null), None);
     let delivered = order_event("order.delivered", "A-1", "2024-03-04T00:00:00Z", json!({}));
@@ -84,7 +92,8 @@ fn orders_members_and_quotes_are_looked_up() {
     );
     let guest = json!({"outcome": "open", "reason": "guest", "member_id": null, "points": 0});
     check(&accrual, "/v1/shops/acme/orders/A-2", guest);
-    let before = json!({"balance": 250, "usable": 250, "pending": 100, "sequence": 1});
+    let now = "2024-03-04T00:00:00Z";
+    let before = json!({"balance": 250, "usable": 250, "pending": 100, "sequence": 1, "as_of": now});
     check(&accrual, "/v1/shops/acme/members/m-1", before);
     for path in ["/v1/shops/acme/orders/A-3", "/v1/shops/acme/members/m-2"] {
         assert_eq!(accrual.get(path).status, 404, "{path}");
@@ -102,6 +111,14 @@ fn orders_members_and_quotes_are_looked_up() {
             (Some(points), Some(limit)),
             "{got}"
         );
+    }
+
+    for subtotal in ["1_000", "+5.", "-1", ""] {
+        let answer = accrual.post(
+            "/v1/shops/acme/members/m-1/quote",
+            &json!({ "subtotal": subtotal }),
+        );
+        assert_eq!(answer.status, 400, "{subtotal}: {answer:?}");
     }
 
     deployment.run_until(&[&accrual], "2024-03-08T00:00:00Z");
@@ -131,6 +148,20 @@ fn orders_members_and_quotes_are_looked_up() {
         &deployment.settings,
     );
     assert!(quote.starts_with("300 points, worth 300.00 TWD"), "{quote}");
+    // By the clock of the rehearsal, not by the wall's, which is long past the expiry.
+    let words = succeed(&["explain", "member", "acme", "m-3"], &deployment.settings);
+    let as_of = "2024-03-07T00:00:00.001Z";
+    let told = format!("as of {as_of}\n  balance 250, usable 250,");
+    assert!(words.contains(&told), "{words}");
+    let quote = succeed(
+        &["quote", "acme", "m-3", "--subtotal", "1000", "--json"],
+        &deployment.settings,
+    );
+    let quote: Value = serde_json::from_str(&quote).expect("JSON");
+    assert_eq!(
+        quote,
+        json!({"points": 250, "amount": "250.00", "currency": "TWD", "limit": "balance", "as_of": as_of}),
+    );
     let unknown = run(&["explain", "order", "acme", "A-9"], &deployment.settings);
     assert_eq!(unknown.status.code(), Some(1));
 }

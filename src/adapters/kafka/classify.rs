@@ -66,9 +66,11 @@ pub(super) fn reading(what: &str, error: &KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(code) => reading_code(what, code),
         None => match error {
-            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) | KafkaError::Nul(_) => {
-                LogError::Fatal(format!("{what}: {error}"))
+            // What librdkafka says of a property may hold its value.
+            KafkaError::ClientConfig(_, _, name, _) => {
+                LogError::Fatal(format!("{what}: librdkafka does not take {name}"))
             }
+            KafkaError::ClientCreation(_) | KafkaError::Nul(_) => LogError::Fatal(format!("{what}: {error}")),
             _ => LogError::Retry(format!("{what}: {error}")),
         },
     }

@@ -9,6 +9,7 @@ mod namesake;
 mod outbox;
 mod poller;
 mod producer;
+pub mod properties;
 mod publish;
 mod queue;
 mod reader;

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use rdkafka::ClientConfig;
 
-use crate::engine::error::LogError;
-
 /// Below the session time-out, so that a frozen owner's transaction is gone before its
 /// partitions have a new owner (E6).
 pub const TRANSACTION_TIMEOUT_MS: u64 = 10_000;
@@ -26,36 +24,6 @@ const QUEUED_MAX_KBYTES: u64 = 16 * 1024;
 const PRODUCER_QUEUE_MESSAGES: u64 = 500_000;
 const PRODUCER_QUEUE_KBYTES: u64 = 256 * 1024;
 
-/// What the protocol depends on. A user who sets one of these is told so.
-const RESERVED: [&str; 26] = [
-    "acks",
-    "allow.auto.create.topics",
-    "auto.commit.enable",
-    "auto.offset.reset",
-    "batch.size",
-    "bootstrap.servers",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
-    "isolation.level",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "max.poll.interval.ms",
-    "message.max.bytes",
-    "metadata.broker.list",
-    "partition.assignment.strategy",
-    "partitioner",
-    "request.required.acks",
-    "session.timeout.ms",
-    "test.mock.num.brokers",
-    "transaction.timeout.ms",
-    "transactional.id",
-];
-
 /// A cluster and how to reach it.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -64,17 +32,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Refuses by name what the protocol depends on.
-    pub fn new(brokers: impl Into<String>, properties: BTreeMap<String, String>) -> Result<Self, LogError> {
-        let reserved = properties.keys().find(|name| RESERVED.contains(&name.as_str()));
-        match reserved {
-            Some(name) => Err(LogError::Fatal(format!(
-                "kafka.properties: {name} is not yours to set: the exactly-once protocol depends on it"
-            ))),
-            None => Ok(Self {
-                brokers: brokers.into(),
-                properties,
-            }),
+    /// `properties` are the user's: none of those that the clients below set themselves.
+    pub fn new(brokers: impl Into<String>, properties: BTreeMap<String, String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            properties,
         }
     }
 
@@ -197,20 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_protocol_depends_on_is_refused_by_name() {
-        for name in RESERVED {
-            let properties = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
-            let refused = Cluster::new("b:1", properties)
-                .map(|_| ())
-                .map_err(|e| e.to_string());
-            assert!(refused.is_err_and(|reason| reason.contains(name)), "{name}");
-        }
-    }
-
-    #[test]
     fn users_properties_win_over_defaults() {
         let properties = BTreeMap::from([("compression.type".to_owned(), "zstd".to_owned())]);
-        let cluster = Cluster::new("b:1", properties).expect("allowed");
+        let cluster = Cluster::new("b:1", properties);
         assert_eq!(cluster.producer("c").get("compression.type"), Some("zstd"));
         assert_eq!(cluster.producer("c").get("linger.ms"), Some("1"));
     }

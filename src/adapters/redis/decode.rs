@@ -87,11 +87,15 @@ impl Reply {
             return Ok(None);
         }
         let stamp = self.number()?;
+        let clock = match self.next()? {
+            Value::Nil => None,
+            clock => Some(number(Some(clock))?),
+        };
         let value = match self.next()? {
             Value::Nil => None,
             value => Some(bytes(Some(value))?.into()),
         };
-        Ok(Some(Peeked { value, stamp }))
+        Ok(Some(Peeked { value, stamp, clock }))
     }
 
     fn timers_here(&mut self) -> Result<Timers, StoreError> {

@@ -31,6 +31,14 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Empty where there is none.
+    pub(super) fn optional(&mut self, number: Option<i64>) -> &mut Self {
+        match number {
+            Some(number) => self.number(number),
+            None => self.bytes(b""),
+        }
+    }
+
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.cmd.arg(bytes);
         self

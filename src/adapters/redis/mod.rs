@@ -59,6 +59,8 @@ pub struct Peeked {
     pub value: Option<Bytes>,
     /// Wall time at which the replica was last brought up to date.
     pub stamp: Millis,
+    /// The owner's time then, where it stands still.
+    pub clock: Option<Millis>,
 }
 
 impl RedisStore {
@@ -145,6 +147,7 @@ impl RedisStore {
             .number(u8::from(step.last))
             .number(step.changelog)
             .number(step.stamp)
+            .optional(step.clock)
             .writes(&writes);
         Reply::of(self.connection.run(call).await?)?.timers()
     }
@@ -205,7 +208,8 @@ impl RedisStore {
             .number(step.to)
             .number(step.part)
             .number(step.changelog)
-            .number(step.stamp);
+            .number(step.stamp)
+            .optional(step.clock);
         Reply::of(self.connection.run(call).await?)?.timers()
     }
 

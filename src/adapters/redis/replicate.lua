@@ -3,10 +3,10 @@
 --
 -- KEYS  1 meta (hash)   2 state (hash)   3 timers (sorted set)   4 index (sorted set)
 -- ARGV  1 epoch   2 identity   3 batch before   4 batch after   5 part, from 0   6 "1" on the last part
---       7 changelog offset   8 stamp, ms
---       9..14 how many arguments follow for: HSET state, HDEL state, ZADD timers, ZREM timers,
+--       7 changelog offset   8 stamp, ms   9 owner's clock, ms ("" = no other than the stamp's)
+--       10..15 how many arguments follow for: HSET state, HDEL state, ZADD timers, ZREM timers,
 --             ZADD index, ZREM index
---       15.. those arguments, in that order
+--       16.. those arguments, in that order
 -- Returns  {"ok", timers pending, {first key, its wake}}
 --          {"fenced", epoch found}
 --          {"lost", what was found}
@@ -37,10 +37,11 @@ end
 if part <= reached then return done() end
 if part ~= reached + 1 then return {'lost', 'part ' .. tostring(reached) .. ' of batch ' .. ARGV[4]} end
 
-write(KEYS[2], KEYS[3], KEYS[4], 9)
+write(KEYS[2], KEYS[3], KEYS[4], 10)
 if ARGV[6] == '1' then
   redis.call('HDEL', KEYS[1], 'partial')
   redis.call('HSET', KEYS[1], 'batch', ARGV[4], 'changelog', ARGV[7], 'stamp', ARGV[8])
+  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[9]) else redis.call('HDEL', KEYS[1], 'clock') end
 else
   redis.call('HSET', KEYS[1], 'partial', ARGV[4] .. ':' .. ARGV[5])
 end

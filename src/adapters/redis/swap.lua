@@ -4,6 +4,7 @@
 -- KEYS  1 meta (hash)   2 state   3 timers   4 index
 --       5 shadow marker (string)   6 shadow state   7 shadow timers   8 shadow index
 -- ARGV  1 epoch   2 identity   3 target batch   4 number of parts written   5 changelog offset   6 stamp, ms
+--       7 owner's clock, ms ("" = no other than the stamp's)
 -- Returns  {"ok", timers pending, {first key, its wake}}
 --          {"fenced", epoch found}
 --          {"lost", what was found}
@@ -35,4 +36,5 @@ end
 redis.call('UNLINK', KEYS[5])
 redis.call('HDEL', KEYS[1], 'partial')
 redis.call('HSET', KEYS[1], 'batch', ARGV[3], 'changelog', ARGV[5], 'stamp', ARGV[6])
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[7]) else redis.call('HDEL', KEYS[1], 'clock') end
 return done()

@@ -119,6 +119,7 @@ where
                 last: part + 1 == parts,
                 changelog: owned.changelog,
                 stamp: self.clock.wall(),
+                clock: self.clock.standing().map(|now| now.max(decision.clock)),
             };
             let mut backoff = self.spec.limits.backoff_min_ms;
             timers = loop {

@@ -3,6 +3,7 @@
 //! Everything that is wrong with a document is told at once, with its line. What is not named
 //! in the contract is refused, so that a misspelt field cannot silently mean its default.
 
+mod json;
 mod node;
 mod read;
 mod section;
@@ -12,6 +13,7 @@ mod write;
 use serde::Deserialize;
 
 use super::envelope::{Envelope, EnvelopeError};
+use super::object::Object;
 use super::order_event::{self, OrderEventError};
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::StatusChange;
@@ -26,7 +28,7 @@ pub use write::to_json;
 pub struct RuleError {
     /// From 1; 0 where it is not known (JSON).
     pub line: usize,
-    /// Path of the field, as `accrual.rate.every`; empty for the document.
+    /// Path of the field, as `accrual.rate.every`; `document` for the whole.
     pub field: String,
     pub wrong: String,
     pub remedy: String,
@@ -37,6 +39,8 @@ pub struct RuleError {
 pub struct Document {
     /// Where it begins.
     pub line: usize,
+    /// Where its `version` stands.
+    pub version_line: usize,
     pub read: Result<RuleVersion, Vec<RuleError>>,
 }
 
@@ -65,17 +69,35 @@ pub enum RuleEventError {
     Json(String),
     #[error(transparent)]
     Field(#[from] OrderEventError),
-    #[error("{}", .0.iter().map(|e| format!("data.{}: {}", e.field, e.wrong)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", .0.iter().map(told).collect::<Vec<_>>().join("; "))]
     Rules(Vec<RuleError>),
+}
+
+fn told(error: &RuleError) -> String {
+    let RuleError { field, wrong, .. } = error;
+    match field.as_str() {
+        node::DOCUMENT => format!("data: {wrong}"),
+        field => format!("data.{field}: {wrong}"),
+    }
 }
 
 /// All documents of a YAML (or JSON) file. A text that is not YAML is one faulty document.
 pub fn read_yaml(text: &str) -> Vec<Document> {
-    match node::from_yaml(text) {
+    let json = text
+        .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+        .starts_with('{')
+        .then(|| json::from_text(text.trim_start_matches('\u{feff}')))
+        .flatten();
+    let nodes = match json {
+        Some(node) => node.map(|node| vec![node]),
+        None => node::from_yaml(text),
+    };
+    match nodes {
         Ok(nodes) => nodes
             .iter()
             .map(|node| Document {
                 line: node.line,
+                version_line: node.line_of("version"),
                 read: read::rule_version(node),
             })
             .collect(),
@@ -89,6 +111,7 @@ pub fn read_yaml(text: &str) -> Vec<Document> {
             };
             vec![Document {
                 line,
+                version_line: line,
                 read: Err(vec![error]),
             }]
         }
@@ -137,7 +160,8 @@ fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
         shop_id: Option<String>,
         status: Option<String>,
     }
-    let data: Data = serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+    let Object(data): Object<Data> =
+        serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
     let shop_id = order_event::id("data.shop_id", data.shop_id.as_deref())?.to_owned();
     let status = match data.status.as_deref() {
         Some("open") => ShopStatus::Open,

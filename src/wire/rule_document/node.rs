@@ -1,11 +1,13 @@
 //! A rule document as a tree of texts, from YAML or JSON. Nothing is made a number here, so
 //! `00:00`, `12-31` and `0.10` stay what was written.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 /// Sections within sections.
-const DEPTH_MAX: usize = 32;
+pub const DEPTH_MAX: usize = 32;
 
 /// A value and the line it stands on, from 1; 0 where that is not known.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,13 +23,15 @@ pub enum Value {
         text: String,
         quoted: bool,
     },
+    /// A JSON number with a fraction, which went through a float: its digits are not known.
+    Fraction(Number),
     List(Vec<Node>),
     /// Keys with their lines, in order.
     Map(Vec<(String, usize, Node)>),
 }
 
 /// Where no key can be named.
-const DOCUMENT: &str = "document";
+pub const DOCUMENT: &str = "document";
 
 /// What stops a document from being read at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +63,39 @@ pub fn from_yaml(text: &str) -> Result<Vec<Node>, NotReadable> {
     }
 }
 
+/// Something that is wrong with a document as a whole.
+pub fn not_readable(line: usize, wrong: &str) -> NotReadable {
+    NotReadable {
+        line,
+        field: DOCUMENT.to_owned(),
+        wrong: wrong.to_owned(),
+    }
+}
+
+/// A key stands in a map once.
+pub fn add_field(
+    fields: &mut Vec<(String, usize, Node)>,
+    key: String,
+    line: usize,
+    value: Node,
+) -> Result<(), NotReadable> {
+    if fields.iter().any(|(known, _, _)| *known == key) {
+        return Err(NotReadable {
+            line,
+            field: key,
+            wrong: "stands here twice".to_owned(),
+        });
+    }
+    fields.push((key, line, value));
+    Ok(())
+}
+
 pub fn from_json(json: &Json) -> Node {
     let plain = |text: String| Value::Scalar { text, quoted: false };
     let value = match json {
         Json::Null => Value::Null,
         Json::Bool(yes) => plain(yes.to_string()),
-        // A number with a fraction went through a float: what was written is not known.
-        Json::Number(number) if number.is_f64() => plain(format!("{number} (a JSON number with a fraction)")),
+        Json::Number(number) if number.is_f64() => Value::Fraction(number.clone()),
         Json::Number(number) => plain(number.to_string()),
         Json::String(text) => Value::Scalar {
             text: text.clone(),
@@ -83,7 +113,16 @@ pub fn from_json(json: &Json) -> Node {
 }
 
 impl Node {
-    /// As JSON, for what is kept and not read.
+    /// Where a key stands; of one that is not there, where the map begins.
+    pub fn line_of(&self, key: &str) -> usize {
+        let Value::Map(fields) = &self.value else {
+            return self.line;
+        };
+        let field = fields.iter().find(|(known, _, _)| known == key);
+        field.map_or(self.line, |(_, line, _)| *line)
+    }
+
+    /// As JSON, for what is kept and not read. Keys are put in order: theirs says nothing.
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::Null => Json::Null,
@@ -93,12 +132,14 @@ impl Node {
                 text => text.parse::<i64>().map_or_else(|_| Json::from(text), Json::from),
             },
             Value::Scalar { text, quoted: true } => Json::from(text.as_str()),
+            Value::Fraction(number) => Json::Number(number.clone()),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
             Value::Map(fields) => {
                 let fields = fields
                     .iter()
                     .map(|(key, _, value)| (key.clone(), value.to_json()));
-                Json::Object(fields.collect())
+                let sorted: BTreeMap<_, _> = fields.collect();
+                Json::Object(sorted.into_iter().collect())
             }
         }
     }
@@ -112,24 +153,17 @@ impl<'a> Events<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), NotReadable> {
         match self.parser.next() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(NotReadable {
-                line: error.marker().line(),
-                field: DOCUMENT.to_owned(),
-                wrong: format!("not YAML: {}", error.info()),
-            }),
+            Some(Err(error)) => Err(not_readable(
+                error.marker().line(),
+                &format!("not YAML: {}", error.info()),
+            )),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, NotReadable> {
         let line = span.start.line();
-        let wrong = |wrong: &str| {
-            Err(NotReadable {
-                line,
-                field: DOCUMENT.to_owned(),
-                wrong: wrong.to_owned(),
-            })
-        };
+        let wrong = |wrong: &str| Err(not_readable(line, wrong));
         if depth > DEPTH_MAX {
             return wrong("too deep");
         }
@@ -182,25 +216,11 @@ impl<'a> Events<'a> {
             let (key, line) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Value::Map(fields)),
                 (Event::Scalar(key, _, _, None), span) => (key.into_owned(), span.start.line()),
-                (_, span) => {
-                    let wrong = "a key must be a plain word".to_owned();
-                    return Err(NotReadable {
-                        line: span.start.line(),
-                        field: DOCUMENT.to_owned(),
-                        wrong,
-                    });
-                }
+                (_, span) => return Err(not_readable(span.start.line(), "a key must be a plain word")),
             };
-            if fields.iter().any(|(known, _, _)| *known == key) {
-                return Err(NotReadable {
-                    line,
-                    field: key,
-                    wrong: "stands here twice".to_owned(),
-                });
-            }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
-            fields.push((key, line, value));
+            add_field(&mut fields, key, line, value)?;
         }
     }
 }

@@ -58,7 +58,7 @@ fn version(root: &mut Section<'_>, found: &mut Findings) -> Option<RuleVersion> 
     };
     let require_login = root.bool("require_login", true, found);
     let accrual = root.section("accrual", found);
-    if accrual.is_none() {
+    if root.get("accrual").is_none() {
         found.add(
             root.line,
             "accrual",
@@ -199,7 +199,7 @@ fn read_earning(parent: &mut Section<'_>, required: bool, found: &mut Findings) 
         (Some(rate), None) => read_rate(rate, found),
         (None, Some(threshold)) => read_threshold(threshold, found),
         (None, None) => {
-            if required {
+            if required && parent.get("rate").is_none() && parent.get("threshold").is_none() {
                 let path = parent.path("rate");
                 found.add(parent.line, &path, "is missing", "add rate or threshold");
             }

@@ -4,7 +4,7 @@ use chrono::NaiveTime;
 use rust_decimal::Decimal;
 
 use super::RuleError;
-use super::node::{Node, Value};
+use super::node::{self, Node, Value};
 use crate::domain::money;
 use crate::wire::local_time;
 
@@ -61,12 +61,20 @@ impl<'a> Section<'a> {
 
     fn at(node: &'a Node, path: String, pointer: String, found: &mut Findings) -> Option<Self> {
         let Value::Map(fields) = &node.value else {
-            found.add(
-                node.line,
-                &path,
-                "is not a section",
-                "write its fields below it, indented",
-            );
+            match path.as_str() {
+                "" => found.add(
+                    node.line,
+                    node::DOCUMENT,
+                    "is not a rule document",
+                    "write its fields as `shop_id: acme`",
+                ),
+                path => found.add(
+                    node.line,
+                    path,
+                    "is not a section",
+                    "write its fields below it, indented",
+                ),
+            }
             return None;
         };
         Some(Self {
@@ -263,6 +271,11 @@ pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option
 fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {
     match &node.value {
         Value::Scalar { text, .. } if !text.is_empty() => Some(text),
+        Value::Fraction(number) => {
+            let wrong = format!("{number} is a JSON number with a fraction");
+            found.add(node.line, path, wrong, "write it in quotes");
+            None
+        }
         _ => {
             found.add(node.line, path, "is not a single value", "write one value");
             None

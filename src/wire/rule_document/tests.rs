@@ -103,7 +103,7 @@ fn everything_is_read_and_written_back() {
         at: rules.issuance.terms.at,
     };
     assert_eq!(rules.issuance.by_channel["pos"], pos);
-    assert_eq!(rules.annotations["/labels"], r#"{"owner":"crm","level":3}"#);
+    assert_eq!(rules.annotations["/labels"], r#"{"level":3,"owner":"crm"}"#);
     assert_eq!(rules.annotations["/accrual/x-why"], r#""because""#);
     assert_eq!(rules.annotations["/accrual/tiers/gold/x-a~1b"], "1");
     for text in [FULL, SMALL] {
@@ -249,6 +249,96 @@ fn json_numbers_with_fractions_are_refused() {
     let json = to_json(&one(SMALL).unwrap()).replace(r#""every":"100""#, r#""every":0.1"#);
     let errors = read_json(&serde_json::from_str(&json).unwrap()).unwrap_err();
     assert_eq!(errors[0].field, "accrual.rate.every");
+    assert_eq!(errors[0].wrong, "0.1 is a JSON number with a fraction");
+}
+
+#[test]
+fn what_is_kept_is_the_same_whatever_the_order_of_its_keys() {
+    let with = |labels: &str| {
+        let json = to_json(&one(SMALL).unwrap());
+        let json = format!("{},\"labels\":{labels}}}", &json[..json.len() - 1]);
+        read_json(&serde_json::from_str(&json).unwrap()).unwrap()
+    };
+    let rules = with(r#"{"b":[{"d":2.5,"c":null}],"a":1}"#);
+    assert_eq!(rules, with(r#"{"a":1,"b":[{"c":null,"d":2.5}]}"#));
+    let kept = r#"{"a":1,"b":[{"c":null,"d":2.5}]}"#;
+    assert_eq!(rules.annotations["/labels"], kept);
+    assert_eq!(
+        read_json(&serde_json::from_str(&to_json(&rules)).unwrap()),
+        Ok(rules)
+    );
+}
+
+#[test]
+fn json_files_are_read_as_json() {
+    let small = to_json(&one(SMALL).unwrap());
+    let emoji = "\u{1f600}";
+    let escaped = small.replace("acme", r"\ud83d\ude00\/");
+    assert_eq!(one(&escaped).unwrap().shop_id, format!("{emoji}/"));
+    let tabs = small.replace(':', ":\t").replace("T00:\t00:\t00", "T00:00:00");
+    let tabs = tabs
+        .replace("23:\t59", "23:59")
+        .replace("09:\t00", "09:00")
+        .replace("16:\t00:\t00", "16:00:00");
+    assert_eq!(one(&format!("\u{feff}\r\n\t{tabs}\n")), one(SMALL));
+    let numbers = small.replace(r#""every":"100""#, r#""every":0.50"#);
+    assert_eq!(
+        one(&numbers).unwrap(),
+        one(&SMALL.replace("100", "0.50")).unwrap()
+    );
+    // In braces, but no JSON.
+    assert!(one(&format!("{{{}}}", "shop_id: acme, version: 1")).is_err());
+    let line = |text: &str| {
+        let errors = one(text).unwrap_err();
+        (errors[0].line, errors[0].field.clone(), errors[0].wrong.clone())
+    };
+    let wrong = |line, field: &str, wrong: &str| (line, field.to_owned(), wrong.to_owned());
+    let lines = small.replace(",\"", ",\n\"");
+    assert_eq!(
+        line(&lines.replace("\"timezone\":\"", "\"timezone\":\"X")),
+        wrong(4, "timezone", "XAsia/Taipei is not a time zone"),
+    );
+    assert_eq!(
+        line(&lines.replace("\"timezone\"", "\"version\":2,\"timezone\"")),
+        wrong(4, "version", "stands here twice"),
+    );
+    let deep = format!(
+        "{},\"x-a\":{}{}}}",
+        &small[..small.len() - 1],
+        "[".repeat(40),
+        "]".repeat(40)
+    );
+    assert_eq!(line(&deep), wrong(1, "document", "too deep"));
+}
+
+#[test]
+fn what_is_no_section_is_told_once() {
+    for (text, wanted) in [
+        ("- 1\n", vec!["document: is not a rule document"]),
+        ("rules\n", vec!["document: is not a rule document"]),
+    ] {
+        let told = one(text).unwrap_err();
+        let told: Vec<String> = told.iter().map(|e| format!("{}: {}", e.field, e.wrong)).collect();
+        assert_eq!(told, wanted, "{text}");
+    }
+    for (from, to, field) in [
+        (
+            "accrual:\n  rate: {every: 100, points: 1}",
+            "accrual: []",
+            "accrual",
+        ),
+        ("{every: 100, points: 1}", "5", "accrual.rate"),
+    ] {
+        let errors = one(&SMALL.replace(from, to)).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        assert_eq!(errors[0].field, field);
+        assert_eq!(errors[0].wrong, "is not a section");
+    }
+    let errors = one(&format!("{SMALL}  tears: {{}}\n")).unwrap_err();
+    assert_eq!(
+        errors[0].remedy,
+        "known here: enabled, base, rate, threshold, tiers"
+    );
 }
 
 #[test]
@@ -291,6 +381,11 @@ fn events_of_the_rules_topic() {
         "shop.status_changed",
         r#"{"status":"open"}"#,
         "data.shop_id: missing",
+    );
+    check(
+        "shop.status_changed",
+        r#"["acme","resting"]"#,
+        "data: invalid type: sequence, expected an object at line 1 column 0",
     );
     check("order.paid", "{}", "type: order.paid is not a rule event");
 }
