@@ -13,6 +13,8 @@ pub struct Due<'a> {
     pub cause_id: &'a str,
     pub traceparent: Option<&'a str>,
     pub rules: &'a RuleVersion,
+    /// The version that took over, if it is not the bound one.
+    pub takeover: Option<&'a Published>,
 }
 
 /// The first of what the bound version and each that takes over from it say. A trigger before
@@ -29,10 +31,11 @@ pub fn due<'a>(facts: &'a Facts, shop_id: &str, bound: &'a Published, book: &'a 
         let until = takeovers
             .get(i)
             .map_or(Instant(i64::MAX), |next| next.counts_from());
-        for candidate in candidates(facts, &version.rules, from, until)
+        for mut candidate in candidates(facts, &version.rules, from, until)
             .into_iter()
             .flatten()
         {
+            candidate.takeover = i.checked_sub(1).map(|_| version);
             if first.as_ref().is_none_or(|first: &Due| candidate.at < first.at) {
                 first = Some(candidate);
             }
@@ -60,6 +63,7 @@ fn candidates<'a>(
             cause_id: &told.event_id,
             traceparent: told.traceparent.as_deref(),
             rules,
+            takeover: None,
         };
         (met < until).then_some(due)
     };

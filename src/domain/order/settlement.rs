@@ -11,10 +11,20 @@ use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Outcome};
 use crate::domain::rules::book::{Published, RuleBook};
 use crate::domain::rules::model::{ExpiryBind, Extent, RuleVersion, ShopStatus, WhileResting};
+use crate::domain::short_text::ShortText;
+
+/// A version that set an order's first due time when it was published.
+struct Takeover {
+    version: u32,
+    published: Instant,
+    /// The event that its trigger was told by.
+    cause_id: ShortText,
+}
 
 impl Order {
     /// Looks at the due time again. A cancellation ends the order at once; a due time ahead
-    /// is told when an event has changed it or the points expected.
+    /// is told when an event has changed it or the points expected, or when a version that took
+    /// over has set the first one.
     pub(super) fn look_ahead(
         &mut self,
         key: OrderKey<'_>,
@@ -26,7 +36,9 @@ impl Order {
         if self.end_if_cancelled(key, bound, book, out) {
             return;
         }
-        let due_at = self.due(key, bound, book).map(|due| due.at);
+        let due = self.due(key, bound, book);
+        let due_at = due.map(|due| due.at);
+        let takeover = due.and_then(|due| self.first_by_takeover(due));
         let before = (self.due_at, self.expected);
         self.due_at = due_at;
         // Arrivals are whole milliseconds: a due time within the one of its event is not ahead.
@@ -37,19 +49,45 @@ impl Order {
         };
         let expected = self.expected_points(key, bound, book, ahead);
         self.expected = Some(expected);
-        if let Some((event, _)) = event
-            && expected > 0
-            && before != (self.due_at, self.expected)
-        {
-            let body = Body::Pending {
-                points: expected,
-                due_at: ahead,
-            };
-            let cause = CausedBy::from(event);
-            let parts = [cause.source, cause.id];
-            let pending = self.outcome(key, "pending", &parts, "pending", event.time, cause, body);
-            out.outcomes.push(pending);
+        if expected == 0 {
+            return;
         }
+        let body = Body::Pending {
+            points: expected,
+            due_at: ahead,
+        };
+        match (event, takeover) {
+            (Some((event, _)), _) if before != (self.due_at, self.expected) => {
+                let cause = CausedBy::from(event);
+                let parts = [cause.source, cause.id];
+                let pending = self.outcome(key, "pending", &parts, "pending", event.time, cause, body);
+                out.outcomes.push(pending);
+            }
+            (None, Some(takeover)) if ahead > takeover.published => {
+                let cause = CausedBy {
+                    id: &takeover.cause_id,
+                    source: "",
+                    traceparent: None,
+                };
+                // One part more than for an event.
+                let parts = ["takeover", &takeover.version.to_string(), ""];
+                let at = takeover.published;
+                out.outcomes
+                    .push(self.outcome(key, "pending", &parts, "pending", at, cause, body));
+            }
+            _ => {}
+        }
+    }
+
+    /// The version that sets the first due time of an order by taking over from the bound one.
+    fn first_by_takeover(&self, due: Due<'_>) -> Option<Takeover> {
+        let version = due.takeover?;
+        let is_first = self.due_at.is_none() && matches!(self.progress, Progress::Open);
+        is_first.then(|| Takeover {
+            version: version.rules.version,
+            published: version.published,
+            cause_id: due.cause_id.into(),
+        })
     }
 
     /// Decides at the due time: issues, withholds, or waits for the shop to open.
@@ -193,6 +231,7 @@ impl Order {
             cause_id: &opens.event_id,
             traceparent: None,
             rules,
+            takeover: None,
         })
     }
 
