@@ -116,11 +116,8 @@ impl<'a> Lines<'a> {
             match source.peek(self.readers)? {
                 None => {}
                 Some(Read::Malformed { .. }) => return Ok(source.ahead.pop_front()),
-                Some(Read::Line(line)) => {
-                    if first.is_none_or(|(earliest, _)| line.at < earliest) {
-                        first = Some((line.at, at));
-                    }
-                }
+                Some(Read::Line(line)) if first.is_some_and(|(earliest, _)| earliest <= line.at) => {}
+                Some(Read::Line(line)) => first = Some((line.at, at)),
             }
         }
         Ok(first.and_then(|(_, at)| self.sources[at].ahead.pop_front()))
