@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrual::adapters::kafka::{Created, KafkaLog, Publisher, Stage, TableReader, TopicSpec, end_process};
 use accrual::engine::error::{LogError, Refusal};
-use accrual::engine::ports::{Log, Producer, Record};
+use accrual::engine::ports::{Bounds, Log, Producer, Record};
 use accrual::engine::processor::GlobalTable;
 
 use super::kafka_support::{PATIENCE, Raw, World, changelog_to, join, offsets, out, transaction};
@@ -64,6 +64,22 @@ async fn a_changelog_is_read_in_chunks_across_aborted_transactions() {
             3
         );
     }
+}
+
+/// A broker that has just started may tell a topic without some of its partitions; a topic that
+/// grows looks the same to who has asked before.
+#[tokio::test]
+async fn a_partition_that_was_not_known_is_asked_for_anew() {
+    let world = World::new(1).await;
+    let log = world.log("one");
+    let empty = Bounds { start: 0, end: 0 };
+    assert_eq!(log.input_bounds(0).await.expect("bounds"), empty);
+    world.grow(&world.input, 2).await;
+    let deadline = Instant::now() + PATIENCE;
+    while world.log("two").input_bounds(1).await.is_err() {
+        assert!(Instant::now() < deadline, "the broker does not know it");
+    }
+    assert_eq!(log.input_bounds(1).await.expect("bounds"), empty);
 }
 
 #[tokio::test]

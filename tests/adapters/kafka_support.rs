@@ -12,6 +12,9 @@ use accrual::engine::ports::{
     ChangelogChunk, Input, InputEvent, Log, OutRecord, Record, Released, Transaction,
 };
 use bytes::Bytes;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use super::{fresh, servers};
@@ -77,6 +80,16 @@ impl World {
 
     pub fn log(&self, instance: &str) -> KafkaLog {
         KafkaLog::new(self.stage(instance), end_process()).expect("a log")
+    }
+
+    /// Gives a topic more partitions.
+    pub async fn grow(&self, topic: &str, partitions: usize) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &servers::kafka().brokers);
+        let admin: AdminClient<DefaultClientContext> = config.create().expect("an admin");
+        let more = NewPartitions::new(topic, partitions);
+        let done = admin.create_partitions([&more], &AdminOptions::new()).await;
+        assert_eq!(done.expect("an answer"), [Ok(topic.to_owned())]);
     }
 
     /// Writes `count` records to each input partition.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 
 use crate::engine::error::LogError;
@@ -24,6 +25,8 @@ const COMMITTED_TIMEOUT_MS: u64 = 15_000;
 const UNSTABLE_MAX_MS: u64 = 40_000;
 /// A call that brings nothing for so long is given up, and made again by the engine.
 const SILENCE_MAX_MS: u64 = 20_000;
+/// Looks at an unstable offset that lie further apart are not of one hang.
+const LOOKS_APART_MAX_MS: u64 = 60_000;
 const POLL_MS: i32 = 200;
 
 /// Blocking: to be called where blocking is allowed.
@@ -35,8 +38,14 @@ pub(super) struct Reader {
     asking: Connection,
     /// Opened when it is first needed.
     reading: Mutex<Option<Arc<Reading>>>,
-    /// Since when a partition's committed offset is not stable.
-    unstable_since: Mutex<BTreeMap<Partition, Instant>>,
+    /// Partitions whose committed offset was not stable when it was last asked for.
+    unstable: Mutex<BTreeMap<Partition, Unstable>>,
+}
+
+#[derive(Clone, Copy)]
+struct Unstable {
+    since: Instant,
+    looked: Instant,
 }
 
 struct Reading {
@@ -90,7 +99,7 @@ impl Reader {
             config: config.clone(),
             asking: Connection::open(config)?,
             reading: Mutex::default(),
-            unstable_since: Mutex::default(),
+            unstable: Mutex::default(),
         })
     }
 
@@ -99,42 +108,57 @@ impl Reader {
     pub(super) fn bounds(&self, topic: &str, partition: Partition) -> Result<Bounds, LogError> {
         self.asking.drain_events();
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
-        let (start, end) = self
-            .asking
-            .client
-            .fetch_watermarks(topic, partition, timeout)
-            .map_err(|e| classify::reading(&format!("bounds of {topic}-{partition}"), &e))?;
+        let ask = || self.asking.client.fetch_watermarks(topic, partition, timeout);
+        let what = || format!("bounds of {topic}-{partition}");
+        let answer = match ask() {
+            // A broker that has just started may tell a topic without some of its partitions.
+            // librdkafka keeps that for minutes, unless it is asked to ask again.
+            Err(e) if e.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition) => {
+                tracing::warn!(topic, partition, "not among the known partitions; asked for anew");
+                self.partitions(topic)?;
+                ask()
+            }
+            answer => answer,
+        };
+        let (start, end) = answer.map_err(|e| classify::reading(&what(), &e))?;
         Ok(Bounds { start, end })
     }
 
     /// The group's committed offset. A read_committed consumer asks for stable offsets, and
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
     pub(super) fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
-        let since = *lock(&self.unstable_since)
-            .entry(partition)
-            .or_insert_with(Instant::now);
+        let begun = Instant::now();
         self.asking.drain_events();
         let stable = committed(&self.asking.client, topic, partition);
-        let hangs = since.elapsed() > Duration::from_millis(UNSTABLE_MAX_MS);
-        if matches!(stable, Err(LogError::Retry(_))) {
-            if !hangs {
-                return stable;
-            }
-            tracing::warn!(
-                topic,
-                partition,
-                "an offset hangs in a transaction that is long over; passed by"
-            );
-            let mut config = self.config.clone();
-            config.set("isolation.level", "read_uncommitted");
-            let found = committed(&Connection::open(&config)?.client, topic, partition);
-            if found.is_ok() {
-                lock(&self.unstable_since).remove(&partition);
-            }
-            return found;
+        if !matches!(stable, Err(LogError::Retry(_))) {
+            lock(&self.unstable).remove(&partition);
+            return stable;
         }
-        lock(&self.unstable_since).remove(&partition);
-        stable
+        if self.unstable_since(partition, begun).elapsed() <= Duration::from_millis(UNSTABLE_MAX_MS) {
+            return stable;
+        }
+        tracing::warn!(
+            topic,
+            partition,
+            "an offset hangs in a transaction that is long over; passed by"
+        );
+        let mut config = self.config.clone();
+        config.set("isolation.level", "read_uncommitted");
+        committed(&Connection::open(&config)?.client, topic, partition)
+    }
+
+    /// Since when an offset hangs that was not stable from `begun` until now. A hang outlives its
+    /// being passed by: who has to try again does not wait as long again.
+    fn unstable_since(&self, partition: Partition, begun: Instant) -> Instant {
+        let mut unstable = lock(&self.unstable);
+        let known = unstable
+            .get(&partition)
+            .copied()
+            .filter(|known| begun.duration_since(known.looked) <= Duration::from_millis(LOOKS_APART_MAX_MS));
+        let since = known.map_or(begun, |known| known.since);
+        let looked = Instant::now();
+        unstable.insert(partition, Unstable { since, looked });
+        since
     }
 
     /// How many partitions a topic has.
