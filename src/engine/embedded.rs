@@ -21,7 +21,8 @@ pub struct Embedded<'a, P: Processor> {
     processor: &'a P,
     desk: Desk<'a, P>,
     timers: BTreeSet<(Millis, Key)>,
-    index: BTreeSet<Key>,
+    /// What scans and nudges find, in order, from the first of them on.
+    index: Option<BTreeSet<Key>>,
     /// States that wait for nothing, as they would be stored: a tenth of the memory.
     asleep: KeyMap<Bytes>,
     /// Where they lie side by side: among what comes and goes they would scatter it all over the
@@ -38,7 +39,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
             processor,
             desk,
             timers: BTreeSet::new(),
-            index: BTreeSet::new(),
+            index: None,
             asleep: KeyMap::default(),
             bed: BytesMut::with_capacity(BED_BYTES),
             table: -1,
@@ -94,7 +95,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
         self.desk.slots.get(key)?.state.as_ref()
     }
 
-    fn scan(&self, key: &Key) -> Vec<Key> {
+    fn scan(&mut self, key: &Key) -> Vec<Key> {
         let state = self.desk.slots.get(key).and_then(|slot| slot.state.as_ref());
         let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) else {
             return Vec::new();
@@ -102,12 +103,16 @@ impl<'a, P: Processor> Embedded<'a, P> {
         self.behind(&scan.prefix, scan.after.as_ref(), scan.limit)
     }
 
-    fn behind(&self, prefix: &Bytes, after: Option<&Key>, limit: usize) -> Vec<Key> {
+    fn behind(&mut self, prefix: &Bytes, after: Option<&Key>, limit: usize) -> Vec<Key> {
+        let slots = &self.desk.slots;
+        let index = self.index.get_or_insert_with(|| {
+            let indexed = slots
+                .iter()
+                .filter(|(_, slot)| slot.held.is_some_and(|held| held.indexed));
+            indexed.map(|(key, _)| key.clone()).collect()
+        });
         let from = after.unwrap_or(prefix);
-        let range = self
-            .index
-            .range(from.clone()..)
-            .skip_while(|key| Some(*key) == after);
+        let range = index.range(from.clone()..).skip_while(|key| Some(*key) == after);
         range
             .take_while(|key| key.starts_with(prefix))
             .take(limit)
@@ -122,7 +127,10 @@ impl<'a, P: Processor> Embedded<'a, P> {
         self.desk.timers_fired.clear();
         match result {
             // What timers decided before a refused event goes out with what comes next.
-            Ok(()) => Ok(std::mem::take(&mut self.desk.effects).records),
+            Ok(()) => {
+                self.desk.effects.counts.clear();
+                Ok(std::mem::take(&mut self.desk.effects.records))
+            }
             Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
         }
     }
@@ -146,10 +154,12 @@ impl<'a, P: Processor> Embedded<'a, P> {
                 self.timers.insert((wake, key.clone()));
             }
         }
-        match (before.indexed, after.indexed) {
-            (false, true) => drop(self.index.insert(key.clone())),
-            (true, false) => drop(self.index.remove(key)),
-            _ => {}
+        if let Some(index) = &mut self.index {
+            match (before.indexed, after.indexed) {
+                (false, true) => drop(index.insert(key.clone())),
+                (true, false) => drop(index.remove(key)),
+                _ => {}
+            }
         }
         if after == Held::default() {
             self.lay_to_sleep(key);

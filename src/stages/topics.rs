@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::domain::entry::Entry;
 use crate::domain::outcome::{Body, Movement, Outcome};
+use crate::domain::short_text::ShortText;
 use crate::engine::ports::{Header, Partition};
 use crate::engine::processor::Effects;
 use crate::metrics::{
@@ -66,9 +67,14 @@ pub fn ledger_key(entry: &Entry) -> Bytes {
     }
 }
 
-/// Key of an order's or a member's state.
+/// Key of an order's or a member's state. Short ones lie beside their count of users, so that
+/// whoever compares or copies one has all of it in one place.
 pub fn key(shop_id: &str, id: &str) -> Bytes {
-    Bytes::from([shop_id.as_bytes(), &[0], id.as_bytes()].concat())
+    let mut key = ShortText::with_capacity(shop_id.len() + 1 + id.len());
+    key.push_str(shop_id);
+    key.push('\0');
+    key.push_str(id);
+    Bytes::from_owner(key)
 }
 
 /// Key of a shop's broadcasts. No member has it, for an id holds no zero byte.
@@ -83,9 +89,7 @@ pub fn shop_prefix(shop_id: &str) -> Bytes {
 
 /// Shop and member (or order) of a key; `None` for a key that [`key`] did not make.
 pub fn parts(key: &[u8]) -> Option<(&str, &str)> {
-    let at = key.iter().position(|byte| *byte == 0)?;
-    let (shop, id) = (&key[..at], &key[at + 1..]);
-    Some((std::str::from_utf8(shop).ok()?, std::str::from_utf8(id).ok()?))
+    std::str::from_utf8(key).ok()?.split_once('\0')
 }
 
 fn count(outcome: &Outcome, effects: &mut Effects) {
