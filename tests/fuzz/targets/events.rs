@@ -5,7 +5,7 @@
 mod shop;
 
 use accrual::engine::ports::Record;
-use accrual::wire::head;
+use accrual::wire::envelope;
 use libfuzzer_sys::fuzz_target;
 use shop::{Shop, Stages};
 
@@ -21,8 +21,8 @@ fuzz_target!(|story: &[u8]| {
             value: Some(line.to_vec().into()),
             headers: Vec::new(),
         };
-        if let Ok((_, time)) = head::read(line) {
-            shop.take(&record, time.ceil_millis());
+        if let Ok(event) = envelope::read(Some(line), [].into_iter()) {
+            shop.take(&record, event.time.floor_millis());
         }
     }
     shop.fire(None);
