@@ -42,10 +42,26 @@ pub(super) struct Reader {
     unstable: Mutex<BTreeMap<Partition, Unstable>>,
 }
 
-#[derive(Clone, Copy)]
+/// An offset that was not stable over one look or several.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Unstable {
     since: Instant,
     looked: Instant,
+}
+
+impl Unstable {
+    /// After a look that found it so from `begun` until `looked`. A hang outlives its being passed
+    /// by: who has to try again does not wait as long again.
+    fn after(known: Option<Self>, begun: Instant, looked: Instant) -> Self {
+        let apart = Duration::from_millis(LOOKS_APART_MAX_MS);
+        let same = known.filter(|known| begun.duration_since(known.looked) <= apart);
+        let since = same.map_or(begun, |known| known.since);
+        Self { since, looked }
+    }
+
+    fn hangs(self) -> bool {
+        self.looked.duration_since(self.since) > Duration::from_millis(UNSTABLE_MAX_MS)
+    }
 }
 
 struct Reading {
@@ -130,11 +146,13 @@ impl Reader {
         let begun = Instant::now();
         self.asking.drain_events();
         let stable = committed(&self.asking.client, topic, partition);
+        let known = lock(&self.unstable).remove(&partition);
         if !matches!(stable, Err(LogError::Retry(_))) {
-            lock(&self.unstable).remove(&partition);
             return stable;
         }
-        if self.unstable_since(partition, begun).elapsed() <= Duration::from_millis(UNSTABLE_MAX_MS) {
+        let unstable = Unstable::after(known, begun, Instant::now());
+        lock(&self.unstable).insert(partition, unstable);
+        if !unstable.hangs() {
             return stable;
         }
         tracing::warn!(
@@ -145,20 +163,6 @@ impl Reader {
         let mut config = self.config.clone();
         config.set("isolation.level", "read_uncommitted");
         committed(&Connection::open(&config)?.client, topic, partition)
-    }
-
-    /// Since when an offset hangs that was not stable from `begun` until now. A hang outlives its
-    /// being passed by: who has to try again does not wait as long again.
-    fn unstable_since(&self, partition: Partition, begun: Instant) -> Instant {
-        let mut unstable = lock(&self.unstable);
-        let known = unstable
-            .get(&partition)
-            .copied()
-            .filter(|known| begun.duration_since(known.looked) <= Duration::from_millis(LOOKS_APART_MAX_MS));
-        let since = known.map_or(begun, |known| known.since);
-        let looked = Instant::now();
-        unstable.insert(partition, Unstable { since, looked });
-        since
     }
 
     /// How many partitions a topic has.
@@ -342,4 +346,33 @@ fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Optio
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hang_is_known_again_until_it_was_not_looked_at_for_a_while() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let first = Unstable::after(None, at(0), at(15));
+        assert!(!first.hangs());
+        let second = Unstable::after(Some(first), at(16), at(31));
+        assert!(!second.hangs());
+        let third = Unstable::after(Some(second), at(32), at(47));
+        assert!(third.hangs());
+        // Passed by, and needed again at once.
+        let fourth = Unstable::after(Some(third), at(48), at(63));
+        assert!(fourth.hangs());
+        let another = Unstable::after(Some(fourth), at(124), at(139));
+        assert_eq!(
+            another,
+            Unstable {
+                since: at(124),
+                looked: at(139)
+            }
+        );
+        assert!(!another.hangs());
+    }
 }

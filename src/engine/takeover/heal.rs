@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failure, Takeover, stopped};
+use super::{Failure, Takeover, read_on, stopped};
 use crate::engine::changelog::{Entry, Meta};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
@@ -88,15 +88,10 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                     step.part += 1;
                 }
             }
-            if chunk.next <= from {
-                if mutation::on(Mutation::E5NoWaitForClaim) {
-                    break;
-                }
-                return Err(Failure::Again(
-                    "the changelog ends before the own claim".to_string(),
-                ));
+            match read_on(from, &chunk)? {
+                Some(next) => from = next,
+                None => break,
             }
-            from = chunk.next;
         }
         // Tombstones are kept for a while only: who read for longer may have missed one (E7).
         let overdue = self.clock.wall() - step.stamp > self.spec.limits.store_max_age_ms;

@@ -15,8 +15,8 @@ use crate::engine::gate::Gate;
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::partition::Owned;
 use crate::engine::ports::{
-    Bounds, Clock, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record, Store, Timers,
-    Transaction,
+    Bounds, ChangelogChunk, Clock, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record,
+    Store, Timers, Transaction,
 };
 use crate::engine::spec::StageSpec;
 
@@ -247,24 +247,15 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                     last = Some(meta);
                 }
             }
-            if chunk.next <= from {
-                if mutation::on(Mutation::E5NoWaitForClaim) {
-                    break;
-                }
-                return Err(Failure::Again(
-                    "the changelog ends before the own claim".to_string(),
-                ));
+            match read_on(from, &chunk)? {
+                Some(next) => from = next,
+                None => break,
             }
-            from = chunk.next;
         }
         Ok(last)
     }
 
-    async fn chunk(
-        &self,
-        partition: Partition,
-        from: Offset,
-    ) -> Result<super::ports::ChangelogChunk, Failure> {
+    async fn chunk(&self, partition: Partition, from: Offset) -> Result<ChangelogChunk, Failure> {
         let limit = self.spec.limits.changelog_chunk_max_records;
         Ok(self.log.changelog(partition, from, limit).await?)
     }
@@ -335,6 +326,20 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         );
         Err(stopped(claim.partition, "E12", reason))
     }
+}
+
+/// Where to read on: the own claim lies ahead, so there is more. `None` where a test takes the
+/// waiting for it away.
+fn read_on(from: Offset, chunk: &ChangelogChunk) -> Result<Option<Offset>, Failure> {
+    if chunk.next > from {
+        return Ok(Some(chunk.next));
+    }
+    if mutation::on(Mutation::E5NoWaitForClaim) {
+        return Ok(None);
+    }
+    Err(Failure::Again(
+        "the changelog ends before the own claim".to_string(),
+    ))
 }
 
 fn stopped(partition: Partition, invariant: &'static str, reason: String) -> Failure {
