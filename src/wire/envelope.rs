@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::object::Object;
+use super::plain::{self, FromPlain, plain_fields};
 use super::text::Text;
 use crate::domain::instant::Instant;
 
@@ -65,6 +66,21 @@ impl<'a, D> Envelope<'a, D> {
     }
 }
 
+impl<'a> Envelope<'a, ()> {
+    /// The attributes with data.
+    pub fn with<D>(self, data: D) -> Envelope<'a, D> {
+        Envelope {
+            id: self.id,
+            source: self.source,
+            kind: self.kind,
+            subject: self.subject,
+            time: self.time,
+            traceparent: self.traceparent,
+            data,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "D: Deserialize<'de>"))]
 struct Structured<'a, D> {
@@ -86,6 +102,18 @@ struct Structured<'a, D> {
     data_base64: Option<IgnoredAny>,
 }
 
+plain_fields!(Structured<'a, D> {
+    "specversion": specversion,
+    "id": id,
+    "source": source,
+    "type": kind,
+    "subject": subject,
+    "time": time,
+    "traceparent": traceparent,
+    "data": data,
+    "data_base64": data_base64,
+});
+
 /// Reads a record's value and headers, `data` as text. A content type of CloudEvents is structured
 /// mode, whatever headers a bridge has left beside it; else binary mode is what has a
 /// `ce_specversion` header. Everything else must be a JSON object with `specversion`.
@@ -97,40 +125,38 @@ pub fn read<'a>(
     let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
     match attributes.are_binary() {
         true => binary(attributes, || Ok(value)),
-        false => structured::<&RawValue>(value, attributes.traceparent).map(|read| Envelope {
-            id: read.id,
-            source: read.source,
-            kind: read.kind,
-            subject: read.subject,
-            time: read.time,
-            traceparent: read.traceparent,
-            data: read.data.get(),
-        }),
+        false => {
+            let (attributes, data) = structured::<&RawValue>(json(value)?, attributes.traceparent)?.split();
+            Ok(attributes.with(data.get()))
+        }
     }
 }
 
 /// Reads value and headers with `data` as a type, in one pass. An error may be one of the data
 /// as well; [`read`] tells which, and lets `data` be looked at more closely.
-pub fn read_as<'a, D: Deserialize<'a>>(
+pub fn read_as<'a, D: Deserialize<'a> + FromPlain<'a>>(
     value: Option<&'a [u8]>,
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Result<Envelope<'a, D>, EnvelopeError> {
     let attributes = Attributes::of(headers);
     let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
     match attributes.are_binary() {
-        true => binary(attributes, || {
-            serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))
-        }),
-        false => structured(value, attributes.traceparent),
+        true => binary(attributes, || plain::read(value).map_or_else(|| json(value), Ok)),
+        false => {
+            let read = plain::read(value).map_or_else(|| json(value), Ok)?;
+            structured(read, attributes.traceparent)
+        }
     }
 }
 
-fn structured<'a, D: Deserialize<'a>>(
-    value: &'a str,
+fn json<'a, T: Deserialize<'a>>(value: &'a str) -> Result<T, EnvelopeError> {
+    serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))
+}
+
+fn structured<'a, D>(
+    Object(read): Object<Structured<'a, D>>,
     traceparent: Option<&'a [u8]>,
 ) -> Result<Envelope<'a, D>, EnvelopeError> {
-    let Object(read): Object<Structured<D>> =
-        serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))?;
     version(read.specversion.as_deref().map(str::as_bytes))?;
     if read.data_base64.is_some() {
         return Err(EnvelopeError::Wrong {

@@ -10,6 +10,7 @@ mod object;
 pub mod order_event;
 pub mod order_state;
 pub mod output;
+mod plain;
 mod protobuf;
 pub mod rule_document;
 mod scalar;

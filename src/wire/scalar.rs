@@ -10,9 +10,27 @@ use super::text::Text;
 use crate::domain::instant::Instant;
 use crate::domain::money;
 
+const NEGATIVE: &str = "must not be negative";
+
 /// Money: a decimal string or a whole number, not negative, never through a float.
 #[derive(Clone, Copy)]
 pub struct Amount(pub Decimal);
+
+impl Amount {
+    pub fn of_text(text: &str) -> Result<Self, &'static str> {
+        match money::parse_amount(text)? {
+            amount if amount.is_sign_negative() && !amount.is_zero() => Err(NEGATIVE),
+            amount => Ok(Amount(amount)),
+        }
+    }
+
+    pub fn of_number(number: u64) -> Result<Self, &'static str> {
+        match number < 10u64.pow(money::DIGITS_MAX) {
+            true => Ok(Amount(Decimal::from(number))),
+            false => Err("has more than 18 digits"),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
@@ -30,24 +48,18 @@ impl Visitor<'_> for AmountVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-        match money::parse_amount(text) {
-            Ok(amount) if amount.is_sign_negative() && !amount.is_zero() => {
-                Err(E::custom("must not be negative"))
-            }
-            Ok(amount) => Ok(Amount(amount)),
-            Err(wrong) => Err(E::custom(format_args!("{text:?} {wrong}"))),
-        }
+        Amount::of_text(text).map_err(|wrong| match wrong {
+            NEGATIVE => E::custom(wrong),
+            _ => E::custom(format_args!("{text:?} {wrong}")),
+        })
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount, E> {
-        if number >= 10u64.pow(money::DIGITS_MAX) {
-            return Err(E::custom("has more than 18 digits"));
-        }
-        Ok(Amount(Decimal::from(number)))
+        Amount::of_number(number).map_err(E::custom)
     }
 
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Amount, E> {
-        Err(E::custom("must not be negative"))
+        Err(E::custom(NEGATIVE))
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Amount, E> {
@@ -64,7 +76,7 @@ pub struct Points(pub i64);
 impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         match i64::deserialize(reader)? {
-            points if points < 0 => Err(de::Error::custom("must not be negative")),
+            points if points < 0 => Err(de::Error::custom(NEGATIVE)),
             points => Ok(Points(points)),
         }
     }
@@ -74,11 +86,15 @@ impl<'de> Deserialize<'de> for Points {
 #[derive(Clone, Copy)]
 pub struct At(pub Instant);
 
+impl At {
+    pub fn of_text(text: &str) -> Option<Self> {
+        Instant::parse(text).map(At)
+    }
+}
+
 impl<'de> Deserialize<'de> for At {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         let text = Text::deserialize(reader)?;
-        Instant::parse(&text)
-            .map(At)
-            .ok_or_else(|| de::Error::custom("is not an RFC 3339 time"))
+        Self::of_text(&text).ok_or_else(|| de::Error::custom("is not an RFC 3339 time"))
     }
 }

@@ -3,15 +3,16 @@
 //! Amounts are decimal strings; a whole JSON number is accepted too, one with a fraction is
 //! refused, because it may already have lost digits. Unknown fields are not looked at.
 
+mod data;
+
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
 
+use self::data::{CustomerData, Data, OrderData, RefundData};
 use super::envelope::{self, Envelope, EnvelopeError};
 use super::object::Object;
-use super::scalar::{Amount, At, Points};
-use super::text::Text;
+use super::scalar::{Amount, At};
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::order::facts::{Customer, Delivery, FactTimes, Line, OrderEvent, Refund, Snapshot};
@@ -38,91 +39,6 @@ pub enum OrderEventError {
         field: &'static str,
         wrong: &'static str,
     },
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(borrow)]
-    shop_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    order_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    order: Option<Box<Object<OrderData<'a>>>>,
-    #[serde(borrow)]
-    refund: Option<Object<RefundData<'a>>>,
-    take_back: Option<bool>,
-    return_redeemed: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct OrderData<'a> {
-    revision: Option<i64>,
-    created_at: Option<At>,
-    #[serde(borrow)]
-    channel: Option<Text<'a>>,
-    #[serde(borrow)]
-    currency: Option<Text<'a>>,
-    #[serde(borrow)]
-    customer: Option<Object<CustomerData<'a>>>,
-    #[serde(borrow)]
-    line_items: Option<Vec<Object<LineData<'a>>>>,
-    subtotal: Option<Amount>,
-    discount_total: Option<Amount>,
-    store_credit: Option<Amount>,
-    shipping_total: Option<Amount>,
-    tax_total: Option<Amount>,
-    surcharge_total: Option<Amount>,
-    points_redeemed: Option<Points>,
-    points_redeemed_amount: Option<Amount>,
-    #[serde(borrow)]
-    delivery: Option<Object<DeliveryData<'a>>>,
-    test: Option<bool>,
-    paid_at: Option<At>,
-    shipped_at: Option<At>,
-    delivered_at: Option<At>,
-    picked_up_at: Option<At>,
-    completed_at: Option<At>,
-    cancelled_at: Option<At>,
-}
-
-#[derive(Deserialize)]
-struct CustomerData<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    logged_in: Option<bool>,
-    #[serde(borrow)]
-    tier: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct LineData<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    quantity: Option<u32>,
-    unit_price: Option<Amount>,
-    discount_total: Option<Amount>,
-}
-
-#[derive(Deserialize)]
-struct DeliveryData<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RefundData<'a> {
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    line_items: Option<Vec<Object<RefundLineData<'a>>>>,
-    amount: Option<Amount>,
-}
-
-#[derive(Deserialize)]
-struct RefundLineData<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    quantity: u32,
 }
 
 /// Reads a record's value and headers as an order event.
@@ -390,5 +306,4 @@ fn explain(data: &[u8]) -> OrderEventError {
 }
 
 #[cfg(test)]
-#[path = "order_event_tests.rs"]
 mod tests;

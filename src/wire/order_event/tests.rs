@@ -1,3 +1,7 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 fn parse(kind: &str, data: &str) -> Result<OrderEvent, String> {
@@ -176,3 +180,107 @@ fn what_is_wrong_is_named() {
         "data.refund.id: missing",
     );
 }
+
+/// What the reader says that is slow and names what is wrong.
+fn slowly(event: &str) -> Result<OrderEvent, OrderEventError> {
+    odd_event(envelope::read(Some(event.as_bytes()), [].into_iter())?)
+}
+
+const WHOLE: &str = concat!(
+    r#"{"specversion":"1.0","id":"e1","source":"/s","type":"order.refunded","subject":"A-1","#,
+    r#""time":"2022-03-02T10:00:00+08:00","traceparent":"00-a","data":{"shop_id":"acme","order_id":"謝","#,
+    r#""order":{"revision":1,"created_at":"2022-03-02T10:00:00+08:00","channel":"pos","currency":"TWD","#,
+    r#""customer":{"id":"m-7","logged_in":false,"tier":"gold"},"#,
+    r#""line_items":[{"id":"l1","sku":"TEE","categories":["a",{"b":[1.5e3,-0,null]}],"quantity":2,"unit_price":"50.00","#,
+    r#""discount_total":"1"},{}],"subtotal":"100.00","discount_total":"0","store_credit":"0.5","shipping_total":60,"#,
+    r#""tax_total":"1","surcharge_total":"2","points_redeemed":3,"points_redeemed_amount":"3","#,
+    r#""delivery":{"carrier":"black-cat","type":"pickup"},"test":true,"paid_at":"2022-03-02T11:00:00Z","#,
+    r#""shipped_at":"2022-03-02T11:00:00Z","delivered_at":"2022-03-02T11:00:00Z","picked_up_at":"2022-03-02T11:00:00Z","#,
+    r#""completed_at":"2022-03-02T11:00:00Z","cancelled_at":null},"refund":{"id":"r1","line_items":[{"id":"l1","#,
+    r#""quantity":1}],"amount":"50"},"take_back":false,"return_redeemed":true}}"#,
+);
+
+#[test]
+fn both_readers_agree_on_a_whole_event() {
+    let read_quickly = crate::wire::plain::read::<Object<Data>>(
+        &WHOLE[WHOLE.find(r#"{"shop_id"#).unwrap()..WHOLE.len() - 1],
+    );
+    assert!(read_quickly.is_some(), "it is plain");
+    let event = read(Some(WHOLE.as_bytes()), [].into_iter()).unwrap();
+    assert_eq!(Ok(event), slowly(WHOLE));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+    /// Whatever becomes of an event on its way.
+    #[test]
+    fn both_readers_agree_on_every_event(
+        changes in vec((any::<Index>(), 0..4usize, any::<Index>(), any::<Index>()), 1..4),
+    ) {
+        let mut event = WHOLE.to_owned();
+        for (place, change, from, length) in changes {
+            let boundary = |at: usize| (0..=at).rev().find(|at| event.is_char_boundary(*at)).unwrap();
+            let place = boundary(place.index(event.len()));
+            let piece = boundary(from.index(event.len()));
+            let end = boundary((piece + length.index(40)).min(event.len()));
+            let piece = event[piece..end].to_owned();
+            match change {
+                // A word out of JSON's own, a piece of the event itself, or something goes.
+                0 => event.insert_str(place, ODD[from.index(ODD.len())]),
+                1 => event.insert_str(place, &piece),
+                2 => event.replace_range(place..boundary((place + length.index(8)).min(event.len())), ""),
+                _ => {
+                    // Another value for one of the fields.
+                    if let Some(value) = event[place..].find("\":").map(|at| place + at + 2) {
+                        let end = event[value..].find([',', '}']).map_or(event.len(), |at| value + at);
+                        event.replace_range(value..end, ODD[from.index(ODD.len())]);
+                    }
+                }
+            }
+        }
+        let read = read(Some(event.as_bytes()), [].into_iter());
+        prop_assert_eq!(read, slowly(&event), "{}", event);
+    }
+}
+
+const ODD: &[&str] = &[
+    "null",
+    "true",
+    "0",
+    "-0",
+    "01",
+    "1.",
+    "1e400",
+    "-1",
+    "9223372036854775808",
+    "99999999999999999999999",
+    "1.5",
+    "\"\"",
+    "\"1.50\"",
+    "\"-1\"",
+    "\"\\u0041\"",
+    "\"\\ud800\"",
+    "\"\\x\"",
+    "\"\t\"",
+    "[]",
+    "{}",
+    "[1,]",
+    "{\"a\":1,}",
+    "{\"a\":1,\"a\":2}",
+    "NaN",
+    "Infinity",
+    "\"id\":\"x\",",
+    "\"data\":1,",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\u{feff}",
+    "\u{a0}",
+    "/**/",
+    "\"2022-03-02T10:00:00Z\"",
+    "[{}]",
+    "\u{7f}",
+    "\u{0}",
+];

@@ -1,0 +1,357 @@
+//! A quick way through JSON that has nothing odd about it.
+//!
+//! Nearly every event is plain: on one line, without escapes, no field told twice, every value of
+//! the type that is wanted. Whatever else it may be is `None` here, and is read again by serde, which can say what
+//! is wrong with it. So this knows less of JSON than a reader must, and both must agree on all
+//! that is plain.
+
+use serde::de::IgnoredAny;
+
+use super::object::Object;
+use super::scalar::{Amount, At, Points};
+use super::text::Text;
+
+/// Objects and arrays within one another that are passed over.
+const DEPTH_MAX: u32 = 32;
+/// Whole numbers of so many digits are 64 bits for sure.
+const DIGITS_MAX: usize = 18;
+
+/// Reads a whole text.
+pub fn read<'a, T: FromPlain<'a>>(text: &'a str) -> Option<T> {
+    // Looks at all of it: that is many bytes at a time.
+    let is_odd = |byte: u8| byte < b' ' || byte == b'\\';
+    if text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
+        return None;
+    }
+    let mut json = Plain { text, at: 0 };
+    json.pass_space();
+    let value = T::read(&mut json)?;
+    json.pass_space();
+    (json.at == text.len()).then_some(value)
+}
+
+/// What can be read the quick way, from the first byte of its value.
+pub trait FromPlain<'a>: Sized {
+    fn read(json: &mut Plain<'a>) -> Option<Self>;
+}
+
+/// JSON under way.
+pub struct Plain<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Plain<'a> {
+    /// Tells `field` the name of each field; the value is left to it.
+    pub fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.pass(b'{')?;
+        if self.pass(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let name = self.text()?;
+            self.pass_space();
+            self.pass(b':')?;
+            field(self, name)?;
+            self.pass_space();
+            if self.pass(b',').is_none() {
+                return self.pass(b'}');
+            }
+        }
+    }
+
+    /// The value of a field that was not told before. `null` is as if it were absent.
+    pub fn value<T: FromPlain<'a>>(&mut self, field: &mut Option<T>) -> Option<()> {
+        if field.is_some() {
+            return None;
+        }
+        if self.peek() != Some(b'n') {
+            *field = Some(T::read(self)?);
+            return Some(());
+        }
+        self.word("null")
+    }
+
+    /// A value that nobody wants.
+    pub fn skip(&mut self) -> Option<()> {
+        self.skip_within(DEPTH_MAX)
+    }
+
+    fn skip_within(&mut self, depth: u32) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.text().map(drop),
+            b'{' => {
+                let depth = depth.checked_sub(1)?;
+                self.object(|json, _| json.skip_within(depth))
+            }
+            b'[' => {
+                let depth = depth.checked_sub(1)?;
+                self.array(|json| json.skip_within(depth))
+            }
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => self.number().map(drop),
+        }
+    }
+
+    /// Calls `item` for each; the value is left to it.
+    fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.pass(b'[')?;
+        if self.pass(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            self.pass_space();
+            if self.pass(b',').is_none() {
+                return self.pass(b']');
+            }
+        }
+    }
+
+    /// A string: there are no escapes, so it ends at the next quote.
+    fn text(&mut self) -> Option<&'a str> {
+        self.pass(b'"')?;
+        let from = self.at;
+        let end = from + memchr::memchr(b'"', &self.text.as_bytes()[from..])?;
+        self.at = end + 1;
+        self.text.get(from..end)
+    }
+
+    /// A number as it is written.
+    fn number(&mut self) -> Option<&'a str> {
+        self.pass_space();
+        let from = self.at;
+        let digits = |json: &mut Self| {
+            let from = json.at;
+            while json.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+                json.at += 1;
+            }
+            (json.at > from).then_some(from)
+        };
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        let whole = digits(self)?;
+        if self.at - whole > 1 && self.text.as_bytes()[whole] == b'0' {
+            return None;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            digits(self)?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.byte() {
+                self.at += 1;
+            }
+            digits(self)?;
+        }
+        self.text.get(from..self.at)
+    }
+
+    /// To serde a number with a fraction or an exponent, or below 0 and yet 0, is a float.
+    fn whole_number(&mut self) -> Option<i64> {
+        let text = self.number()?;
+        let is_whole = text.len() <= DIGITS_MAX && text != "-0";
+        is_whole.then(|| text.parse().ok()).flatten()
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        self.pass_space();
+        let rest = self.text.as_bytes().get(self.at..)?;
+        rest.starts_with(word.as_bytes()).then(|| self.at += word.len())
+    }
+
+    /// The first byte of what comes next.
+    fn peek(&mut self) -> Option<u8> {
+        self.pass_space();
+        self.byte()
+    }
+
+    /// This byte, if it comes next.
+    fn pass(&mut self, byte: u8) -> Option<()> {
+        (self.peek() == Some(byte)).then(|| self.at += 1)
+    }
+
+    fn pass_space(&mut self) {
+        while self.byte() == Some(b' ') {
+            self.at += 1;
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// Reads a type of optional fields, all of them named.
+macro_rules! plain_fields {
+    ($type:ident<$life:lifetime $(, $data:ident)?> { $($name:literal: $field:ident),* $(,)? }) => {
+        impl<$life $(, $data: $crate::wire::plain::FromPlain<$life>)?> $crate::wire::plain::FromPlain<$life>
+            for $type<$life $(, $data)?>
+        {
+            fn read(json: &mut $crate::wire::plain::Plain<$life>) -> Option<Self> {
+                let mut read = $type { $($field: None),* };
+                json.object(|json, name| match name {
+                    $($name => json.value(&mut read.$field),)*
+                    _ => json.skip(),
+                })?;
+                Some(read)
+            }
+        }
+    };
+}
+pub(super) use plain_fields;
+
+impl<'a> FromPlain<'a> for IgnoredAny {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        json.skip().map(|()| IgnoredAny)
+    }
+}
+
+impl<'a> FromPlain<'a> for Text<'a> {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        Some(Text(json.text()?.into()))
+    }
+}
+
+impl<'a> FromPlain<'a> for bool {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        match json.peek()? {
+            b't' => json.word("true").map(|()| true),
+            _ => json.word("false").map(|()| false),
+        }
+    }
+}
+
+impl<'a> FromPlain<'a> for i64 {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        json.whole_number()
+    }
+}
+
+impl<'a> FromPlain<'a> for u32 {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        json.whole_number()?.try_into().ok()
+    }
+}
+
+impl<'a> FromPlain<'a> for Points {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        json.whole_number().filter(|points| *points >= 0).map(Points)
+    }
+}
+
+impl<'a> FromPlain<'a> for Amount {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        match json.peek()? {
+            b'"' => Amount::of_text(json.text()?).ok(),
+            _ => Amount::of_number(json.whole_number()?.try_into().ok()?).ok(),
+        }
+    }
+}
+
+impl<'a> FromPlain<'a> for At {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        At::of_text(json.text()?)
+    }
+}
+
+impl<'a, T: FromPlain<'a>> FromPlain<'a> for Object<T> {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        T::read(json).map(Object)
+    }
+}
+
+impl<'a, T: FromPlain<'a>> FromPlain<'a> for Box<T> {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        T::read(json).map(Box::new)
+    }
+}
+
+impl<'a, T: FromPlain<'a>> FromPlain<'a> for Vec<T> {
+    fn read(json: &mut Plain<'a>) -> Option<Self> {
+        let mut list = Vec::new();
+        json.array(|json| {
+            list.push(T::read(json)?);
+            Some(())
+        })?;
+        Some(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_plain_is_left_alone() {
+        let skips = |text: &str| read::<IgnoredAny>(text).is_some();
+        for plain in [
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "10",
+            "-1.50",
+            "1e5",
+            "1.0E+5",
+            "1e-5",
+            "\"謝謝\"",
+            "[]",
+            "{}",
+            " [ ] ",
+            "[1 , 2]",
+            "{ \"a\" : [ { } ] , \"a\":1}",
+        ] {
+            assert!(skips(plain), "{plain}");
+        }
+        for odd in [
+            "",
+            "nul",
+            "nulll",
+            "True",
+            "01",
+            "-",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "1e+",
+            "NaN",
+            "\"",
+            "\"\\n\"",
+            "\"\t\"",
+            "[\n]",
+            "[1,]",
+            "[,]",
+            "[1 2]",
+            "{1:2}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "[",
+            "{",
+            "]",
+            "[}",
+            "1 2",
+            "\u{feff}1",
+            "\u{a0}1",
+            "/**/1",
+        ] {
+            assert!(!skips(odd), "{odd}");
+        }
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(skips(&nested(DEPTH_MAX as usize)));
+        assert!(!skips(&nested(DEPTH_MAX as usize + 1)));
+        for number in ["1.0", "1e1", "-0", "1234567890123456789"] {
+            assert_eq!(read::<i64>(number), None, "{number}");
+        }
+        assert_eq!(read::<i64>("-12345678901234567"), Some(-12_345_678_901_234_567));
+        assert_eq!(read::<u32>("-1"), None);
+    }
+}
