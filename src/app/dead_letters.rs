@@ -121,20 +121,21 @@ impl Placement {
     /// read, or it has no key and was not refused for its place.
     fn of(&self, record: &Record, stage: &str, code: &str, partitions: Partition) -> Partition {
         let stays = record.key.is_none() && code != "wrong_partition";
-        let placed_by = match stage {
+        let place = |id: Option<&[u8]>| self.partitioner.place(id?, partitions);
+        let placed = match stage {
             _ if stays => None,
             stage if stage == Stage::Orders.as_str() => {
-                self.orders.decode(record).ok().and_then(|read| read.placed_by)
+                let read = self.orders.decode(record).ok();
+                read.and_then(|read| place(read.placed_by()))
             }
             stage if stage == Stage::Commands.as_str() => {
-                self.commands.decode(record).ok().and_then(|read| read.placed_by)
+                let read = self.commands.decode(record).ok();
+                read.and_then(|read| place(read.placed_by()))
             }
             // What the ledger reads was placed by the stages themselves.
             _ => None,
         };
-        placed_by
-            .and_then(|id| self.partitioner.place(&id, partitions))
-            .unwrap_or(record.partition)
+        placed.unwrap_or(record.partition)
     }
 }
 

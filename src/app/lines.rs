@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::domain::entry::Entry;
 use crate::domain::instant::Instant;
@@ -17,8 +17,7 @@ use crate::engine::error::Refusal;
 use crate::engine::ports::Record;
 use crate::engine::processor::{Decoded, Processor};
 use crate::stages::commands::Commands;
-use crate::stages::orders::Orders;
-use crate::stages::rule_table;
+use crate::stages::{orders, rule_table};
 use crate::wire::envelope;
 use crate::wire::rule_document::RuleEvent;
 
@@ -32,7 +31,6 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One event of a file.
 pub struct Line {
-    pub record: Record,
     pub event: Event,
     /// Arrival.
     pub at: Instant,
@@ -54,37 +52,32 @@ impl fmt::Display for Place {
 
 /// Whom an event is for, read once. What cannot be read has no time and moves no clock.
 pub enum Event {
-    Order(Box<Decoded<OrderEvent>>),
+    Order(Decoded<Box<OrderEvent>>),
     Command(Box<Decoded<Entry>>),
     Rules(RuleEvent),
 }
 
-/// What reads each kind of event.
-#[derive(Clone, Copy)]
-pub struct Readers<'a> {
-    pub orders: &'a Orders,
-    pub commands: &'a Commands,
-}
-
-impl Readers<'_> {
-    /// Nearly all events are of orders, so that is tried first.
-    fn read(self, record: &Record) -> Result<(Event, Instant), Refusal> {
-        let refusal = match self.orders.decode(record) {
-            Ok(decoded) => {
-                let time = decoded.event.time;
-                return Ok((Event::Order(Box::new(decoded)), time));
-            }
-            Err(refusal) => refusal,
-        };
-        let envelope = envelope::read(record.value.as_deref(), [].into_iter())
-            .map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        let event = match &*envelope.kind {
-            "rules.published" | "shop.status_changed" => Event::Rules(rule_table::read(record)?),
-            order if order.starts_with("order.") => return Err(refusal),
-            _ => Event::Command(Box::new(self.commands.decode(record)?)),
-        };
-        Ok((event, envelope.time))
-    }
+/// Reads a line. Nearly all events are of orders, so that is tried first.
+fn read(line: &[u8], commands: &Commands) -> Result<(Event, Instant), Refusal> {
+    let refusal = match orders::read(Some(line), [].into_iter()) {
+        Ok(decoded) => {
+            let time = decoded.event.time;
+            return Ok((Event::Order(decoded), time));
+        }
+        Err(refusal) => refusal,
+    };
+    let envelope = envelope::read(Some(line), [].into_iter())
+        .map_err(|error| Refusal::new("malformed", error.to_string()))?;
+    let record = Record {
+        value: Some(Bytes::copy_from_slice(line)),
+        ..Record::NONE
+    };
+    let event = match &*envelope.kind {
+        "rules.published" | "shop.status_changed" => Event::Rules(rule_table::read(&record)?),
+        order if order.starts_with("order.") => return Err(refusal),
+        _ => Event::Command(Box::new(commands.decode(&record)?)),
+    };
+    Ok((event, envelope.time))
 }
 
 /// What came next.
@@ -95,17 +88,17 @@ pub enum Read {
 
 /// Several files, each in its own order.
 pub struct Lines<'a> {
-    readers: Readers<'a>,
+    commands: &'a Commands,
     sources: Vec<Source>,
 }
 
 impl<'a> Lines<'a> {
-    pub fn open(files: &[PathBuf], readers: Readers<'a>) -> anyhow::Result<Self> {
+    pub fn open(files: &[PathBuf], commands: &'a Commands) -> anyhow::Result<Self> {
         let sources = files
             .iter()
             .map(|file| Source::open(file))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { readers, sources })
+        Ok(Self { commands, sources })
     }
 
     /// The earliest of the sources' next lines; ties in the order of the sources. What is
@@ -113,7 +106,7 @@ impl<'a> Lines<'a> {
     pub fn next(&mut self) -> anyhow::Result<Option<Read>> {
         let mut first: Option<(Instant, usize)> = None;
         for (at, source) in self.sources.iter_mut().enumerate() {
-            match source.peek(self.readers)? {
+            match source.peek(self.commands)? {
                 None => {}
                 Some(Read::Malformed { .. }) => return Ok(source.ahead.pop_front()),
                 Some(Read::Line(line)) if first.is_some_and(|(earliest, _)| earliest <= line.at) => {}
@@ -127,8 +120,9 @@ impl<'a> Lines<'a> {
 struct Source {
     name: Arc<str>,
     input: Box<dyn io::Read>,
-    /// What has been read behind the last whole line.
-    rest: BytesMut,
+    /// The first `filled` bytes of it are what has been read behind the last whole line.
+    buffer: Vec<u8>,
+    filled: usize,
     /// Lines that were read together: reading many in a row is faster than taking turns with
     /// what becomes of them.
     ahead: VecDeque<Read>,
@@ -150,7 +144,8 @@ impl Source {
         Ok(Self {
             name: name.into(),
             input,
-            rest: BytesMut::new(),
+            buffer: Vec::new(),
+            filled: 0,
             ahead: VecDeque::new(),
             number: 0,
             clock: Instant::MIN,
@@ -160,39 +155,45 @@ impl Source {
     }
 
     /// What comes next, left where it is; `None` at the end.
-    fn peek(&mut self, readers: Readers<'_>) -> anyhow::Result<Option<&Read>> {
+    fn peek(&mut self, commands: &Commands) -> anyhow::Result<Option<&Read>> {
         while self.ahead.is_empty() && !self.ended {
-            self.read_block(readers)
+            self.read_block(commands)
                 .with_context(|| format!("{}: cannot be read", self.name))?;
         }
         Ok(self.ahead.front())
     }
 
     /// Reads what there is, a block at most, and the lines that end in it.
-    fn read_block(&mut self, readers: Readers<'_>) -> io::Result<()> {
-        let known = self.rest.len();
-        self.rest.resize(known + BLOCK_BYTES, 0);
+    fn read_block(&mut self, commands: &Commands) -> io::Result<()> {
+        let known = self.filled;
+        if self.buffer.len() < known + BLOCK_BYTES {
+            self.buffer.resize(known + BLOCK_BYTES, 0);
+        }
         let read = loop {
-            match self.input.read(&mut self.rest[known..]) {
+            match self.input.read(&mut self.buffer[known..known + BLOCK_BYTES]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }
         };
-        self.rest.truncate(known + read);
+        self.filled += read;
         self.ended = read == 0;
-        let whole = match memchr::memrchr(b'\n', &self.rest[known..]) {
-            Some(at) => self.rest.split_to(known + at + 1),
-            None if self.ended => self.rest.split(),
+        let whole = match memchr::memrchr(b'\n', &self.buffer[known..self.filled]) {
+            Some(at) => known + at + 1,
+            None if self.ended => self.filled,
             None => {
                 self.drop_overlong();
                 return Ok(());
             }
         };
-        self.take_lines(&whole.freeze(), readers);
+        let buffer = std::mem::take(&mut self.buffer);
+        self.take_lines(&buffer[..whole], commands);
+        self.buffer = buffer;
+        self.buffer.copy_within(whole..self.filled, 0);
+        self.filled -= whole;
         Ok(())
     }
 
-    fn take_lines(&mut self, block: &Bytes, readers: Readers<'_>) {
+    fn take_lines(&mut self, block: &[u8], commands: &Commands) {
         let mut from = 0;
         while from < block.len() {
             let end = memchr::memchr(b'\n', &block[from..]).map_or(block.len(), |at| from + at);
@@ -208,7 +209,7 @@ impl Source {
                 self.ahead
                     .push_back(self.malformed(format!("{length} bytes; at most {LINE_MAX_BYTES} are read")));
             } else if !line.is_empty() {
-                let read = self.line(block.slice_ref(line), readers);
+                let read = self.line(line, commands);
                 self.ahead.push_back(read);
             }
             from = end + 1;
@@ -217,28 +218,19 @@ impl Source {
 
     /// A line beyond the limit is counted, not kept.
     fn drop_overlong(&mut self) {
-        if self.dropped > 0 || self.rest.len() > LINE_MAX_BYTES {
-            self.dropped += self.rest.len();
-            self.rest.clear();
+        if self.dropped > 0 || self.filled > LINE_MAX_BYTES {
+            self.dropped += self.filled;
+            self.filled = 0;
         }
     }
 
-    fn line(&mut self, bytes: Bytes, readers: Readers<'_>) -> Read {
-        let record = Record {
-            partition: 0,
-            offset: self.number as i64,
-            timestamp: None,
-            key: None,
-            value: Some(bytes),
-            headers: Vec::new(),
-        };
-        let (event, time) = match readers.read(&record) {
+    fn line(&mut self, line: &[u8], commands: &Commands) -> Read {
+        let (event, time) = match read(line, commands) {
             Ok(read) => read,
             Err(refusal) => return self.malformed(refusal.to_string()),
         };
         self.clock = self.clock.max(time);
         Read::Line(Line {
-            record,
             event,
             at: self.clock,
             place: self.place(),

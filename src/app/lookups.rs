@@ -20,7 +20,7 @@ use crate::engine::ports::{Millis, Partition};
 use crate::engine::stored;
 use crate::http::backend::Problem;
 use crate::http::views;
-use crate::stages::topics;
+use crate::stages::keys;
 use crate::wire::{member_state, order_state};
 
 /// The replicas of the two stages that keep state.
@@ -83,7 +83,7 @@ impl Lookups {
         order_id: &str,
         clock: Option<Millis>,
     ) -> Result<Option<views::Order>, Problem> {
-        let key = topics::key(shop_id, order_id);
+        let key = keys::key(shop_id, order_id);
         let found = self.orders.state(order_id.as_bytes(), &key).await?;
         let Some(bytes) = found.bytes else { return Ok(None) };
         let order = order_state::decode(&bytes).map_err(unreadable)?;
@@ -132,7 +132,7 @@ impl Lookups {
     }
 
     async fn account(&self, shop_id: &str, member_id: &str) -> Result<(Option<Member>, AsOf), Problem> {
-        let key = topics::key(shop_id, member_id);
+        let key = keys::key(shop_id, member_id);
         let found = self.ledger.state(&key, &key).await?;
         let member = match found.bytes {
             Some(bytes) => Some(member_state::decode_member(&bytes).map_err(unreadable)?),

@@ -16,6 +16,8 @@ pub struct Replay {
     pub rules: Vec<PathBuf>,
     pub events: Vec<PathBuf>,
     pub until: Option<Instant>,
+    /// The process ends behind it, which frees memory faster than taking it apart.
+    pub is_last: bool,
 }
 
 /// A fault in a rule document, with the place it has in its file.

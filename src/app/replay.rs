@@ -5,19 +5,20 @@ use std::io::Write;
 use anyhow::bail;
 
 use crate::domain::instant::Instant;
+use crate::domain::outcome::Outcome;
 use crate::engine::embedded::Embedded;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Millis, OutRecord, Partition, Record};
-use crate::engine::processor::Processor;
+use crate::engine::ports::{Millis, Partition, Record};
 use crate::stages::commands::Commands;
-use crate::stages::ledger::Ledger;
+use crate::stages::ledger::{self, Ledger};
 use crate::stages::orders::Orders;
+use crate::stages::output::Output;
 use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 use crate::wire::output;
 use crate::wire::rule_document::RuleEvent;
 
-use super::lines::{Event, Lines, Read, Readers};
+use super::lines::{Event, Lines, Read};
 use super::operations::Replay;
 use super::rule_files;
 
@@ -25,6 +26,8 @@ use super::rule_files;
 const COMMAND_IDS_DAYS: u32 = 90;
 /// The ledger of a replay is one partition.
 const LEDGER_PARTITIONS: Partition = 1;
+/// What events and entries come in: no log is behind them.
+static NO_RECORD: Record = Record::NONE;
 
 /// Replays; returns how many lines were malformed.
 pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64> {
@@ -56,19 +59,12 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         orders: Embedded::new(&orders),
         commands: Embedded::new(&commands),
         ledger: Embedded::new(&ledger),
-        entries: &ledger,
-        topics: &topics,
         out,
+        line: Vec::new(),
         table_offset: 0,
     };
     let mut now = Millis::MIN;
-    let mut lines = Lines::open(
-        &request.events,
-        Readers {
-            orders: &orders,
-            commands: &commands,
-        },
-    )?;
+    let mut lines = Lines::open(&request.events, &commands)?;
     while let Some(read) = lines.next()? {
         let line = match read {
             Read::Line(line) => line,
@@ -82,7 +78,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         now = now.max(line.at.floor_millis());
         shop.fire(|wake| wake < now)?;
         let place = line.place;
-        if let Err(refusal) = shop.take(line.event, &line.record, now)? {
+        if let Err(refusal) = shop.take(line.event, now)? {
             malformed += 1;
             writeln!(err, "{place}: {refusal}")?;
         }
@@ -95,6 +91,9 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         Some(until) => shop.fire(|wake| Instant::from_millis(wake) <= until)?,
         None => shop.fire(|_| true)?,
     }
+    if request.is_last {
+        std::mem::forget(shop);
+    }
     Ok(malformed)
 }
 
@@ -104,9 +103,9 @@ struct Shop<'a> {
     orders: Embedded<'a, Orders>,
     commands: Embedded<'a, Commands>,
     ledger: Embedded<'a, Ledger>,
-    entries: &'a Ledger,
-    topics: &'a Topics,
     out: &'a mut dyn Write,
+    /// Of the output under way.
+    line: Vec<u8>,
     table_offset: i64,
 }
 
@@ -123,67 +122,56 @@ impl Shop<'_> {
             else {
                 return Ok(());
             };
-            let records = match order == Some(next) {
+            let outputs = match order == Some(next) {
                 true => self.orders.fire(),
                 false => self.ledger.fire(),
             };
-            self.pass_on(records?)?;
+            self.pass_on(outputs?)?;
         }
     }
 
     /// `Ok(Err)`: the event is refused.
-    fn take(&mut self, event: Event, record: &Record, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
-        let records = match event {
-            Event::Order(decoded) => self.orders.event(&decoded, record, now),
-            Event::Command(decoded) => self.commands.event(&decoded, record, now),
+    fn take(&mut self, event: Event, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
+        let outputs = match event {
+            Event::Order(decoded) => self.orders.event(&decoded, &NO_RECORD, now),
+            Event::Command(decoded) => self.commands.event(&decoded, &NO_RECORD, now),
             Event::Rules(event) => self.publish(event, now),
         };
-        match records {
-            Ok(records) => self.pass_on(records).map(Ok),
+        match outputs {
+            Ok(outputs) => self.pass_on(outputs).map(Ok),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
 
     /// What a rule says from here on, and whom it concerns.
-    fn publish(&mut self, event: RuleEvent, now: Millis) -> Result<Vec<OutRecord>, Refusal> {
+    fn publish(&mut self, event: RuleEvent, now: Millis) -> Result<Vec<Output>, Refusal> {
         self.rules.take(event, self.table_offset)?;
         self.table_offset += 1;
-        let mut records = self.orders.nudge(now)?;
-        records.extend(self.ledger.nudge(now)?);
-        Ok(records)
+        let mut outputs = self.orders.nudge(now)?;
+        outputs.extend(self.ledger.nudge(now)?);
+        Ok(outputs)
     }
 
     /// Prints what is for outside and gives the ledger what is for it, and so on.
-    fn pass_on(&mut self, records: Vec<OutRecord>) -> anyhow::Result<()> {
-        for out in records {
-            if out.topic != self.topics.entries {
-                self.print(&out)?;
-                continue;
+    fn pass_on(&mut self, outputs: Vec<Output>) -> anyhow::Result<()> {
+        for output in outputs {
+            match output {
+                Output::Outcome(outcome) => self.print(&outcome)?,
+                Output::Entry(entry, _) => {
+                    let decoded = ledger::decoded(entry);
+                    let at = decoded.at.unwrap_or(Millis::MIN);
+                    let decided = self.ledger.event(&decoded, &NO_RECORD, at)?;
+                    self.pass_on(decided)?;
+                }
             }
-            let record = Record {
-                partition: 0,
-                offset: 0,
-                timestamp: None,
-                key: out.key,
-                value: out.value,
-                headers: out.headers,
-            };
-            let decoded = self.entries.decode(&record)?;
-            let at = decoded.at.unwrap_or(Millis::MIN);
-            let decided = self.ledger.event(&decoded, &record, at)?;
-            self.pass_on(decided)?;
         }
         Ok(())
     }
 
-    fn print(&mut self, out: &OutRecord) -> anyhow::Result<()> {
-        let value = out.value.clone().unwrap_or_default();
-        let line = output::structured_line(&out.headers, &value);
-        let Some(mut line) = line else {
-            bail!("an output without its attributes")
-        };
-        line.push(b'\n');
-        self.out.write_all(&line)?;
+    fn print(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
+        self.line.clear();
+        output::write_line(outcome, &mut self.line);
+        self.out.write_all(&self.line)?;
         Ok(())
     }
 }

@@ -61,12 +61,13 @@ pub fn execute(
         ));
     }
     let malformed = if arguments.compare.is_empty() {
-        operations.replay(&arguments.by(&arguments.rules), out, err)?
+        operations.replay(&arguments.by(&arguments.rules, true), out, err)?
     } else {
         let (mut old, mut new) = (Tallies::default(), Tallies::default());
-        let malformed = operations.replay(&arguments.by(&arguments.rules), &mut new, err)?;
+        let malformed = operations.replay(&arguments.by(&arguments.rules, false), &mut new, err)?;
         // Lines that are malformed have been told.
-        operations.replay(&arguments.by(&arguments.compare), &mut old, &mut std::io::sink())?;
+        let compared = arguments.by(&arguments.compare, true);
+        operations.replay(&compared, &mut old, &mut std::io::sink())?;
         replay_compare::write(&old, &new, arguments.json, out)?;
         malformed
     };
@@ -79,11 +80,12 @@ pub fn execute(
 }
 
 impl Arguments {
-    fn by(&self, rules: &[PathBuf]) -> Replay {
+    fn by(&self, rules: &[PathBuf], is_last: bool) -> Replay {
         Replay {
             rules: rules.to_vec(),
             events: self.events.clone(),
             until: self.until,
+            is_last,
         }
     }
 }

@@ -42,29 +42,28 @@ impl Instant {
         if !(0..=9999).contains(&time.year()) {
             return time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         }
-        let mut text = String::with_capacity(27);
-        let mut number = |number: u32, digits: u32, mark: char| {
-            for place in (0..digits).rev() {
-                text.push(char::from(b'0' + (number / 10u32.pow(place) % 10) as u8));
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut number = |at: usize, digits: usize, mut number: u32| {
+            for place in text[at..at + digits].iter_mut().rev() {
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
             }
-            text.push(mark);
         };
-        number(time.year().unsigned_abs(), 4, '-');
-        number(time.month(), 2, '-');
-        number(time.day(), 2, 'T');
-        number(time.hour(), 2, ':');
-        number(time.minute(), 2, ':');
-        match time.timestamp_subsec_micros() {
-            0 => number(time.second(), 2, 'Z'),
-            micros => {
-                number(time.second(), 2, '.');
-                match micros % 1_000 {
-                    0 => number(micros / 1_000, 3, 'Z'),
-                    _ => number(micros, 6, 'Z'),
-                }
-            }
-        }
-        text
+        number(0, 4, time.year().unsigned_abs());
+        number(5, 2, time.month());
+        number(8, 2, time.day());
+        number(11, 2, time.hour());
+        number(14, 2, time.minute());
+        number(17, 2, time.second());
+        let micros = time.timestamp_subsec_micros();
+        number(20, 6, micros);
+        let end = match micros {
+            0 => 19,
+            _ if micros % 1_000 == 0 => 23,
+            _ => 26,
+        };
+        text[end] = b'Z';
+        String::from_utf8_lossy(&text[..=end]).into_owned()
     }
 
     /// Reads RFC 3339. `None` for anything else.

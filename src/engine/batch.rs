@@ -38,7 +38,7 @@ pub struct Decision<S> {
     pub clock: Millis,
     /// The clock may be moved on to here by the records themselves (E13).
     pub passed: Option<Millis>,
-    pub slots: KeyMap<Box<Slot<S>>>,
+    pub slots: Slots<S>,
     /// The sweep's last key in this turn, and whether more follow.
     pub swept: Option<(Option<Key>, bool)>,
 }
@@ -107,8 +107,7 @@ fn decode<P: Processor>(
     let decoded = catch_unwind(AssertUnwindSafe(|| processor.decode(record)))
         .unwrap_or_else(|_| Err(Refusal::new("panicked", "while it was read")))?;
     let belongs = decoded
-        .placed_by
-        .as_ref()
+        .placed_by()
         .and_then(|by| spec.partitioner.place(by, spec.input_partitions));
     if let Some(belongs) = belongs.filter(|belongs| *belongs != record.partition) {
         let detail = format!(
@@ -120,50 +119,54 @@ fn decode<P: Processor>(
     Ok(decoded)
 }
 
-/// Puts warm states and the store's answer on a desk.
-pub fn lay_out<'a, P: Processor>(
-    processor: &'a P,
+/// States of a partition at hand.
+pub type Slots<S> = KeyMap<Box<Slot<S>>>;
+
+/// Takes warm states and the store's answer to hand.
+pub fn lay_out<P: Processor>(
+    processor: &P,
     owned: &mut Owned<P::State>,
     batch: &Batch<P::Event>,
     ask: &Ask,
     answer: &Answer,
-) -> Result<Desk<'a, P>, Refusal> {
-    let mut desk = Desk::new(processor, owned.id);
+) -> Result<Slots<P::State>, Refusal> {
+    let mut slots = Slots::default();
     for (key, value) in ask.keys.iter().zip(&answer.values) {
-        desk.slots
-            .insert(key.clone(), Box::new(Slot::load(processor, key, value.as_ref())?));
+        slots.insert(key.clone(), Box::new(Slot::load(processor, key, value.as_ref())?));
     }
     let keys = batch.decoded.iter().flatten().map(|decoded| &decoded.key);
     let listed = answer.due.iter().map(|(key, _, value)| (key, value));
     let scanned = answer.scanned.iter().map(|(key, value)| (key, value));
     for (key, value) in listed.chain(scanned) {
-        if desk.slots.contains_key(key) {
+        if slots.contains_key(key) {
             continue;
         }
         let slot = match owned.cache.take(key) {
             Some(slot) => slot,
             None => Box::new(Slot::load(processor, key, Some(value))?),
         };
-        desk.slots.insert(key.clone(), slot);
+        slots.insert(key.clone(), slot);
     }
     for key in keys {
-        if !desk.slots.contains_key(key) {
+        if !slots.contains_key(key) {
             let slot = owned.cache.take(key).unwrap_or_else(|| Box::new(Slot::absent()));
-            desk.slots.insert(key.clone(), slot);
+            slots.insert(key.clone(), slot);
         }
     }
-    Ok(desk)
+    Ok(slots)
 }
 
 /// Decides the whole batch: due timers, then the sweep, then records.
 pub fn decide<P: Processor>(
+    processor: &P,
     spec: &StageSpec,
     owned: &Owned<P::State>,
     batch: &Batch<P::Event>,
     answer: &Answer,
     scans: &KeyMap<Vec<Key>>,
-    mut desk: Desk<'_, P>,
+    mut slots: Slots<P::State>,
 ) -> Result<Decision<P::State>, Broken> {
+    let mut desk = Desk::new(processor, owned.id);
     let mut dead = Vec::new();
     let mut stopped_timers = Vec::new();
     for (key, due, stored) in &answer.due {
@@ -177,13 +180,13 @@ pub fn decide<P: Processor>(
         }
         let scanned = scans.get(key).map_or(&[][..], Vec::as_slice);
         desk.late = mutation::on(Mutation::E8TimerNow).then_some(batch.now);
-        desk.timer(key, *due, scanned)
+        desk.timer(key, laid_out(&mut slots, key), *due, scanned)
             .map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
     }
     for (key, _) in &answer.scanned {
         // What a sweep cannot decide waits for the key's next event or timer.
         if !owned.broken_timers.contains_key(key) {
-            desk.nudge(key, batch.now)
+            desk.nudge(key, laid_out(&mut slots, key), batch.now)
                 .map_err(|fault| Broken::Timer(key.clone(), fault.into_refusal()))?;
         }
     }
@@ -196,7 +199,7 @@ pub fn decide<P: Processor>(
         }
         let refused = match (decoded, owned.poisoned.get(&record.offset)) {
             (_, Some(refusal)) | (Err(refusal), None) => Some(refusal.clone()),
-            (Ok(decoded), None) => take_event(&mut desk, decoded, record, arrival)
+            (Ok(decoded), None) => take_event(&mut desk, &mut slots, decoded, record, arrival)
                 .map_err(|refusal| Broken::Record(record.offset, refusal))?,
         };
         if let Some(refusal) = refused
@@ -209,7 +212,7 @@ pub fn decide<P: Processor>(
         .records
         .last()
         .map_or(owned.position, |record| record.offset + 1);
-    let mut decision = close(spec, owned, desk, &stopped_timers, position, clock);
+    let mut decision = close(spec, owned, desk, slots, &stopped_timers, position, clock);
     if let Some(broken) = decision
         .writes
         .iter()
@@ -231,15 +234,22 @@ pub fn decide<P: Processor>(
     Ok(decision)
 }
 
+/// The slot of a key that the batch names.
+fn laid_out<'a, S>(slots: &'a mut Slots<S>, key: &Key) -> &'a mut Slot<S> {
+    slots.get_mut(key).expect("every key of a batch is laid out")
+}
+
 /// `Ok(Some)`: refused; `Err`: broken.
 fn take_event<P: Processor>(
     desk: &mut Desk<'_, P>,
+    slots: &mut Slots<P::State>,
     decoded: &Decoded<P::Event>,
     record: &Record,
     arrival: Millis,
 ) -> Result<Option<Refusal>, Refusal> {
     match desk.event(
         &decoded.key,
+        laid_out(slots, &decoded.key),
         &decoded.event,
         record,
         decoded.at.unwrap_or(arrival),
@@ -279,21 +289,23 @@ fn close<P: Processor>(
     spec: &StageSpec,
     owned: &Owned<P::State>,
     mut desk: Desk<'_, P>,
+    mut slots: Slots<P::State>,
     stopped_timers: &[Key],
     position: Offset,
     clock: Millis,
 ) -> Decision<P::State> {
-    let mut records = std::mem::take(&mut desk.effects.records);
+    let mut records = desk.take_records();
     let mut writes = Vec::with_capacity(desk.touched.len());
     let touched = std::mem::take(&mut desk.touched);
     for key in touched.iter().chain(stopped_timers) {
-        let mut saved = desk.saved(key);
+        let slot = laid_out(&mut slots, key);
+        let state = slot.state.as_ref();
+        let mut saved = state.map(|state| desk.processor.save(key, state));
         if stopped_timers.contains(key)
             && let Some(saved) = &mut saved
         {
             saved.wake = None;
         }
-        let slot = desk.slots.get_mut(key).expect("touched keys have a slot");
         slot.dirty = false;
         slot.held = saved.as_ref().map(|saved| Held {
             wake: saved.wake,
@@ -334,7 +346,7 @@ fn close<P: Processor>(
         position,
         clock,
         passed: None,
-        slots: desk.slots,
+        slots,
         swept: None,
     }
 }

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::cache::{Held, Slot};
 use super::error::Refusal;
-use super::ports::{Key, KeyMap, Millis, Partition, Record};
-use super::processor::{Cause, Effects, Processor, Saved, Turn};
+use super::ports::{Key, Millis, OutRecord, Partition, Record};
+use super::processor::{Cause, Effects, Processor, Turn};
 
 /// Timer turns one key may take in a row before an event. More is a timer that does not move.
 const CATCH_UP_MAX_TURNS: usize = 100_000;
@@ -22,14 +22,13 @@ pub enum Fault {
     Broken(Refusal),
 }
 
-/// States of one partition at hand, and what was decided on them.
+/// What was decided on the states of one partition, each laid before it for its turns.
 pub struct Desk<'a, P: Processor> {
-    processor: &'a P,
+    pub processor: &'a P,
     partition: Partition,
-    pub slots: KeyMap<Box<Slot<P::State>>>,
     /// Keys that were changed, in the order of their first change.
     pub touched: Vec<Key>,
-    pub effects: Effects,
+    pub effects: Effects<P::Output>,
     /// How late timers were, in ms, to be shown once the batch is committed.
     pub timers_fired: Vec<Millis>,
     /// Only where a test takes E8 away: the time that timers are told.
@@ -41,7 +40,6 @@ impl<'a, P: Processor> Desk<'a, P> {
         Self {
             processor,
             partition,
-            slots: KeyMap::default(),
             touched: Vec::new(),
             effects: Effects::default(),
             timers_fired: Vec::new(),
@@ -50,22 +48,35 @@ impl<'a, P: Processor> Desk<'a, P> {
     }
 
     /// Takes an event that arrived at `at`, after the key's own timers before that.
-    pub fn event(&mut self, key: &Key, event: &P::Event, record: &Record, at: Millis) -> Result<(), Fault> {
-        self.catch_up(key, at)?;
-        self.turn(key, Cause::Event { event, record }, at)
+    pub fn event(
+        &mut self,
+        key: &Key,
+        slot: &mut Slot<P::State>,
+        event: &P::Event,
+        record: &Record,
+        at: Millis,
+    ) -> Result<(), Fault> {
+        self.catch_up(key, slot, at)?;
+        self.turn(key, slot, Cause::Event { event, record }, at)
     }
 
     /// Takes a timer turn. A wake-up that was moved since is left alone.
-    pub fn timer(&mut self, key: &Key, due: Millis, scanned: &[Key]) -> Result<(), Fault> {
-        if self.wake(key) != Some(due) {
+    pub fn timer(
+        &mut self,
+        key: &Key,
+        slot: &mut Slot<P::State>,
+        due: Millis,
+        scanned: &[Key],
+    ) -> Result<(), Fault> {
+        if self.wake(key, slot) != Some(due) {
             return Ok(());
         }
         self.timers_fired.push(due);
         // Work that sees other keys goes on at the same instant, piece by piece.
-        let in_pieces = self.scans(key);
-        self.turn(key, Cause::Timer { due, scanned }, self.late.unwrap_or(due))?;
+        let in_pieces = self.scans(key, slot);
+        self.turn(key, slot, Cause::Timer { due, scanned }, self.late.unwrap_or(due))?;
         let moved = self
-            .wake(key)
+            .wake(key, slot)
             .is_none_or(|wake| wake > due || (wake == due && in_pieces));
         moved.then_some(()).ok_or_else(|| {
             Fault::Broken(Refusal::new(
@@ -76,13 +87,12 @@ impl<'a, P: Processor> Desk<'a, P> {
     }
 
     /// Lets a key look again at the global table.
-    pub fn nudge(&mut self, key: &Key, now: Millis) -> Result<(), Fault> {
-        self.turn(key, Cause::Nudge, now)
+    pub fn nudge(&mut self, key: &Key, slot: &mut Slot<P::State>, now: Millis) -> Result<(), Fault> {
+        self.turn(key, slot, Cause::Nudge, now)
     }
 
     /// The key's wake-up as decided so far.
-    pub fn wake(&mut self, key: &Key) -> Option<Millis> {
-        let slot = self.slots.get_mut(key)?;
+    pub fn wake(&self, key: &Key, slot: &mut Slot<P::State>) -> Option<Millis> {
         if slot.dirty && slot.held.is_none() {
             let state = slot.state.as_ref()?;
             slot.held = Some(Held {
@@ -93,22 +103,25 @@ impl<'a, P: Processor> Desk<'a, P> {
         slot.wake()
     }
 
-    /// What is to be stored for a key: `None` where it is gone.
-    pub fn saved(&self, key: &Key) -> Option<Saved> {
-        let state = self.slots.get(key)?.state.as_ref()?;
-        Some(self.processor.save(key, state))
+    /// What was decided to be sent, as the log takes it.
+    pub fn take_records(&mut self) -> Vec<OutRecord> {
+        let outputs = std::mem::take(&mut self.effects.outputs);
+        outputs
+            .into_iter()
+            .map(|output| self.processor.encode(output))
+            .collect()
     }
 
-    fn catch_up(&mut self, key: &Key, until: Millis) -> Result<(), Fault> {
+    fn catch_up(&mut self, key: &Key, slot: &mut Slot<P::State>, until: Millis) -> Result<(), Fault> {
         for _ in 0..CATCH_UP_MAX_TURNS {
-            let Some(due) = self.wake(key).filter(|wake| *wake < until) else {
+            let Some(due) = self.wake(key, slot).filter(|wake| *wake < until) else {
                 return Ok(());
             };
             // Work that wants to see other keys has its own turns; no event waits for it.
-            if self.scans(key) {
+            if self.scans(key, slot) {
                 return Ok(());
             }
-            self.timer(key, due, &[])?;
+            self.timer(key, slot, due, &[])?;
         }
         Err(Fault::Broken(Refusal::new(
             "timer_stuck",
@@ -116,16 +129,18 @@ impl<'a, P: Processor> Desk<'a, P> {
         )))
     }
 
-    fn scans(&self, key: &Key) -> bool {
-        let state = self.slots.get(key).and_then(|slot| slot.state.as_ref());
+    fn scans(&self, key: &Key, slot: &Slot<P::State>) -> bool {
+        let state = slot.state.as_ref();
         state.is_some_and(|state| self.processor.scan(key, state).is_some())
     }
 
-    fn turn(&mut self, key: &Key, cause: Cause<'_, P::Event>, now: Millis) -> Result<(), Fault> {
-        let slot = self
-            .slots
-            .entry(key.clone())
-            .or_insert_with(|| Box::new(Slot::absent()));
+    fn turn(
+        &mut self,
+        key: &Key,
+        slot: &mut Slot<P::State>,
+        cause: Cause<'_, P::Event>,
+        now: Millis,
+    ) -> Result<(), Fault> {
         let turn = Turn {
             key,
             state: &mut slot.state,
@@ -134,7 +149,7 @@ impl<'a, P: Processor> Desk<'a, P> {
             partition: self.partition,
         };
         let (processor, effects) = (self.processor, &mut self.effects);
-        let marks = (effects.records.len(), effects.counts.len());
+        let marks = (effects.outputs.len(), effects.counts.len());
         let result = catch_unwind(AssertUnwindSafe(|| processor.apply(turn, effects)));
         match result {
             Ok(Ok(())) => {
@@ -146,7 +161,7 @@ impl<'a, P: Processor> Desk<'a, P> {
                 Ok(())
             }
             Ok(Err(refusal)) => {
-                effects.records.truncate(marks.0);
+                effects.outputs.truncate(marks.0);
                 effects.counts.truncate(marks.1);
                 Err(Fault::Refused(refusal))
             }

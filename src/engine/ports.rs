@@ -38,6 +38,18 @@ pub struct Record {
     pub headers: Vec<Header>,
 }
 
+impl Record {
+    /// One that says nothing.
+    pub const NONE: Record = Record {
+        partition: 0,
+        offset: 0,
+        timestamp: None,
+        key: None,
+        value: None,
+        headers: Vec::new(),
+    };
+}
+
 /// A record to be written within a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutRecord {

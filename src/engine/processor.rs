@@ -1,11 +1,11 @@
 //! What a stage must be so that the engine can run it: pure, synchronous, its state a value.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::error::Refusal;
-use super::ports::{Header, Key, Millis, Offset, OutRecord, Partition, Record, Scan};
+use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record, Scan};
 
 /// One stage's business. No call may block, look at a clock or draw a random number.
 pub trait Processor: Send + Sync + 'static {
@@ -13,6 +13,8 @@ pub trait Processor: Send + Sync + 'static {
     type Event: Send + Sync;
     /// The state of one key, decoded. The engine keeps it warm between batches.
     type State: Send + Sync;
+    /// What a decision sends out, as a value.
+    type Output: Send;
 
     /// Reads a record. A refusal sends it to the dead letters.
     fn decode(&self, record: &Record) -> Result<Decoded<Self::Event>, Refusal>;
@@ -35,9 +37,12 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Decides. A refusal must leave `turn.state` as it was. `None` in `turn.state`
     /// afterwards removes the key.
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal>
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<Self::Output>) -> Result<(), Refusal>
     where
         Self: Sized;
+
+    /// An output as the log takes it: asked for once the batch is decided.
+    fn encode(&self, output: Self::Output) -> OutRecord;
 
     /// Keys that a timer of this key wants to see beside its own.
     fn scan(&self, _key: &Key, _state: &Self::State) -> Option<Scan> {
@@ -57,12 +62,19 @@ pub struct Decoded<E> {
     /// Whose state it changes.
     pub key: Key,
     pub event: E,
-    /// Bytes whose partition must be the record's own; `None`: anywhere.
-    pub placed_by: Option<Bytes>,
+    /// The part of the key whose partition must be the record's own; `None`: anywhere.
+    pub placed_by: Option<Range<usize>>,
     /// The logical time of the record where its producer has stated one; else its arrival.
     pub at: Option<Millis>,
     /// The decision looks at the global table, which must be read to its end first (E11).
     pub reads_table: bool,
+}
+
+impl<E> Decoded<E> {
+    /// The bytes that place the record.
+    pub fn placed_by(&self) -> Option<&[u8]> {
+        self.key.get(self.placed_by.clone()?)
+    }
 }
 
 /// A state as it is stored.
@@ -109,37 +121,29 @@ pub struct Nudge {
 }
 
 /// What a decision sends out and counts. Nothing of it happens before the commit.
-#[derive(Debug, Default)]
-pub struct Effects {
-    pub records: Vec<OutRecord>,
+#[derive(Debug)]
+pub struct Effects<O> {
+    pub outputs: Vec<O>,
     /// Metric name, its one label's value ("" for none), how many.
     pub counts: Vec<(&'static str, &'static str, u64)>,
 }
 
-impl Effects {
-    pub fn send(&mut self, topic: &Arc<str>, key: Option<Bytes>, value: Bytes, headers: Vec<Header>) {
-        self.send_to(topic, None, key, value, headers);
-    }
-
-    pub fn send_to(
-        &mut self,
-        topic: &Arc<str>,
-        partition: Option<Partition>,
-        key: Option<Bytes>,
-        value: Bytes,
-        headers: Vec<Header>,
-    ) {
-        self.records.push(OutRecord {
-            topic: topic.clone(),
-            partition,
-            key,
-            value: Some(value),
-            headers,
-        });
+impl<O> Effects<O> {
+    pub fn send(&mut self, output: O) {
+        self.outputs.push(output);
     }
 
     pub fn count(&mut self, name: &'static str, label: &'static str, n: u64) {
         self.counts.push((name, label, n));
+    }
+}
+
+impl<O> Default for Effects<O> {
+    fn default() -> Self {
+        Effects {
+            outputs: Vec::new(),
+            counts: Vec::new(),
+        }
     }
 }
 

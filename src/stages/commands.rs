@@ -2,13 +2,13 @@
 //!
 //! It keeps no state. Whether a command was seen before is the ledger's to know.
 
-use bytes::Bytes;
-
-use super::topics::{self, Topics};
+use super::keys;
+use super::output::{self, Output};
+use super::topics::Topics;
 use crate::domain::entry::Entry;
 use crate::domain::instant::Instant;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Key, Partition, Record};
+use crate::engine::ports::{Key, OutRecord, Partition, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Processor, Saved, Turn};
 use crate::wire::command::{self, CommandError};
 use crate::wire::envelope;
@@ -33,6 +33,7 @@ impl Processor for Commands {
     /// Its arrival is not known before it has its turn.
     type Event = Entry;
     type State = ();
+    type Output = Output;
 
     fn decode(&self, record: &Record) -> Result<Decoded<Entry>, Refusal> {
         let headers = record
@@ -43,13 +44,11 @@ impl Processor for Commands {
             .map_err(CommandError::from)
             .and_then(|envelope| command::read(&envelope, Instant::MIN))
             .map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        let placed_by = if entry.member_id.is_empty() {
-            &entry.shop_id
-        } else {
-            &entry.member_id
+        let key = keys::ledger_key(&entry);
+        let placed_by = match entry.member_id.is_empty() {
+            true => 0..entry.shop_id.len(),
+            false => entry.shop_id.len() + 1..key.len(),
         };
-        let placed_by = Bytes::copy_from_slice(placed_by.as_bytes());
-        let key = topics::ledger_key(&entry);
         Ok(Decoded {
             key,
             placed_by: Some(placed_by),
@@ -71,7 +70,7 @@ impl Processor for Commands {
         }
     }
 
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<Output>) -> Result<(), Refusal> {
         let Cause::Event { event, .. } = turn.cause else {
             return Ok(());
         };
@@ -80,14 +79,18 @@ impl Processor for Commands {
             ..event.clone()
         };
         if !entry.member_id.is_empty() {
-            self.topics.hand_over(&entry, effects);
+            output::hand_over(entry, effects);
             return Ok(());
         }
         // Also what cannot be carried out: no partition may do so when it comes again.
         for partition in 0..self.ledger_partitions {
-            self.topics.hand_over_to(&entry, Some(partition), effects);
+            output::hand_over_to(partition, entry.clone(), effects);
         }
         Ok(())
+    }
+
+    fn encode(&self, output: Output) -> OutRecord {
+        self.topics.record(output)
     }
 }
 

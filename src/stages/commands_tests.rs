@@ -32,9 +32,10 @@ fn sent(kind: &str, data: &str) -> Vec<OutRecord> {
     let commands = commands();
     let record = record(kind, data);
     let decoded = commands.decode(&record).unwrap();
-    Embedded::new(&commands)
+    let sent = Embedded::new(&commands)
         .event(&decoded, &record, 1_800_000_000_000)
-        .unwrap()
+        .unwrap();
+    sent.into_iter().map(|output| commands.encode(output)).collect()
 }
 
 #[test]
@@ -79,7 +80,10 @@ fn what_cannot_be_carried_out_is_answered_by_the_ledger() {
 
 #[test]
 fn placement_is_by_member_or_shop() {
-    let placed_by = |kind, data| commands().decode(&record(kind, data)).unwrap().placed_by.unwrap();
+    let placed_by = |kind, data| {
+        let decoded = commands().decode(&record(kind, data)).unwrap();
+        String::from_utf8(decoded.placed_by().unwrap().to_vec()).unwrap()
+    };
     let data = r#"{"shop_id":"acme","member_id":"m-1"}"#;
     assert_eq!(placed_by("points.redeem", data), "m-1");
     assert_eq!(placed_by("points.grant_all", data), "acme");

@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::broadcast_progress::BroadcastProgress;
-use super::topics::{self, Topics};
+use super::keys;
+use super::output::{self, Output};
+use super::topics::Topics;
 use crate::domain::entry::{Command, Entry, EntryKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
@@ -18,7 +20,7 @@ use crate::domain::ledger::member::Member;
 use crate::domain::outcome::Outcome;
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Key, Millis, Offset, Partition, Record, Scan};
+use crate::engine::ports::{Key, Millis, Offset, OutRecord, Partition, Record, Scan};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
 use crate::metrics::{BROADCAST_MEMBERS_TOTAL, COMMANDS_DUPLICATE_TOTAL};
 use crate::wire::{ledger_entry, member_state};
@@ -75,7 +77,12 @@ impl Ledger {
         }
     }
 
-    fn entry(&self, turn: &mut Turn<'_, Self>, entry: &Entry, effects: &mut Effects) -> Result<(), Refusal> {
+    fn entry(
+        &self,
+        turn: &mut Turn<'_, Self>,
+        entry: &Entry,
+        effects: &mut Effects<Output>,
+    ) -> Result<(), Refusal> {
         let book = self.book.load();
         let terms = self.terms(&book);
         if entry.member_id.is_empty() {
@@ -83,7 +90,7 @@ impl Ledger {
         }
         let member = member(turn.state)?;
         let decision = member.apply(entry, &terms);
-        self.publish(&decision.outcomes, effects);
+        publish(decision.outcomes, effects);
         if decision.duplicate {
             effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
         }
@@ -95,7 +102,7 @@ impl Ledger {
         turn: &mut Turn<'_, Self>,
         entry: &Entry,
         terms: &Terms,
-        effects: &mut Effects,
+        effects: &mut Effects<Output>,
     ) -> Result<(), Refusal> {
         let invalid = match &entry.kind {
             EntryKind::GrantAll(_) => None,
@@ -107,7 +114,7 @@ impl Ledger {
             return Ok(());
         }
         if let Some(invalid) = invalid.filter(|_| turn.partition == ANSWERING_PARTITION) {
-            self.topics.publish(&refused(entry, invalid, terms), effects);
+            output::publish(refused(entry, invalid, terms), effects);
         }
         Ok(())
     }
@@ -116,7 +123,7 @@ impl Ledger {
         &self,
         turn: &mut Turn<'_, Self>,
         scanned: &[Key],
-        effects: &mut Effects,
+        effects: &mut Effects<Output>,
     ) -> Result<(), Refusal> {
         let book = self.book.load();
         let terms = self.terms(&book);
@@ -125,7 +132,7 @@ impl Ledger {
             Some(LedgerState::Member(member)) => {
                 let (shop_id, member_id) = parts(turn.key)?;
                 let outcomes = member.timer(shop_id, member_id, now, &terms);
-                self.publish(&outcomes, effects);
+                publish(outcomes, effects);
             }
             Some(LedgerState::Broadcasts(broadcasts)) => {
                 let members = scanned
@@ -135,7 +142,7 @@ impl Ledger {
                 let more = members.len() >= BROADCAST_MEMBERS_PER_TURN;
                 for share in broadcasts.advance(&members, more) {
                     effects.count(BROADCAST_MEMBERS_TOTAL, "", 1);
-                    self.topics.hand_over_to(&share, Some(turn.partition), effects);
+                    output::hand_over_to(turn.partition, share, effects);
                 }
                 broadcasts.forget(now, &terms);
             }
@@ -143,29 +150,24 @@ impl Ledger {
         }
         Ok(())
     }
+}
 
-    fn publish(&self, outcomes: &[Outcome], effects: &mut Effects) {
-        for outcome in outcomes {
-            self.topics.publish(outcome, effects);
-        }
+fn publish(outcomes: Vec<Outcome>, effects: &mut Effects<Output>) {
+    for outcome in outcomes {
+        output::publish(outcome, effects);
     }
 }
 
 impl Processor for Ledger {
     type Event = Entry;
     type State = LedgerState;
+    type Output = Output;
 
     fn decode(&self, record: &Record) -> Result<Decoded<Entry>, Refusal> {
         let value = record.value.as_deref().unwrap_or_default();
         let entry =
             ledger_entry::decode(value).map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        Ok(Decoded {
-            key: topics::ledger_key(&entry),
-            placed_by: None,
-            at: Some(entry.at.ceil_millis()),
-            reads_table: reads_rules(&entry.kind),
-            event: entry,
-        })
+        Ok(decoded(entry))
     }
 
     fn load(&self, key: &Key, stored: &[u8]) -> Result<LedgerState, Refusal> {
@@ -192,7 +194,7 @@ impl Processor for Ledger {
         let book = self.book.load();
         let terms = self.terms(&book);
         let wake = match state {
-            LedgerState::Member(member) => member.wake(topics::parts(key)?.0, &terms),
+            LedgerState::Member(member) => member.wake(keys::parts(key)?.0, &terms),
             LedgerState::Broadcasts(broadcasts) => broadcasts.wake(&terms),
         };
         wake.map(Instant::ceil_millis)
@@ -203,7 +205,7 @@ impl Processor for Ledger {
         matches!(state, LedgerState::Member(member) if member.known_since.is_some())
     }
 
-    fn apply(&self, mut turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+    fn apply(&self, mut turn: Turn<'_, Self>, effects: &mut Effects<Output>) -> Result<(), Refusal> {
         match turn.cause {
             Cause::Event { event, .. } => self.entry(&mut turn, event, effects)?,
             Cause::Timer { scanned, .. } => self.timer(&mut turn, scanned, effects)?,
@@ -225,15 +227,19 @@ impl Processor for Ledger {
         Ok(())
     }
 
+    fn encode(&self, output: Output) -> OutRecord {
+        self.topics.record(output)
+    }
+
     fn scan(&self, key: &Key, state: &LedgerState) -> Option<Scan> {
         let LedgerState::Broadcasts(broadcasts) = state else {
             return None;
         };
-        let (shop_id, _) = topics::parts(key)?;
+        let (shop_id, _) = keys::parts(key)?;
         let running = broadcasts.running.front()?;
         Some(Scan {
-            prefix: topics::shop_prefix(shop_id),
-            after: running.cursor.as_ref().map(|member| topics::key(shop_id, member)),
+            prefix: keys::shop_prefix(shop_id),
+            after: running.cursor.as_ref().map(|member| keys::key(shop_id, member)),
             limit: BROADCAST_MEMBERS_PER_TURN,
         })
     }
@@ -244,11 +250,22 @@ impl Processor for Ledger {
         let asked = book.member_nudges(after);
         let nudge = |(shop_id, offset)| Nudge {
             offset,
-            prefix: topics::shop_prefix(shop_id),
+            prefix: keys::shop_prefix(shop_id),
         };
         let mut nudges: Vec<Nudge> = asked.map(nudge).collect();
         nudges.sort_by_key(|nudge| nudge.offset);
         nudges
+    }
+}
+
+/// An entry with what the engine must know of it.
+pub fn decoded(entry: Entry) -> Decoded<Entry> {
+    Decoded {
+        key: keys::ledger_key(&entry),
+        placed_by: None,
+        at: Some(entry.at.ceil_millis()),
+        reads_table: reads_rules(&entry.kind),
+        event: entry,
     }
 }
 
@@ -267,7 +284,7 @@ fn broadcasts(state: &mut Option<LedgerState>) -> Result<&mut Broadcasts, Refusa
 }
 
 fn parts(key: &Key) -> Result<(&str, &str), Refusal> {
-    topics::parts(key).ok_or_else(|| Refusal::new("malformed", "the key is not shop and member"))
+    keys::parts(key).ok_or_else(|| Refusal::new("malformed", "the key is not shop and member"))
 }
 
 fn reads_rules(kind: &EntryKind) -> bool {

@@ -2,7 +2,6 @@ use super::*;
 use crate::domain::entry::{Birthday, Grant, Invalid};
 use crate::domain::ledger::fixtures::{at, birthday_rules, book, rules, time};
 use crate::engine::embedded::Embedded;
-use crate::engine::ports::OutRecord;
 
 fn ledger(book: RuleBook) -> Ledger {
     let topics = Topics {
@@ -55,7 +54,7 @@ fn record(entry: &Entry) -> Record {
         partition: 0,
         offset: 0,
         timestamp: None,
-        key: Some(topics::ledger_key(entry)),
+        key: Some(keys::ledger_key(entry)),
         value: Some(ledger_entry::encode(entry)),
         headers: Vec::new(),
     }
@@ -78,12 +77,9 @@ impl<'a> Bench<'a> {
     }
 
     fn send(&mut self, entry: &Entry) {
-        self.read(&record(entry));
-    }
-
-    fn read(&mut self, record: &Record) {
-        let decoded = self.ledger.decode(record).unwrap();
-        let sent = self.stage.event(&decoded, record, decoded.at.unwrap()).unwrap();
+        let record = record(entry);
+        let decoded = self.ledger.decode(&record).unwrap();
+        let sent = self.stage.event(&decoded, &record, decoded.at.unwrap()).unwrap();
         self.take(sent);
     }
 
@@ -98,22 +94,18 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn take(&mut self, sent: Vec<OutRecord>) {
-        for out in sent {
-            if &*out.topic == "entries" {
-                assert_eq!(out.partition, Some(0), "a broadcast stays on its partition");
-                let (key, value) = (out.key, out.value);
-                self.read(&Record {
-                    partition: 0,
-                    offset: 0,
-                    timestamp: None,
-                    key,
-                    value,
-                    headers: out.headers,
-                });
-            } else {
-                let data = serde_json::from_slice(&out.value.unwrap()).unwrap();
-                self.published.push((out.topic.to_string(), data));
+    fn take(&mut self, sent: Vec<Output>) {
+        for output in sent {
+            match output {
+                Output::Entry(entry, partition) => {
+                    assert_eq!(partition, Some(0), "a broadcast stays on its partition");
+                    self.send(&entry);
+                }
+                outcome => {
+                    let out = self.ledger.encode(outcome);
+                    let data = serde_json::from_slice(&out.value.unwrap()).unwrap();
+                    self.published.push((out.topic.to_string(), data));
+                }
             }
         }
     }
@@ -190,7 +182,7 @@ fn a_broadcast_that_cannot_be_carried_out_is_answered_once_and_remembered_everyw
     };
     let start = at("2024-05-01 10:00");
     let invalid = entry("", "b1", start, EntryKind::Command(Command::Invalid(invalid)));
-    let key = topics::broadcast_key("acme");
+    let key = keys::broadcast_key("acme");
     let mut answers = Vec::new();
     for partition in 0..3 {
         let (mut state, mut effects) = (None, Effects::default());
@@ -216,7 +208,7 @@ fn a_broadcast_that_cannot_be_carried_out_is_answered_once_and_remembered_everyw
             .iter()
             .filter(|count| count.0 == COMMANDS_DUPLICATE_TOTAL);
         assert_eq!(dropped.count(), 2);
-        answers.extend(effects.records);
+        answers.extend(effects.outputs.into_iter().map(|output| ledger.encode(output)));
     }
     assert_eq!(answers.len(), 1);
     assert_eq!(
@@ -249,7 +241,7 @@ fn broadcasts_take_turns() {
     bench.fire_before(at("2025-06-01 00:00"));
     assert_eq!(bench.stage.next_wake(), None);
     assert!(
-        bench.stage.state(&topics::broadcast_key("acme")).is_none(),
+        bench.stage.state(&keys::broadcast_key("acme")).is_none(),
         "it is forgotten in time"
     );
 }
@@ -258,11 +250,11 @@ fn broadcasts_take_turns() {
 fn members_served_are_counted() {
     let ledger = ledger(book(&[rules()]));
     let (key, entry) = (
-        topics::broadcast_key("acme"),
+        keys::broadcast_key("acme"),
         grant_all("b1", at("2024-05-02 10:00")),
     );
     let (record, now) = (record(&entry), entry.at.ceil_millis());
-    let members = ["m-1", "m-2"].map(|member| topics::key("acme", member));
+    let members = ["m-1", "m-2"].map(|member| keys::key("acme", member));
     let (event, due, scanned) = (&entry, now, &members[..]);
     let (mut state, mut effects) = (None, Effects::default());
     for cause in [
@@ -313,7 +305,7 @@ fn members_who_wait_without_a_rule_get_gifts_once_there_is_one() {
     assert_eq!(ledger.nudges(7), []);
     let nudge = Nudge {
         offset: 7,
-        prefix: topics::shop_prefix("acme"),
+        prefix: keys::shop_prefix("acme"),
     };
     assert_eq!(ledger.nudges(6), [nudge]);
     bench.stage.nudge(at("2024-02-01 00:00").ceil_millis()).unwrap();
@@ -333,11 +325,11 @@ fn states_are_read_as_saved() {
     let mut bench = Bench::new(&ledger);
     bench.send(&registered("m-1", "r1", at("2024-01-01 10:00")));
     bench.send(&grant_all("b1", at("2024-01-02 10:00")));
-    for key in [topics::key("acme", "m-1"), topics::broadcast_key("acme")] {
+    for key in [keys::key("acme", "m-1"), keys::broadcast_key("acme")] {
         let state = bench.stage.state(&key).unwrap();
         let saved = ledger.save(&key, state);
         assert_eq!(&ledger.load(&key, &saved.bytes).unwrap(), state);
-        assert_eq!(saved.indexed, key == topics::key("acme", "m-1"));
+        assert_eq!(saved.indexed, key == keys::key("acme", "m-1"));
         assert_eq!(saved.wake, ledger.wake(&key, state));
         assert!(ledger.load(&key, b"\x08\x63").is_err());
     }

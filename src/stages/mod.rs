@@ -2,7 +2,9 @@
 
 pub mod broadcast_progress;
 pub mod commands;
+pub mod keys;
 pub mod ledger;
 pub mod orders;
+pub mod output;
 pub mod rule_table;
 pub mod topics;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::keys;
+use super::output::{self, Output};
 use super::rule_table;
-use super::topics::{self, Topics};
+use super::topics::Topics;
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::OrderEvent;
 use crate::domain::order::{self, Decisions, Order, OrderError, OrderKey};
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
-use crate::engine::ports::{Key, Millis, Offset, Record};
+use crate::engine::ports::{Key, Millis, Offset, OutRecord, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
 use crate::wire::{order_event, order_state};
 
@@ -33,40 +35,49 @@ impl Orders {
             orders_days,
         }
     }
+}
 
-    fn send(&self, decisions: &Decisions, effects: &mut Effects) {
-        for entry in &decisions.entries {
-            self.topics.hand_over(entry, effects);
-        }
-        for outcome in &decisions.outcomes {
-            self.topics.publish(outcome, effects);
-        }
+/// Reads an order event.
+pub fn read<'a>(
+    value: Option<&'a [u8]>,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + Clone,
+) -> Result<Decoded<Box<OrderEvent>>, Refusal> {
+    let event =
+        order_event::read(value, headers).map_err(|error| Refusal::new("malformed", error.to_string()))?;
+    let binds = event
+        .snapshot
+        .as_ref()
+        .is_some_and(|snapshot| snapshot.created_at.is_some());
+    let key = keys::key(&event.shop_id, &event.order_id);
+    Ok(Decoded {
+        placed_by: Some(event.shop_id.len() + 1..key.len()),
+        key,
+        at: None,
+        reads_table: binds,
+        event: Box::new(event),
+    })
+}
+
+fn send(decisions: Decisions, effects: &mut Effects<Output>) {
+    for entry in decisions.entries {
+        output::hand_over(entry, effects);
+    }
+    for outcome in decisions.outcomes {
+        output::publish(outcome, effects);
     }
 }
 
 impl Processor for Orders {
-    type Event = OrderEvent;
+    type Event = Box<OrderEvent>;
     type State = Order;
+    type Output = Output;
 
-    fn decode(&self, record: &Record) -> Result<Decoded<OrderEvent>, Refusal> {
+    fn decode(&self, record: &Record) -> Result<Decoded<Box<OrderEvent>>, Refusal> {
         let headers = record
             .headers
             .iter()
             .map(|(name, text)| (&**name, text.as_deref()));
-        let event = order_event::read(record.value.as_deref(), headers)
-            .map_err(|error| Refusal::new("malformed", error.to_string()))?;
-        let binds = event
-            .snapshot
-            .as_ref()
-            .is_some_and(|snapshot| snapshot.created_at.is_some());
-        let key = topics::key(&event.shop_id, &event.order_id);
-        Ok(Decoded {
-            placed_by: Some(key.slice(event.shop_id.len() + 1..)),
-            key,
-            at: None,
-            reads_table: binds,
-            event,
-        })
+        read(record.value.as_deref(), headers)
     }
 
     fn load(&self, _key: &Key, stored: &[u8]) -> Result<Order, Refusal> {
@@ -90,8 +101,8 @@ impl Processor for Orders {
         order.is_open()
     }
 
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
-        let Some((shop_id, order_id)) = topics::parts(turn.key) else {
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<Output>) -> Result<(), Refusal> {
+        let Some((shop_id, order_id)) = keys::parts(turn.key) else {
             return Err(Refusal::new("malformed", "key is not that of an order"));
         };
         let key = OrderKey { shop_id, order_id };
@@ -112,7 +123,7 @@ impl Processor for Orders {
             (Cause::Nudge, Some(order)) => order.nudge(key, &book),
             (Cause::Timer { .. } | Cause::Nudge, None) => return Ok(()),
         };
-        self.send(&decisions.map_err(refusal)?, effects);
+        send(decisions.map_err(refusal)?, effects);
         if turn
             .state
             .as_ref()
@@ -121,6 +132,10 @@ impl Processor for Orders {
             *turn.state = None;
         }
         Ok(())
+    }
+
+    fn encode(&self, output: Output) -> OutRecord {
+        self.topics.record(output)
     }
 
     fn nudges(&self, after: Offset) -> Vec<Nudge> {

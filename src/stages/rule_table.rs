@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::topics;
+use super::keys;
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::{Publication, RuleBook};
 use crate::domain::rules::model::RuleVersion;
@@ -90,7 +90,7 @@ pub fn nudges(book: &RuleBook, after: Offset) -> Vec<Nudge> {
     asked
         .map(|(shop_id, offset)| Nudge {
             offset,
-            prefix: topics::shop_prefix(shop_id),
+            prefix: keys::shop_prefix(shop_id),
         })
         .collect()
 }

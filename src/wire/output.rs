@@ -31,8 +31,9 @@ pub type Header = (Arc<str>, Option<Bytes>);
 
 /// Binary mode: attributes are headers, the value is `data`.
 pub fn encode(outcome: &Outcome) -> Published {
-    let subject = outcome.member_id.as_ref().or(outcome.order_id.as_ref());
-    let subject = Bytes::copy_from_slice(subject.unwrap_or(&outcome.shop_id).as_bytes());
+    let subject = Bytes::copy_from_slice(subject(outcome).as_bytes());
+    let mut value = Vec::with_capacity(VALUE_BYTES);
+    data(outcome, &mut Object(&mut value));
     let names = &*NAMES;
     let mut headers = vec![
         (names.specversion.clone(), Some(Bytes::from_static(b"1.0"))),
@@ -66,34 +67,34 @@ pub fn encode(outcome: &Outcome) -> Published {
         },
         key: subject,
         headers,
-        value: Bytes::from(data(outcome)),
+        value: Bytes::from(value),
     }
 }
 
-/// One line of structured mode (without the line break) out of a record of binary mode.
-/// `None` if an attribute that every event has is missing.
-pub fn structured_line(headers: &[Header], value: &[u8]) -> Option<Vec<u8>> {
-    // Looked for from where the last one was: they stand in much the same order.
-    let mut from = 0;
-    let mut find = |wanted: &str| -> Option<&str> {
-        let places = (from..headers.len()).chain(0..from);
-        let at = places.into_iter().find(|at| &*headers[*at].0 == wanted)?;
-        from = at + 1;
-        std::str::from_utf8(headers[at].1.as_ref()?).ok()
-    };
-    let mut line = Object::new();
-    line.text("specversion", find("ce_specversion")?);
-    line.text("id", find("ce_id")?);
-    line.text("source", find("ce_source")?);
-    line.text("type", find("ce_type")?);
-    line.text("subject", find("ce_subject")?);
-    line.text("time", find("ce_time")?);
-    line.text("datacontenttype", find("content-type")?);
-    if let Some(trace) = find("traceparent") {
-        line.text("traceparent", trace);
+/// Structured mode: one line of JSON, its line break included, behind what is in `line`.
+pub fn write_line(outcome: &Outcome, line: &mut Vec<u8>) {
+    let mut event = Object(line);
+    event.open();
+    event.text("specversion", "1.0");
+    event.text("id", &outcome.id);
+    event.text("source", &source(&outcome.shop_id));
+    event.text("type", type_of(&outcome.body));
+    event.text("subject", subject(outcome));
+    event.text("time", &outcome.effective_at.rfc3339());
+    event.text("datacontenttype", JSON);
+    if let Some(trace) = &outcome.traceparent {
+        event.text("traceparent", trace);
     }
-    line.raw("data", value);
-    Some(line.end())
+    event.name("data");
+    data(outcome, &mut event);
+    event.close();
+    line.push(b'\n');
+}
+
+/// Whom an event is about: the member, or the order of a guest, or the shop.
+fn subject(outcome: &Outcome) -> &str {
+    let subject = outcome.member_id.as_ref().or(outcome.order_id.as_ref());
+    subject.unwrap_or(&outcome.shop_id)
 }
 
 /// The `type` attribute.
@@ -112,6 +113,8 @@ pub fn type_of(body: &Body) -> &'static str {
     }
 }
 
+/// Room for an outcome's data.
+const VALUE_BYTES: usize = 1024;
 const JSON: &str = "application/json";
 
 struct Names {
@@ -149,8 +152,8 @@ fn source(shop_id: &str) -> String {
     source
 }
 
-fn data(outcome: &Outcome) -> Vec<u8> {
-    let mut data = Object::new();
+fn data(outcome: &Outcome, data: &mut Object) {
+    data.open();
     data.text("shop_id", &outcome.shop_id);
     data.optional("member_id", outcome.member_id.as_deref());
     data.optional("order_id", outcome.order_id.as_deref());
@@ -163,8 +166,8 @@ fn data(outcome: &Outcome) -> Vec<u8> {
     if let Some(actor) = &outcome.actor {
         data.text("actor", actor);
     }
-    body(&mut data, &outcome.body);
-    data.end()
+    body(data, &outcome.body);
+    data.close();
 }
 
 fn body(data: &mut Object, body: &Body) {
@@ -269,20 +272,9 @@ fn lots(data: &mut Object, parts: &[LotPart]) {
 }
 
 /// JSON objects, written field by field.
-struct Object(Vec<u8>);
+struct Object<'a>(&'a mut Vec<u8>);
 
-impl Object {
-    fn new() -> Self {
-        let mut object = Object(Vec::with_capacity(1024));
-        object.open();
-        object
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.close();
-        self.0
-    }
-
+impl Object<'_> {
     fn open(&mut self) {
         self.0.push(b'{');
     }

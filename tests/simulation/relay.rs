@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrual::engine::error::Refusal;
-use accrual::engine::ports::{Key, Partition, Record};
+use accrual::engine::ports::{Key, OutRecord, Partition, Record};
 use accrual::engine::processor::{Cause, Decoded, Effects, Processor, Saved, Turn};
 
 use super::model::Written;
@@ -23,6 +23,7 @@ impl Processor for Relay {
     /// Whether it panics.
     type Event = bool;
     type State = ();
+    type Output = OutRecord;
 
     fn decode(&self, record: &Record) -> Result<Decoded<bool>, Refusal> {
         let text = watch::text(record);
@@ -46,7 +47,7 @@ impl Processor for Relay {
         unreachable!("there is never a state")
     }
 
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<OutRecord>) -> Result<(), Refusal> {
         let Cause::Event { event, record } = turn.cause else {
             return Ok(());
         };
@@ -56,8 +57,12 @@ impl Processor for Relay {
         let partition = toy::place(&String::from_utf8_lossy(turn.key), self.partitions);
         let value = format!("{} {}", record.partition, record.offset);
         let key = Some(turn.key.clone());
-        effects.send_to(&self.out, Some(partition), key, value.into(), Vec::new());
+        effects.send(toy::record(&self.out, partition, key, value));
         Ok(())
+    }
+
+    fn encode(&self, output: OutRecord) -> OutRecord {
+        output
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use accrual::engine::error::{LogError, Refusal};
-use accrual::engine::ports::{Key, Millis, Offset, Partition, Record, Table};
+use accrual::engine::ports::{Key, Millis, Offset, OutRecord, Partition, Record, Table};
 use accrual::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
 use bytes::Bytes;
 
@@ -102,6 +102,17 @@ fn refusal(detail: &str) -> Refusal {
     Refusal::new("malformed", detail)
 }
 
+/// What is sent out.
+pub fn record(topic: &Arc<str>, partition: Partition, key: Option<Bytes>, value: String) -> OutRecord {
+    OutRecord {
+        topic: topic.clone(),
+        partition: Some(partition),
+        key,
+        value: Some(value.into()),
+        headers: Vec::new(),
+    }
+}
+
 pub fn place(key: &str, partitions: i32) -> Partition {
     key.bytes().map(i32::from).sum::<i32>() % partitions
 }
@@ -109,6 +120,7 @@ pub fn place(key: &str, partitions: i32) -> Partition {
 impl Processor for ToyOrders {
     type Event = OrderEvent;
     type State = OrderState;
+    type Output = OutRecord;
 
     fn decode(&self, record: &Record) -> Result<Decoded<OrderEvent>, Refusal> {
         let text =
@@ -190,7 +202,7 @@ impl Processor for ToyOrders {
         }
     }
 
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<OutRecord>) -> Result<(), Refusal> {
         let state = turn.state.get_or_insert_default();
         let timer = matches!(turn.cause, Cause::Timer { .. });
         match turn.cause {
@@ -207,13 +219,7 @@ impl Processor for ToyOrders {
                     let key = String::from_utf8_lossy(turn.key);
                     let value = format!("{key} {id} {} {}", turn.now, state.count);
                     let partition = place(&member, self.members_partitions);
-                    effects.send_to(
-                        &self.mid,
-                        Some(partition),
-                        Some(member.into()),
-                        value.into(),
-                        Vec::new(),
-                    );
+                    effects.send(record(&self.mid, partition, Some(member.into()), value));
                 }
             }
             Cause::Nudge => {}
@@ -228,6 +234,10 @@ impl Processor for ToyOrders {
         Ok(())
     }
 
+    fn encode(&self, output: OutRecord) -> OutRecord {
+        output
+    }
+
     fn nudges(&self, after: Offset) -> Vec<Nudge> {
         let read = self.table.version() as Offset;
         ((after + 1).max(0)..read)
@@ -240,7 +250,13 @@ impl Processor for ToyOrders {
 }
 
 impl ToyOrders {
-    fn event(&self, state: &mut OrderState, event: &OrderEvent, record: &Record, effects: &mut Effects) {
+    fn event(
+        &self,
+        state: &mut OrderState,
+        event: &OrderEvent,
+        record: &Record,
+        effects: &mut Effects<OutRecord>,
+    ) {
         let at = record.timestamp.expect("the log stamps");
         state.count += 1;
         match event {
@@ -249,7 +265,7 @@ impl ToyOrders {
                     .pending
                     .push((at + delay, id.clone(), member.clone(), false));
                 let value = format!("{id} {}", self.table.version());
-                effects.send_to(&self.echo, Some(0), record.key.clone(), value.into(), Vec::new());
+                effects.send(self::record(&self.echo, 0, record.key.clone(), value));
             }
             OrderEvent::Hold { id, level, member } => {
                 state.held.push((at, id.clone(), member.clone(), *level))
@@ -295,6 +311,7 @@ pub fn life(id: &str) -> Millis {
 impl Processor for ToyLedger {
     type Event = (String, Millis);
     type State = MemberState;
+    type Output = OutRecord;
 
     fn decode(&self, record: &Record) -> Result<Decoded<(String, Millis)>, Refusal> {
         let text = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
@@ -344,20 +361,14 @@ impl Processor for ToyLedger {
         }
     }
 
-    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects) -> Result<(), Refusal> {
+    fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<OutRecord>) -> Result<(), Refusal> {
         let state = turn.state.get_or_insert_default();
         let member = String::from_utf8_lossy(turn.key).into_owned();
         let partition = place(&member, self.partitions);
         let mut send = |state: &mut MemberState, what: &str, id: &str, at: Millis| {
             state.sequence += 1;
             let value = format!("{member} {} {what} {id} {at}", state.sequence);
-            effects.send_to(
-                &self.out,
-                Some(partition),
-                Some(turn.key.clone()),
-                value.into(),
-                Vec::new(),
-            );
+            effects.send(record(&self.out, partition, Some(turn.key.clone()), value));
         };
         match turn.cause {
             Cause::Event { event: (id, due), .. } => {
@@ -380,5 +391,9 @@ impl Processor for ToyLedger {
             Cause::Nudge => {}
         }
         Ok(())
+    }
+
+    fn encode(&self, output: OutRecord) -> OutRecord {
+        output
     }
 }

@@ -111,7 +111,13 @@ impl Lots {
         let at = self.0.partition_point(|other| other.rank() < lot.rank());
         match self.0.get_mut(at) {
             Some(same) if same.rank() == lot.rank() => same.points = same.points.saturating_add(lot.points),
-            _ => self.0.insert(at, lot),
+            _ => {
+                if self.0.is_empty() {
+                    // Most members have one.
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(at, lot);
+            }
         }
     }
 

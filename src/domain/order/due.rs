@@ -77,6 +77,10 @@ fn candidates<'a>(
 }
 
 pub(super) fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
+    // Most rules have no such exceptions, and most orders need not be looked at further.
+    if issuance.by_channel.is_empty() {
+        return issuance.terms;
+    }
     let channel = facts
         .snapshot
         .as_ref()
@@ -85,18 +89,18 @@ pub(super) fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
 }
 
 pub(super) fn trigger(facts: &Facts, on: Trigger) -> Option<&Told> {
-    let delivery = facts
-        .snapshot
-        .as_ref()
-        .map_or(Delivery::Home, |snapshot| snapshot.delivery);
+    let delivery = || {
+        let snapshot = facts.snapshot.as_ref();
+        snapshot.map_or(Delivery::Home, |snapshot| snapshot.delivery)
+    };
     match on {
         Trigger::Created => facts.created.as_ref(),
         Trigger::Paid => facts.paid.as_ref(),
-        Trigger::PaidAndShipped => match delivery {
+        Trigger::PaidAndShipped => match delivery() {
             Delivery::None => facts.paid.as_ref(),
             Delivery::Home | Delivery::Pickup => Some(facts.paid.as_ref()?.max(facts.shipped.as_ref()?)),
         },
-        Trigger::Delivered => match delivery {
+        Trigger::Delivered => match delivery() {
             Delivery::Home => facts.delivered.as_ref(),
             Delivery::Pickup => facts.picked_up.as_ref(),
             Delivery::None => facts.paid.as_ref(),

@@ -132,11 +132,11 @@ where
         if batch.records.is_empty() && answer.due.is_empty() && answer.scanned.is_empty() {
             return Err(Unread::NothingToDo);
         }
-        let desk = batch::lay_out(&*self.processor, owned, batch, &ask, &answer)
+        let slots = batch::lay_out(&*self.processor, owned, batch, &ask, &answer)
             .map_err(|refusal| Unread::Stopped(refusal.to_string()))?;
         let mut scans: KeyMap<Vec<Key>> = KeyMap::default();
         for (key, _, _) in &answer.due {
-            let state = desk.slots.get(key).and_then(|slot| slot.state.as_ref());
+            let state = slots.get(key).and_then(|slot| slot.state.as_ref());
             if let Some(scan) = state.and_then(|state| self.processor.scan(key, state)) {
                 let ask = Ask {
                     scan: Some(scan),
@@ -149,7 +149,15 @@ where
                 );
             }
         }
-        Ok(batch::decide(&self.spec, owned, batch, &answer, &scans, desk))
+        Ok(batch::decide(
+            &*self.processor,
+            &self.spec,
+            owned,
+            batch,
+            &answer,
+            &scans,
+            slots,
+        ))
     }
 
     pub(super) fn poison(&self, owned: &mut Owned<P::State>, broken: Broken) {

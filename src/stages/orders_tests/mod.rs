@@ -58,7 +58,7 @@ impl Shop {
             entries: name("entries"),
         };
         let orders = Orders::new(table.book(), topics, orders_days);
-        let key = topics::key("acme", "A-1");
+        let key = keys::key("acme", "A-1");
         Self {
             table,
             orders,
@@ -140,7 +140,7 @@ impl Shop {
         }
     }
 
-    fn turn(&mut self, cause: Cause<'_, OrderEvent>, now: Millis) {
+    fn turn(&mut self, cause: Cause<'_, Box<OrderEvent>>, now: Millis) {
         let mut state = self
             .state
             .as_ref()
@@ -157,10 +157,11 @@ impl Shop {
             self.told.push(refusal.to_string());
         }
         self.state = state.map(|state| self.orders.save(&self.key, &state).bytes.to_vec());
-        for record in &effects.records {
-            match expectation(record) {
+        for output in effects.outputs {
+            let record = self.orders.encode(output);
+            match expectation(&record) {
                 Some(promised) => self.promised.push(promised),
-                None => self.told.push(show(record)),
+                None => self.told.push(show(&record)),
             }
         }
     }
