@@ -26,6 +26,8 @@ use super::rule_files;
 const COMMAND_IDS_DAYS: u32 = 90;
 /// The ledger of a replay is one partition.
 const LEDGER_PARTITIONS: Partition = 1;
+/// Outputs that wait for the ledger at most.
+const SAID_MAX: usize = 128;
 /// What events and entries come in: no log is behind them.
 static NO_RECORD: Record = Record::NONE;
 
@@ -58,6 +60,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         rules: &rules,
         orders: Embedded::new(&orders),
         commands: Embedded::new(&commands),
+        said: Vec::new(),
         ledger: Embedded::new(&ledger),
         out,
         line: Vec::new(),
@@ -76,15 +79,13 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         };
         // Time never goes back; what is told late arrives now.
         now = now.max(line.at.floor_millis());
-        shop.fire(|wake| wake < now)?;
         let place = line.place;
         if let Err(refusal) = shop.take(line.event, now)? {
             malformed += 1;
             writeln!(err, "{place}: {refusal}")?;
         }
-        // What the line made due already, as a broadcast, does not wait for the next one.
-        shop.fire(|wake| wake < now)?;
     }
+    shop.fire(|wake| wake < now)?;
     let horizon = request.until.unwrap_or(Instant::from_millis(now));
     ledger.set_gift_horizon(horizon);
     match request.until {
@@ -102,6 +103,9 @@ struct Shop<'a> {
     rules: &'a RuleTable,
     orders: Embedded<'a, Orders>,
     commands: Embedded<'a, Commands>,
+    /// What they have said and the ledger has not heard yet, each with its time: as the topic
+    /// between them.
+    said: Vec<(Millis, Output)>,
     ledger: Embedded<'a, Ledger>,
     out: &'a mut dyn Write,
     /// Of the output under way.
@@ -110,37 +114,24 @@ struct Shop<'a> {
 }
 
 impl Shop<'_> {
-    /// Fires timers in time order while `fires` says so; of one instant, orders before the ledger.
-    fn fire(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
-        loop {
-            let (order, member) = (self.orders.next_wake(), self.ledger.next_wake());
-            let Some(next) = [order, member]
-                .into_iter()
-                .flatten()
-                .min()
-                .filter(|next| fires(*next))
-            else {
-                return Ok(());
-            };
-            let outputs = match order == Some(next) {
-                true => self.orders.fire(),
-                false => self.ledger.fire(),
-            };
-            self.pass_on(outputs?)?;
-        }
-    }
-
     /// `Ok(Err)`: the event is refused.
     fn take(&mut self, event: Event, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
+        self.fire_orders(|wake| wake < now)?;
         let outputs = match event {
             Event::Order(decoded) => self.orders.event(&decoded, &NO_RECORD, now),
             Event::Command(decoded) => self.commands.event(&decoded, &NO_RECORD, now),
-            Event::Rules(event) => self.publish(event, now),
+            Event::Rules(event) => {
+                self.catch_up(|wake| wake < now)?;
+                self.publish(event, now)
+            }
         };
         match outputs {
-            Ok(outputs) => self.pass_on(outputs).map(Ok),
-            Err(refusal) => Ok(Err(refusal)),
+            Ok(outputs) => self.say(now, outputs)?,
+            Err(refusal) => return Ok(Err(refusal)),
         }
+        // What the line made due already does not wait for the next one.
+        self.fire_orders(|wake| wake < now)?;
+        Ok(Ok(()))
     }
 
     /// What a rule says from here on, and whom it concerns.
@@ -152,8 +143,52 @@ impl Shop<'_> {
         Ok(outputs)
     }
 
+    /// Fires all timers while `fires` says so.
+    fn fire(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
+        self.fire_orders(&fires)?;
+        self.catch_up(fires)
+    }
+
+    fn fire_orders(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
+        while let Some(wake) = self.orders.next_wake().filter(|wake| fires(*wake)) {
+            let outputs = self.orders.fire()?;
+            self.say(wake, outputs)?;
+        }
+        Ok(())
+    }
+
+    fn fire_ledger(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
+        while self.ledger.next_wake().is_some_and(&fires) {
+            let outputs = self.ledger.fire()?;
+            self.pass_on(outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves what was decided at a time for later: the ledger tells the stages before it
+    /// nothing, and each of them is faster at many things in a row than at one by turns.
+    fn say(&mut self, at: Millis, outputs: Vec<Output>) -> anyhow::Result<()> {
+        self.said.extend(outputs.into_iter().map(|output| (at, output)));
+        match self.said.len() < SAID_MAX {
+            true => Ok(()),
+            false => self.catch_up(|wake| wake < at),
+        }
+    }
+
+    /// Brings the ledger to where the stages before it are. Its timers come in between in the
+    /// order of time; of one instant, orders before the ledger.
+    fn catch_up(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
+        let mut said = std::mem::take(&mut self.said);
+        for (at, output) in said.drain(..) {
+            self.fire_ledger(|wake| wake < at)?;
+            self.pass_on([output])?;
+        }
+        self.said = said;
+        self.fire_ledger(fires)
+    }
+
     /// Prints what is for outside and gives the ledger what is for it, and so on.
-    fn pass_on(&mut self, outputs: Vec<Output>) -> anyhow::Result<()> {
+    fn pass_on(&mut self, outputs: impl IntoIterator<Item = Output>) -> anyhow::Result<()> {
         for output in outputs {
             match output {
                 Output::Outcome(outcome) => self.print(&outcome)?,

@@ -63,7 +63,7 @@ impl Instant {
             _ => 26,
         };
         text[end] = b'Z';
-        String::from_utf8_lossy(&text[..=end]).into_owned()
+        String::from_utf8(text[..=end].to_vec()).unwrap_or_default()
     }
 
     /// Reads RFC 3339. `None` for anything else.
