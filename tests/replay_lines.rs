@@ -179,3 +179,27 @@ fn until_bounds_the_timers_after_the_last_line_and_no_line() {
         ),
     ]);
 }
+
+#[test]
+fn what_is_told_late_comes_out_when_it_is_told() {
+    let import = json!({"member_id": "m-1", "points": 5, "expires_at": "2024-05-03T10:00:00+08:00"});
+    let created = json!({"order_id": "A-1", "order": {"subtotal": "10", "customer": {"id": "m-2"}}});
+    let updated = json!({"order_id": "A-1", "order": {
+        "revision": 0, "subtotal": "10", "customer": {"id": "m-2"}, "paid_at": "2024-05-02T10:00:00+08:00",
+    }});
+    let lines = [
+        line("i1", "points.import", 1, import),
+        line("A-1-c", "order.created", 1, created),
+        line("A-1-u", "order.updated", 5, updated),
+        grant("g1", 5, 7),
+    ];
+    // The order was due before the lot expired, but nobody knew.
+    let out: &[&str] = &[
+        "issued 5 05-01",
+        "expired 5 05-03",
+        "withheld null 05-02",
+        "issued 7 05-05",
+        "expired 7 06-04",
+    ];
+    check(&[(&[&lines], &[], 0, "", out)]);
+}

@@ -103,9 +103,8 @@ struct Shop<'a> {
     rules: &'a RuleTable,
     orders: Embedded<'a, Orders>,
     commands: Embedded<'a, Commands>,
-    /// What they have said and the ledger has not heard yet, each with its time: as the topic
-    /// between them.
-    said: Vec<(Millis, Output)>,
+    /// What they have said and the ledger has not heard yet: as the topic between them.
+    said: Vec<Said>,
     ledger: Embedded<'a, Ledger>,
     out: &'a mut dyn Write,
     /// Of the output under way.
@@ -113,10 +112,17 @@ struct Shop<'a> {
     table_offset: i64,
 }
 
+enum Said {
+    /// The ledger's timers before this have their turn.
+    Until(Millis),
+    Output(Output),
+}
+
 impl Shop<'_> {
     /// `Ok(Err)`: the event is refused.
     fn take(&mut self, event: Event, now: Millis) -> anyhow::Result<Result<(), Refusal>> {
         self.fire_orders(|wake| wake < now)?;
+        self.until(now);
         let outputs = match event {
             Event::Order(decoded) => self.orders.event(&decoded, &NO_RECORD, now),
             Event::Command(decoded) => self.commands.event(&decoded, &NO_RECORD, now),
@@ -166,22 +172,35 @@ impl Shop<'_> {
     }
 
     /// Leaves what was decided at a time for later: the ledger tells the stages before it
-    /// nothing, and each of them is faster at many things in a row than at one by turns.
+    /// nothing, and each of them is faster at many things in a row than at one by turns. Its
+    /// timers come in between in the order of time; of one instant, orders before the ledger.
     fn say(&mut self, at: Millis, outputs: Vec<Output>) -> anyhow::Result<()> {
-        self.said.extend(outputs.into_iter().map(|output| (at, output)));
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        self.until(at);
+        self.said.extend(outputs.into_iter().map(Said::Output));
         match self.said.len() < SAID_MAX {
             true => Ok(()),
             false => self.catch_up(|wake| wake < at),
         }
     }
 
-    /// Brings the ledger to where the stages before it are. Its timers come in between in the
-    /// order of time; of one instant, orders before the ledger.
+    fn until(&mut self, at: Millis) {
+        match self.said.last_mut() {
+            Some(Said::Until(last)) => *last = at.max(*last),
+            _ => self.said.push(Said::Until(at)),
+        }
+    }
+
+    /// Brings the ledger to where the stages before it are.
     fn catch_up(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
         let mut said = std::mem::take(&mut self.said);
-        for (at, output) in said.drain(..) {
-            self.fire_ledger(|wake| wake < at)?;
-            self.pass_on([output])?;
+        for said in said.drain(..) {
+            match said {
+                Said::Until(at) => self.fire_ledger(|wake| wake < at)?,
+                Said::Output(output) => self.pass_on([output])?,
+            }
         }
         self.said = said;
         self.fire_ledger(fires)

@@ -43,20 +43,21 @@ impl Instant {
             return time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         }
         let mut text = *b"0000-00-00T00:00:00.000000Z";
-        let mut number = |at: usize, digits: usize, mut number: u32| {
-            for place in text[at..at + digits].iter_mut().rev() {
-                *place = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        let mut two_digits = |at: usize, number: u32| {
+            text[at] = b'0' + (number / 10 % 10) as u8;
+            text[at + 1] = b'0' + (number % 10) as u8;
         };
-        number(0, 4, time.year().unsigned_abs());
-        number(5, 2, time.month());
-        number(8, 2, time.day());
-        number(11, 2, time.hour());
-        number(14, 2, time.minute());
-        number(17, 2, time.second());
-        let micros = time.timestamp_subsec_micros();
-        number(20, 6, micros);
+        let (year, micros) = (time.year().unsigned_abs(), time.timestamp_subsec_micros());
+        two_digits(0, year / 100);
+        two_digits(2, year);
+        two_digits(5, time.month());
+        two_digits(8, time.day());
+        two_digits(11, time.hour());
+        two_digits(14, time.minute());
+        two_digits(17, time.second());
+        two_digits(20, micros / 10_000);
+        two_digits(22, micros / 100);
+        two_digits(24, micros);
         let end = match micros {
             0 => 19,
             _ if micros % 1_000 == 0 => 23,

@@ -1,9 +1,9 @@
 //! Keys of states: shop and order, shop and member, or a shop's broadcasts.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::domain::entry::Entry;
-use crate::domain::short_text::ShortText;
 
 /// Whose state in the ledger an entry changes: the member's, or without one the shop's broadcasts.
 pub fn ledger_key(entry: &Entry) -> Bytes {
@@ -17,10 +17,10 @@ pub fn ledger_key(entry: &Entry) -> Bytes {
 /// Key of an order's or a member's state. Short ones lie beside their count of users, so that
 /// whoever compares or copies one has all of it in one place.
 pub fn key(shop_id: &str, id: &str) -> Bytes {
-    let mut key = ShortText::with_capacity(shop_id.len() + 1 + id.len());
-    key.push_str(shop_id);
-    key.push('\0');
-    key.push_str(id);
+    let mut key = SmallVec::<[u8; 24]>::with_capacity(shop_id.len() + 1 + id.len());
+    key.extend_from_slice(shop_id.as_bytes());
+    key.push(0);
+    key.extend_from_slice(id.as_bytes());
     Bytes::from_owner(key)
 }
 

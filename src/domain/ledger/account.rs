@@ -139,14 +139,16 @@ impl<'a> Account<'a> {
         }
         let waiting = if expired { lot.points } else { 0 };
         let movement = self.movement(credit.points, parts, waiting);
+        let lot_id = lot.lot_id();
+        let id = digest(&["issued", &lot_id]);
         let body = Body::Issued {
             movement,
-            lot_id: lot.lot_id(),
+            lot_id,
             issued_at: effective_at,
             expires_at: credit.expires_at,
             base: credit.base,
         };
-        self.tell(digest(&["issued", &lot.lot_id()]), head, body);
+        self.tell(id, head, body);
         if waiting > 0 {
             let id = digest(&["expired", &lot.lot_id()]);
             self.expire(id, &lot, effective_at, 0);
