@@ -74,6 +74,8 @@ fn write_events(path: &Path, orders: usize) -> u64 {
         }
     }
     file.flush().expect("written");
+    // The disk is to have done with it before a clock runs.
+    file.get_ref().sync_all().expect("on the disk");
     std::fs::metadata(path).expect("written").len()
 }
 
@@ -84,6 +86,7 @@ fn time(start: DateTime<FixedOffset>, tick: usize) -> String {
 
 /// Seconds by the clock and of the CPU.
 fn replay(rules: &Path, events: &Path, until: Option<&str>, out: &Path) -> (f64, f64) {
+    let out = File::create(out).expect("created");
     let before = children_cpu_seconds();
     let begun = Instant::now();
     let status = Command::new(binary())
@@ -93,7 +96,7 @@ fn replay(rules: &Path, events: &Path, until: Option<&str>, out: &Path) -> (f64,
         .arg(events)
         .args(until.iter().flat_map(|until| ["--until", until]))
         .stdin(Stdio::null())
-        .stdout(File::create(out).expect("created"))
+        .stdout(out)
         .status()
         .expect("accrual starts");
     assert!(status.success(), "accrual replay ended with {status}");

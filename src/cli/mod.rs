@@ -24,6 +24,9 @@ use crate::app::operations::Operations;
 use crate::config::Settings;
 use crate::domain::instant::Instant;
 
+/// Gathered before it is written to stdout.
+const OUT_BYTES: usize = 1 << 16;
+
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -78,7 +81,10 @@ struct Usage(&'static str);
 
 /// Runs the command that the process was started with.
 pub fn main(operations: &dyn Operations) -> ExitCode {
-    let (mut out, mut err) = (io::BufWriter::new(io::stdout().lock()), io::stderr());
+    let (mut out, mut err) = (
+        io::BufWriter::with_capacity(OUT_BYTES, io::stdout().lock()),
+        io::stderr(),
+    );
     if let Err(reason) = logging::install() {
         let _ = writeln!(err, "error: {reason}");
         return ExitCode::from(FAILED);

@@ -102,10 +102,16 @@ impl Processor for Orders {
     }
 
     fn apply(&self, turn: Turn<'_, Self>, effects: &mut Effects<Output>) -> Result<(), Refusal> {
-        let Some((shop_id, order_id)) = keys::parts(turn.key) else {
-            return Err(Refusal::new("malformed", "key is not that of an order"));
+        let key = match turn.cause {
+            Cause::Event { event, .. } => OrderKey {
+                shop_id: &event.shop_id,
+                order_id: &event.order_id,
+            },
+            Cause::Timer { .. } | Cause::Nudge => match keys::parts(turn.key) {
+                Some((shop_id, order_id)) => OrderKey { shop_id, order_id },
+                None => return Err(Refusal::new("malformed", "key is not that of an order")),
+            },
         };
-        let key = OrderKey { shop_id, order_id };
         let now = Instant::from_millis(turn.now);
         let book = self.book.load();
         let decisions = match (turn.cause, turn.state.as_mut()) {
