@@ -112,10 +112,10 @@ struct Shop<'a> {
     table_offset: i64,
 }
 
-enum Said {
-    /// The ledger's timers before this have their turn.
-    Until(Millis),
-    Output(Output),
+/// First the ledger's timers before a time have their turn, then what was said.
+struct Said {
+    until: Millis,
+    output: Option<Output>,
 }
 
 impl Shop<'_> {
@@ -179,7 +179,17 @@ impl Shop<'_> {
             return Ok(());
         }
         self.until(at);
-        self.said.extend(outputs.into_iter().map(Said::Output));
+        for output in outputs {
+            match self.said.last_mut() {
+                Some(Said {
+                    output: none @ None, ..
+                }) => *none = Some(output),
+                _ => self.said.push(Said {
+                    until: at,
+                    output: Some(output),
+                }),
+            }
+        }
         match self.said.len() < SAID_MAX {
             true => Ok(()),
             false => self.catch_up(|wake| wake < at),
@@ -188,19 +198,20 @@ impl Shop<'_> {
 
     fn until(&mut self, at: Millis) {
         match self.said.last_mut() {
-            Some(Said::Until(last)) => *last = at.max(*last),
-            _ => self.said.push(Said::Until(at)),
+            Some(Said { until, output: None }) => *until = at.max(*until),
+            _ => self.said.push(Said {
+                until: at,
+                output: None,
+            }),
         }
     }
 
     /// Brings the ledger to where the stages before it are.
     fn catch_up(&mut self, fires: impl Fn(Millis) -> bool) -> anyhow::Result<()> {
         let mut said = std::mem::take(&mut self.said);
-        for said in said.drain(..) {
-            match said {
-                Said::Until(at) => self.fire_ledger(|wake| wake < at)?,
-                Said::Output(output) => self.pass_on([output])?,
-            }
+        for Said { until, output } in said.drain(..) {
+            self.fire_ledger(|wake| wake < until)?;
+            self.pass_on(output)?;
         }
         self.said = said;
         self.fire_ledger(fires)
