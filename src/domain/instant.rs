@@ -86,9 +86,9 @@ impl Instant {
         if text.len() < 20 || marks.iter().any(|(at, mark)| text[*at] != *mark) {
             return None;
         }
-        let number = |from: usize, to: usize| digits(&text[from..to]);
-        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let number = |at: usize| two_digits(text[at], text[at + 1]);
+        let (year, month, day) = (number(0)? * 100 + number(2)?, number(5)?, number(8)?);
+        let (hour, minute, second) = (number(11)?, number(14)?, number(17)?);
         if hour > 23 || minute > 59 || second > 59 {
             return None;
         }
@@ -96,7 +96,7 @@ impl Instant {
         let offset = match zone {
             b"Z" => 0,
             [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-                let (hours, minutes) = (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?);
+                let (hours, minutes) = (two_digits(*h1, *h2)?, two_digits(*m1, *m2)?);
                 if hours > 23 || minutes > 59 {
                     return None;
                 }
@@ -111,12 +111,9 @@ impl Instant {
     }
 }
 
-fn digits(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0i64, |number, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| number * 10 + i64::from(digit - b'0'))
-    })
+fn two_digits(tens: u8, ones: u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
 /// Microseconds of a fraction, if there is one, and what stands behind it.
@@ -124,13 +121,13 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(behind) = text.strip_prefix(b".") else {
         return Some((0, text));
     };
-    let end = behind.iter().position(|byte| !byte.is_ascii_digit())?;
-    if end == 0 || end > 9 {
-        return None;
+    let (mut micros, mut worth, mut end) = (0, 100_000, 0);
+    while let Some(digit) = behind.get(end).filter(|byte| byte.is_ascii_digit()) {
+        micros += worth * i64::from(digit - b'0');
+        worth /= 10;
+        end += 1;
     }
-    let kept = end.min(6);
-    let micros = digits(&behind[..kept])? * 10i64.pow(6 - kept as u32);
-    Some((micros, &behind[end..]))
+    (1..=9).contains(&end).then(|| (micros, &behind[end..]))
 }
 
 #[cfg(test)]

@@ -142,10 +142,10 @@ pub fn read_as<'a, D: Deserialize<'a> + FromPlain<'a>>(
     let value = text("value", value)?.ok_or(EnvelopeError::Empty)?;
     match attributes.are_binary() {
         true => binary(attributes, || plain::read(value).map_or_else(|| json(value), Ok)),
-        false => {
-            let read = plain::read(value).map_or_else(|| json(value), Ok)?;
-            structured(read, attributes.traceparent)
-        }
+        false => match plain::read(value) {
+            Some(read) => structured(read, attributes.traceparent),
+            None => structured(json(value)?, attributes.traceparent),
+        },
     }
 }
 
