@@ -9,6 +9,7 @@ use accrual::engine::processor::{GlobalTable, Processor};
 use accrual::stages::commands::Commands;
 use accrual::stages::ledger::Ledger;
 use accrual::stages::orders::Orders;
+use accrual::stages::output::Output;
 use accrual::stages::rule_table::RuleTable;
 use accrual::stages::topics::Topics;
 use accrual::wire::rule_document;
@@ -129,9 +130,9 @@ impl<'a> Shop<'a> {
         }
     }
 
-    fn decided(&mut self, decided: Result<Vec<OutRecord>, Refusal>) {
+    fn decided(&mut self, decided: Result<Vec<Output>, Refusal>) {
         match decided {
-            Ok(records) => records.into_iter().for_each(|record| self.out(record)),
+            Ok(outputs) => outputs.into_iter().for_each(|output| self.out(self.stages.ledger.encode(output))),
             Err(refusal) => {
                 let bug = ["panicked", "timer_stuck"].contains(&refusal.code);
                 assert!(!bug, "{refusal}");
