@@ -81,7 +81,7 @@ impl<'a> Envelope<'a, ()> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(bound(deserialize = "D: Deserialize<'de>"))]
 struct Structured<'a, D> {
     #[serde(borrow)]

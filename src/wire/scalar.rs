@@ -13,7 +13,7 @@ use crate::domain::money;
 const NEGATIVE: &str = "must not be negative";
 
 /// Money: a decimal string or a whole number, not negative, never through a float.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Amount(pub Decimal);
 
 impl Amount {
@@ -70,7 +70,7 @@ impl Visitor<'_> for AmountVisitor {
 }
 
 /// Whole, not negative.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Points(pub i64);
 
 impl<'de> Deserialize<'de> for Points {
@@ -85,6 +85,12 @@ impl<'de> Deserialize<'de> for Points {
 /// RFC 3339.
 #[derive(Clone, Copy)]
 pub struct At(pub Instant);
+
+impl Default for At {
+    fn default() -> Self {
+        At(Instant::MIN)
+    }
+}
 
 impl At {
     pub fn of_text(text: &str) -> Option<Self> {

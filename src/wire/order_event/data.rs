@@ -7,7 +7,7 @@ use crate::wire::plain::{FromPlain, Plain, plain_fields};
 use crate::wire::scalar::{Amount, At, Points};
 use crate::wire::text::Text;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Data<'a> {
     #[serde(borrow)]
     pub shop_id: Option<Text<'a>>,
@@ -21,7 +21,7 @@ pub struct Data<'a> {
     pub return_redeemed: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct OrderData<'a> {
     pub revision: Option<i64>,
     pub created_at: Option<At>,
@@ -52,7 +52,7 @@ pub struct OrderData<'a> {
     pub cancelled_at: Option<At>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct CustomerData<'a> {
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
@@ -61,7 +61,7 @@ pub struct CustomerData<'a> {
     pub tier: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct LineData<'a> {
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
@@ -70,13 +70,13 @@ pub struct LineData<'a> {
     pub discount_total: Option<Amount>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct DeliveryData<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Text<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct RefundData<'a> {
     #[serde(borrow)]
     pub id: Option<Text<'a>>,
@@ -85,7 +85,7 @@ pub struct RefundData<'a> {
     pub amount: Option<Amount>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct RefundLineData<'a> {
     #[serde(borrow)]
     pub id: Text<'a>,
@@ -140,16 +140,17 @@ plain_fields!(DeliveryData<'a> { "type": kind });
 plain_fields!(RefundData<'a> { "id": id, "line_items": line_items, "amount": amount });
 
 impl<'a> FromPlain<'a> for RefundLineData<'a> {
-    fn read(json: &mut Plain<'a>) -> Option<Self> {
+    fn fill(&mut self, json: &mut Plain<'a>) -> Option<()> {
         let (mut id, mut quantity) = (None, None);
         json.object(|json, name| match name {
             "id" => json.value(&mut id),
             "quantity" => json.value(&mut quantity),
             _ => json.skip(),
         })?;
-        Some(RefundLineData {
+        *self = RefundLineData {
             id: id?,
             quantity: quantity?,
-        })
+        };
+        Some(())
     }
 }
