@@ -8,12 +8,6 @@ use super::store::HISTORY_MAX;
 use super::world::World;
 
 impl World {
-    /// Somebody has claimed it and has not rebuilt it yet.
-    pub fn rebuilding(&mut self, at: (usize, Partition)) -> bool {
-        let meta = self.shard(at).now.meta.as_ref();
-        meta.is_some_and(|meta| meta.batch.is_none())
-    }
-
     /// A background save: it may be put back much later.
     pub fn save_snapshots(&mut self) {
         for history in self.redis.shards.values_mut() {

@@ -11,7 +11,7 @@ use super::scenario;
 
 /// Seeds that found something once. They are run first, for ever.
 const REGRESSIONS: &[(u64, &str)] = &[(
-    1642,
+    766,
     "a rebuild that outlasts the tombstones brings back what is gone (E7)",
 )];
 
