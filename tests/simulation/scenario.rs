@@ -154,7 +154,10 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
     }
     if now > world.calm_until {
         let wrong = wrong.or_else(|| world.judge_store().into_iter().next());
-        return world.fail(format!("liveness: {}", wrong.as_deref().unwrap_or("not settled yet")));
+        return world.fail(format!(
+            "liveness: {}",
+            wrong.as_deref().unwrap_or("not settled yet")
+        ));
     }
     last.settled = match wrong {
         None => last.settled.or(Some(now)),
