@@ -75,8 +75,8 @@ fn a_text_ends_at_its_first_quote_wherever_that_is() {
     for text in texts {
         for behind in ["", " ", "   ", "        "] {
             let json = format!("[\"{text}\",\"{text}\"{behind}]");
-            let read = read::<Vec<Text>>(&json).expect("plain");
-            assert_eq!(read, [Text((&*text).into()), Text((&*text).into())], "{json}");
+            let found = read::<Vec<Text>>(&json).expect("plain");
+            assert_eq!(found, [Text((&*text).into()), Text((&*text).into())], "{json}");
             assert!(read::<Text>(&format!("\"{text}{behind}")).is_none(), "{text}");
         }
     }
