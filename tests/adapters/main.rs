@@ -8,7 +8,11 @@ mod kafka_consuming;
 mod kafka_producing;
 mod kafka_reading;
 mod kafka_support;
-mod redis_store;
+mod redis_applying;
+mod redis_asking;
+mod redis_claiming;
+mod redis_server;
+mod redis_support;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
