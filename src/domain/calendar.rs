@@ -9,10 +9,6 @@ use chrono_tz::Tz;
 use super::instant::Instant;
 use super::rules::model::{DueAt, Expiry, ExpirySpan};
 
-/// 9999-12-31T23:59:59.999999Z, the last microsecond that RFC 3339 can name.
-const LAST: Instant = Instant(253_402_300_799_999_999);
-/// 0000-01-01T00:00:00Z, the first.
-const FIRST: Instant = Instant(-62_167_219_200_000_000);
 /// Clock changes fall on multiples of this, so a gap is left behind in steps of it.
 const GAP_STEP_MINUTES: i64 = 15;
 /// The widest gap on record is a whole day (Samoa, 2011); twice that is looked through.
@@ -34,7 +30,7 @@ pub fn local(zone: Tz, date: NaiveDate, time: NaiveTime) -> Instant {
 
 /// The local date and time of an instant.
 pub fn local_date_time(zone: Tz, at: Instant) -> NaiveDateTime {
-    let at = Instant(at.0.clamp(FIRST.0, LAST.0));
+    let at = Instant(at.0.clamp(Instant::FIRST.0, Instant::LAST.0));
     let utc = at.to_utc().unwrap_or(DateTime::<Utc>::MAX_UTC).naive_utc();
     let offset = zone.offset_from_utc_datetime(&utc).fix().local_minus_utc();
     utc + TimeDelta::seconds(i64::from(offset))
@@ -61,7 +57,7 @@ pub fn expires_at(zone: Tz, issued: Instant, expiry: &Expiry) -> Option<Instant>
         ExpirySpan::AfterDays(days) => Some(days_later(zone, wall.date(), days, wall.time())),
         ExpirySpan::AfterMonths(months) => Some(match wall.date().checked_add_months(Months::new(months)) {
             Some(date) => local(zone, date, expiry.at),
-            None => LAST,
+            None => Instant::LAST,
         }),
         ExpirySpan::Yearly { month, day } => {
             Some(local(zone, day_of_year(wall.year() + 1, month, day), expiry.at))
@@ -80,7 +76,7 @@ pub fn day_of_year(year: i32, month: u32, day: u32) -> NaiveDate {
 fn days_later(zone: Tz, date: NaiveDate, days: u32, time: NaiveTime) -> Instant {
     match date.checked_add_days(Days::new(u64::from(days))) {
         Some(date) => local(zone, date, time),
-        None => LAST,
+        None => Instant::LAST,
     }
 }
 
@@ -90,7 +86,7 @@ fn at_offset(wall: NaiveDateTime, offset_seconds: i32) -> Instant {
         .and_utc()
         .timestamp_micros()
         .saturating_sub(i64::from(offset_seconds) * 1_000_000);
-    Instant(micros.clamp(FIRST.0, LAST.0))
+    Instant(micros.clamp(Instant::FIRST.0, Instant::LAST.0))
 }
 
 /// A wall time within a gap, read with the offset that counted before the gap, lies as far
@@ -328,7 +324,7 @@ mod tests {
 
     #[test]
     fn absurd_instants_do_not_panic() {
-        for at in [Instant::MIN, Instant(i64::MAX), FIRST, LAST] {
+        for at in [Instant::MIN, Instant(i64::MAX), Instant::FIRST, Instant::LAST] {
             for zone in [Tz::Pacific__Apia, Tz::America__Los_Angeles] {
                 due_at(zone, at, 1, DueAt::SameTime);
                 let expiry = Expiry {

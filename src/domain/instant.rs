@@ -1,6 +1,6 @@
 //! A point in time. Microseconds, because a snapshot without a revision is ordered by them.
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
 /// From the first day of year 1.
 const DAYS_TO_1970: i64 = 719_163;
@@ -11,6 +11,10 @@ pub struct Instant(pub i64);
 
 impl Instant {
     pub const MIN: Instant = Instant(i64::MIN);
+    /// 0000-01-01T00:00:00Z, the first that RFC 3339 can name in UTC.
+    pub const FIRST: Instant = Instant(-62_167_219_200_000_000);
+    /// 9999-12-31T23:59:59.999999Z, the last.
+    pub const LAST: Instant = Instant(253_402_300_799_999_999);
 
     /// Finer parts than a microsecond are cut off.
     pub fn from_utc(time: DateTime<Utc>) -> Self {
@@ -38,10 +42,8 @@ impl Instant {
 
     /// RFC 3339 in UTC with as many digits as are needed: none, three or six behind the second.
     pub fn rfc3339(self) -> String {
-        let time = self.to_utc().unwrap_or(DateTime::<Utc>::MAX_UTC);
-        if !(0..=9999).contains(&time.year()) {
-            return time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        }
+        let named = self.clamp(Self::FIRST, Self::LAST);
+        let time = named.to_utc().unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let mut two_digits = |at: usize, number: u32| {
             text[at] = b'0' + (number / 10 % 10) as u8;
@@ -67,16 +69,18 @@ impl Instant {
         String::from_utf8(text[..=end].to_vec()).unwrap_or_default()
     }
 
-    /// Reads RFC 3339. `None` for anything else.
+    /// Reads RFC 3339. `None` for anything else. A time at the edge of what can be written, as
+    /// `9999-12-31T23:59:59-05:00`, is the nearest that UTC can name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::parse_plain(text.as_bytes()).or_else(|| {
+        let read = Self::parse_plain(text.as_bytes()).or_else(|| {
             // The general parser takes a typographic minus for a sign.
             if !text.is_ascii() {
                 return None;
             }
             let time = DateTime::parse_from_rfc3339(text).ok()?;
             Some(Self::from_utc(time.with_timezone(&Utc)))
-        })
+        });
+        read.map(|read| read.clamp(Self::FIRST, Self::LAST))
     }
 
     /// The form that nearly every event has, `YYYY-MM-DDTHH:MM:SS[.fraction](Z|+HH:MM)`, read
@@ -132,6 +136,8 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::SecondsFormat;
+
     use super::*;
 
     #[test]
@@ -193,11 +199,28 @@ mod tests {
     }
 
     #[test]
+    fn what_utc_cannot_name_is_the_nearest_that_it_can() {
+        for (text, read) in [
+            ("9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59.999999Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("0000-01-01T00:00:00+14:00", "0000-01-01T00:00:00Z"),
+            ("0000-01-01T00:00:00-14:00", "0000-01-01T14:00:00Z"),
+        ] {
+            assert_eq!(Instant::parse(text).unwrap().rfc3339(), read, "{text}");
+        }
+        assert_eq!(Instant(i64::MAX).rfc3339(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Instant::MIN.rfc3339(), "0000-01-01T00:00:00Z");
+    }
+
+    #[test]
     fn the_short_way_writes_what_the_long_way_writes() {
         let of_year = |year: i64| (year - 1970) * 31_556_952_000_000;
         for micros in [0, 1, -1, 10_000, 123_456, 999_000, -62_167_219_200_000_001] {
             for year in [-1, 0, 1, 999, 1970, 2024, 9_999, 10_000] {
                 let instant = Instant(of_year(year) + micros);
+                if instant.clamp(Instant::FIRST, Instant::LAST) != instant {
+                    continue;
+                }
                 let long = instant.to_utc().unwrap();
                 let long = long.to_rfc3339_opts(SecondsFormat::AutoSi, true);
                 assert_eq!(instant.rfc3339(), long);
