@@ -250,6 +250,13 @@ fn wrong_settings_are_refused_with_place_and_remedy() {
             ],
         ),
         (
+            "topics.order_events = 'point-rules'",
+            &[],
+            &[
+                "accrual.toml:1: topics.order_events: \"point-rules\" is the name of topics.point_rules too; give",
+            ],
+        ),
+        (
             "redis.url = 's3cret'",
             &[],
             &["accrual.toml:1: redis.url: cannot be used (value not shown); write"],

@@ -287,7 +287,7 @@ fn stages(reader: &mut Reader) -> Vec<Stage> {
 }
 
 fn topics(reader: &mut Reader) -> Topics {
-    let mut taken: Vec<(&'static str, String)> = Vec::new();
+    let mut taken: Vec<(&'static str, String, Source)> = Vec::new();
     let mut name = |path: &'static str, default: &str| {
         let expected = format!("1 to {TOPIC_MAX_BYTES} letters, digits, '.', '_' or '-'");
         let read = reader.parsed(path, &expected, |text| legal(text, TOPIC_MAX_BYTES));
@@ -295,12 +295,17 @@ fn topics(reader: &mut Reader) -> Topics {
         // The outputs may share a topic; everything else would read what it must not.
         let other = taken
             .iter()
-            .find(|(other, taken)| *taken == name && !(output(path) && output(other)));
-        if let Some((other, _)) = other {
+            .find(|(other, taken, _)| *taken == name && !(output(path) && output(other)));
+        if let Some((other, _, others)) = other {
+            // The one that somebody has set is the one to be changed.
+            let (path, other, source) = match &source {
+                Source::Default => (*other, path, others.clone()),
+                source => (path, *other, source.clone()),
+            };
             let what = format!("{name:?} is the name of {other} too");
             reader.report(path, source, &what, "give each its own topic");
         }
-        taken.push((path, name.clone()));
+        taken.push((path, name.clone(), source));
         name
     };
     Topics {
