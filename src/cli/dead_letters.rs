@@ -38,7 +38,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
         /// Every one; needed when neither an id nor a code is given
-        #[arg(long, conflicts_with_all = ["ids", "code"], required_unless_present_any = ["ids", "code"])]
+        #[arg(long, conflicts_with_all = ["ids", "code"])]
         all: bool,
         /// Send this value in place of the record's own; with exactly one id
         #[arg(long, value_name = "FILE")]
@@ -75,7 +75,10 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
                 letters.all_in(found.iter().map(|letter| letter.id))?;
             }
         }
-        Command::Redrive { which, all: _, with } => {
+        Command::Redrive { which, all, with } => {
+            if which.ids.is_empty() && which.code.is_none() && !all {
+                anyhow::bail!(Usage("name the records: their ids, a --code, or --all"));
+            }
             if with.is_some() && which.ids.len() != 1 {
                 anyhow::bail!(Usage("--with takes exactly one id"));
             }

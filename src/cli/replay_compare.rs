@@ -6,6 +6,7 @@ use std::mem;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Which member of which shop.
 type Whose = (String, String);
@@ -16,6 +17,9 @@ struct Tally {
     issued: i64,
     expired: i64,
     balance: i64,
+    /// Which points came and went when, and when they expire, as one number: it differs where any
+    /// of that does.
+    times: u64,
 }
 
 /// Takes in the lines of a replay and keeps the members' tallies alone.
@@ -40,6 +44,15 @@ struct Data {
     points: i64,
     /// Only of what moves a balance.
     balance_after: Option<i64>,
+    effective_at: Option<String>,
+    #[serde(default)]
+    lots: Vec<Lot>,
+}
+
+#[derive(Deserialize)]
+struct Lot {
+    points: i64,
+    expires_at: Option<String>,
 }
 
 impl Write for Tallies {
@@ -67,9 +80,17 @@ impl Tallies {
         let tally = self.members.entry((line.data.shop_id, member)).or_default();
         tally.balance = balance;
         match line.r#type.as_str() {
-            "points-issued" => tally.issued += line.data.points,
-            "points-expired" => tally.expired += line.data.points,
+            "points-issued" => tally.issued = tally.issued.saturating_add(line.data.points),
+            "points-expired" => tally.expired = tally.expired.saturating_add(line.data.points),
             _ => {}
+        }
+        // A sum: of one instant, neither the order counts nor how points lie in lots.
+        for lot in line.data.lots {
+            let when = (&line.r#type, &line.data.effective_at, &lot.expires_at);
+            let when = xxh3_64(format!("{when:?}").as_bytes());
+            tally.times = tally
+                .times
+                .wrapping_add(when.wrapping_mul(lot.points.unsigned_abs()));
         }
     }
 
@@ -93,10 +114,15 @@ pub fn write(old: &Tallies, new: &Tallies, as_json: bool, out: &mut dyn Write) -
         if as_json {
             let mut line = json!({"shop_id": shop, "member_id": member});
             add_fields(&mut line, was, is);
+            line["other_times"] = json!(was.times != is.times);
             writeln!(out, "{line}")?;
         } else {
             let fields = fields(was, is).into_iter().filter(|(_, was, is)| was != is);
-            writeln!(out, "{shop} {member}: {}", words(fields))?;
+            let told = match words(fields) {
+                told if told.is_empty() => "the same points, at other times".to_owned(),
+                told => told,
+            };
+            writeln!(out, "{shop} {member}: {told}")?;
         }
     }
     if as_json {
@@ -114,9 +140,9 @@ pub fn write(old: &Tallies, new: &Tallies, as_json: bool, out: &mut dyn Write) -
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        self.issued += other.issued;
-        self.expired += other.expired;
-        self.balance += other.balance;
+        self.issued = self.issued.saturating_add(other.issued);
+        self.expired = self.expired.saturating_add(other.expired);
+        self.balance = self.balance.saturating_add(other.balance);
     }
 }
 
@@ -130,7 +156,7 @@ fn fields(was: Tally, is: Tally) -> [(&'static str, i64, i64); 3] {
 
 fn words(fields: impl Iterator<Item = (&'static str, i64, i64)>) -> String {
     let told: Vec<String> = fields
-        .map(|(name, was, is)| format!("{name} {was} -> {is} ({:+})", is - was))
+        .map(|(name, was, is)| format!("{name} {was} -> {is} ({:+})", is.saturating_sub(was)))
         .collect();
     told.join(", ")
 }
@@ -193,5 +219,32 @@ mod tests {
                    "expired": {"old": 0, "new": 20}, "balance": {"old": 16, "new": 5}})
         );
         assert_eq!(lines.lines().count(), 3);
+    }
+
+    #[test]
+    fn other_times_are_a_change() {
+        let replay = |lots: &[(i64, &str)], at: &str| {
+            let mut tallies = Tallies::default();
+            let lots = lots
+                .iter()
+                .map(|(points, expires_at)| json!({"points": points, "expires_at": expires_at}));
+            let data = json!({
+                "shop_id": "acme", "member_id": "m-1", "points": 10, "balance_after": 10,
+                "effective_at": at, "lots": lots.collect::<Vec<_>>(),
+            });
+            writeln!(tallies, "{}", json!({"type": "points-issued", "data": data})).unwrap();
+            tallies
+        };
+        let told = |new: &Tallies| {
+            let mut out = Vec::new();
+            write(&replay(&[(10, "2023")], "2022"), new, false, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        for new in [replay(&[(10, "2024")], "2022"), replay(&[(10, "2023")], "2021")] {
+            assert_eq!(told(&new), "acme m-1: the same points, at other times");
+        }
+        let parted = replay(&[(4, "2023"), (6, "2023")], "2022");
+        assert!(told(&parted).starts_with("in all, for 0 of 1 members: "));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::DONE;
 use crate::domain::rules::model::RuleVersion;
-use crate::wire::rule_document;
+use crate::wire::rule_document::{self, RuleError};
 
 const LEFT_OUT: &str = "(left out)";
 
@@ -24,7 +24,11 @@ pub fn execute(old: &Path, new: &Path, out: &mut dyn Write) -> anyhow::Result<u8
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    text.with_context(|| path.display().to_string())
 }
 
 /// A document's fields, by dotted path.
@@ -42,11 +46,19 @@ fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Fields>> {
                     versions.insert(rules.shop_id.clone(), rules);
                 }
             }
-            Err(errors) => faults.extend(errors.iter().map(|error| format!("{shown}: {error}"))),
+            Err(errors) => faults.extend(errors.iter().map(|error| {
+                let RuleError {
+                    line,
+                    field,
+                    wrong,
+                    remedy,
+                } = error;
+                format!("{shown}:{line}: {field}: {wrong}; {remedy}")
+            })),
         }
     }
     if !faults.is_empty() {
-        bail!(faults.join("\n"));
+        bail!("the rules cannot be used:\n{}", faults.join("\n"));
     }
     if versions.is_empty() {
         bail!("{shown}: no document");
