@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use anyhow::Context;
 
@@ -23,7 +24,14 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
     let (mut versions, mut faults) = (Vec::new(), Vec::new());
     for path in files {
         let file = path.display().to_string();
-        let text = text_of(path).with_context(|| format!("{file}: cannot be read"))?;
+        let bytes = bytes_of(path).with_context(|| format!("{file}: cannot be read"))?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                faults.push(not_utf8(file, &error));
+                continue;
+            }
+        };
         for document in rule_document::read_yaml(&text) {
             match document.read {
                 Ok(rules) => versions.push(RuleFile {
@@ -107,11 +115,46 @@ fn repeated(versions: &[RuleFile]) -> Vec<RuleFault> {
     versions.iter().enumerate().filter_map(clash).collect()
 }
 
-fn text_of(path: &Path) -> std::io::Result<String> {
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
+/// Within a file each version of a shop follows the one before it: it could not be published
+/// otherwise.
+pub fn gaps(versions: &[RuleFile]) -> Vec<RuleFault> {
+    let gap = |(at, file): (usize, &RuleFile)| {
+        let same = |other: &&RuleFile| other.file == file.file && other.rules.shop_id == file.rules.shop_id;
+        let before = versions[..at].iter().rev().find(same)?;
+        let wanted = before.rules.version + 1;
+        if file.rules.version == wanted || file.rules == before.rules {
+            return None;
+        }
+        Some(RuleFault {
+            file: file.file.clone(),
+            line: file.version_line,
+            field: "version".to_string(),
+            what: format!(
+                "{} of shop {} does not follow version {} at line {}",
+                file.rules.version, file.rules.shop_id, before.rules.version, before.version_line
+            ),
+            remedy: format!("the next version is {wanted}"),
+        })
+    };
+    versions.iter().enumerate().filter_map(gap).collect()
+}
+
+fn not_utf8(file: String, error: &FromUtf8Error) -> RuleFault {
+    let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    RuleFault {
+        file,
+        line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
+        field: "document".to_string(),
+        what: "is not UTF-8".to_string(),
+        remedy: "save the file as UTF-8".to_string(),
     }
-    std::fs::read_to_string(path)
+}
+
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(path)
 }

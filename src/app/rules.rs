@@ -23,8 +23,18 @@ const READ_MAX_RECORDS: usize = 1_000;
 
 /// Reads rule documents without publishing them.
 pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-    let read = rule_files::read_some(files)?;
-    Ok(read.map(|versions| versions.iter().map(|file| summary(&file.rules, None)).collect()))
+    let versions = match rule_files::read_some(files)? {
+        Ok(versions) => versions,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let gaps = rule_files::gaps(&versions);
+    if !gaps.is_empty() {
+        return Ok(Err(gaps));
+    }
+    Ok(Ok(versions
+        .iter()
+        .map(|file| summary(&file.rules, None))
+        .collect()))
 }
 
 /// Publishes the documents in order. Either all of them fit, or none is published. One that is

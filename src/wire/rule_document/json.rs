@@ -28,15 +28,17 @@ impl<'a> Reader<'a> {
         let source = raw.get();
         let line = self.line_of(source);
         if depth > node::DEPTH_MAX {
-            return Err(node::not_readable(line, "too deep"));
+            return Err(node::too_deep(line));
         }
-        let not_json = |error: serde_json::Error| node::not_readable(line, &format!("not JSON: {error}"));
+        let not_json = |error: serde_json::Error| {
+            node::not_readable(line, format!("not JSON: {error}"), "write it as JSON")
+        };
         let value = match source.as_bytes().first() {
             Some(b'{') => {
                 let Fields(read) = serde_json::from_str(source).map_err(not_json)?;
                 let mut fields: Vec<(String, usize, Node)> = Vec::with_capacity(read.len());
                 for (key, raw) in read {
-                    let value = self.node(raw, depth + 1)?;
+                    let value = self.node(raw, depth + 1).map_err(|error| error.below(&key))?;
                     let line = value.line;
                     node::add_field(&mut fields, key.into_owned(), line, value)?;
                 }

@@ -101,19 +101,24 @@ pub fn read_yaml(text: &str) -> Vec<Document> {
                 read: read::rule_version(node),
             })
             .collect(),
-        Err(node::NotReadable { line, field, wrong }) => {
-            let remedy = "write plain YAML 1.2 with each key once".to_owned();
-            let error = RuleError {
-                line,
-                field,
-                wrong,
-                remedy,
-            };
-            vec![Document {
-                line,
-                version_line: line,
-                read: Err(vec![error]),
-            }]
+        Err(error) => vec![Document {
+            line: error.line,
+            version_line: error.line,
+            read: Err(vec![error.into()]),
+        }],
+    }
+}
+
+impl From<node::NotReadable> for RuleError {
+    fn from(error: node::NotReadable) -> Self {
+        RuleError {
+            line: error.line,
+            field: match error.field.as_str() {
+                "" => node::DOCUMENT.to_owned(),
+                _ => error.field,
+            },
+            wrong: error.wrong,
+            remedy: error.remedy.to_owned(),
         }
     }
 }
@@ -143,6 +148,10 @@ pub fn read_event(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> 
         "rules.published" => {
             let data: serde_json::Value =
                 serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
+            // A value keeps the last of two fields of one name; a file with two is refused as well.
+            if let Some(Err(error)) = json::from_text(envelope.data) {
+                return Err(RuleEventError::Rules(vec![error.into()]));
+            }
             let rules = Box::new(read_json(&data).map_err(RuleEventError::Rules)?);
             Ok(RuleEvent::Published {
                 rules,

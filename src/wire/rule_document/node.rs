@@ -37,9 +37,22 @@ pub const DOCUMENT: &str = "document";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReadable {
     pub line: usize,
-    /// The key, or `document` where none can be named.
+    /// The path of the field; empty: the value itself; `document` where none can be named.
     pub field: String,
     pub wrong: String,
+    pub remedy: &'static str,
+}
+
+impl NotReadable {
+    /// The same, seen from the section that `key` stands in.
+    pub fn below(mut self, key: &str) -> Self {
+        match self.field.as_str() {
+            DOCUMENT => {}
+            "" => self.field = key.to_owned(),
+            field => self.field = format!("{key}.{field}"),
+        }
+        self
+    }
 }
 
 /// All documents of a YAML text. Empty ones are left out.
@@ -64,12 +77,17 @@ pub fn from_yaml(text: &str) -> Result<Vec<Node>, NotReadable> {
 }
 
 /// Something that is wrong with a document as a whole.
-pub fn not_readable(line: usize, wrong: &str) -> NotReadable {
+pub fn not_readable(line: usize, wrong: impl Into<String>, remedy: &'static str) -> NotReadable {
     NotReadable {
         line,
         field: DOCUMENT.to_owned(),
-        wrong: wrong.to_owned(),
+        wrong: wrong.into(),
+        remedy,
     }
+}
+
+pub fn too_deep(line: usize) -> NotReadable {
+    not_readable(line, "too deep", "write fewer sections within sections")
 }
 
 /// A key stands in a map once.
@@ -84,6 +102,7 @@ pub fn add_field(
             line,
             field: key,
             wrong: "stands here twice".to_owned(),
+            remedy: "leave one of them out",
         });
     }
     fields.push((key, line, value));
@@ -155,7 +174,8 @@ impl<'a> Events<'a> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(not_readable(
                 error.marker().line(),
-                &format!("not YAML: {}", error.info()),
+                format!("not YAML: {}", error.info()),
+                "indent with spaces; close what is open; put text with other signs in quotes",
             )),
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -163,17 +183,27 @@ impl<'a> Events<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, NotReadable> {
         let line = span.start.line();
-        let wrong = |wrong: &str| Err(not_readable(line, wrong));
+        let wrong = |wrong: &str, remedy| {
+            Err(NotReadable {
+                field: String::new(),
+                ..not_readable(line, wrong, remedy)
+            })
+        };
         if depth > DEPTH_MAX {
-            return wrong("too deep");
+            return Err(too_deep(line));
         }
         let value = match event {
             Event::Scalar(_, _, _, Some(_))
             | Event::SequenceStart(_, Some(_))
             | Event::MappingStart(_, Some(_)) => {
-                return wrong("tags are not read: leave the ! out");
+                return wrong("tags are not read", "leave the word with the ! out");
             }
-            Event::Alias(_) => return wrong("aliases are not read: write the value out"),
+            Event::Alias(_) => {
+                return wrong(
+                    "aliases are not read",
+                    "write the value in place of the word with the *",
+                );
+            }
             Event::Scalar(text, ScalarStyle::Plain, _, None) => match &*text {
                 "" | "~" | "null" | "Null" | "NULL" => Value::Null,
                 "True" | "TRUE" => Value::Scalar {
@@ -195,7 +225,7 @@ impl<'a> Events<'a> {
             },
             Event::SequenceStart(..) => self.list(depth)?,
             Event::MappingStart(..) => self.map(depth)?,
-            _ => return wrong("not a value"),
+            _ => return wrong("not a value", "write a text, a list or a section"),
         };
         Ok(Node { line, value })
     }
@@ -216,10 +246,19 @@ impl<'a> Events<'a> {
             let (key, line) = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Value::Map(fields)),
                 (Event::Scalar(key, _, _, None), span) => (key.into_owned(), span.start.line()),
-                (_, span) => return Err(not_readable(span.start.line(), "a key must be a plain word")),
+                (_, span) => {
+                    let line = span.start.line();
+                    return Err(not_readable(
+                        line,
+                        "a key must be a plain word",
+                        "write it as `key: value`",
+                    ));
+                }
             };
             let (event, span) = self.next()?;
-            let value = self.node(event, span, depth + 1)?;
+            let value = self
+                .node(event, span, depth + 1)
+                .map_err(|error| error.below(&key))?;
             add_field(&mut fields, key, line, value)?;
         }
     }

@@ -167,14 +167,31 @@ impl<'a> Section<'a> {
 
     /// A decimal number, quoted or plain, of at least 0.
     pub fn amount(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
+        let (amount, line) = self.decimal(key, found)?;
+        if amount.is_sign_negative() {
+            found.add(line, &self.path(key), "must not be negative", "write 0 or more");
+            return None;
+        }
+        Some(amount)
+    }
+
+    /// The same, but above 0.
+    pub fn positive(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
+        let (amount, line) = self.decimal(key, found)?;
+        let wrong = match amount {
+            amount if amount.is_zero() => "must not be 0",
+            amount if amount.is_sign_negative() => "must not be negative",
+            amount => return Some(amount),
+        };
+        found.add(line, &self.path(key), wrong, "write more than 0");
+        None
+    }
+
+    fn decimal(&mut self, key: &'static str, found: &mut Findings) -> Option<(Decimal, usize)> {
         let (text, line) = self.text(key, found)?;
         let path = self.path(key);
         match money::parse_amount(text) {
-            Ok(amount) if amount.is_sign_negative() => {
-                found.add(line, &path, "must not be negative", "write 0 or more");
-                None
-            }
-            Ok(amount) => Some(amount),
+            Ok(amount) => Some((amount, line)),
             Err(wrong) => {
                 found.add(
                     line,
@@ -185,21 +202,6 @@ impl<'a> Section<'a> {
                 None
             }
         }
-    }
-
-    /// The same, but not 0.
-    pub fn positive(&mut self, key: &'static str, found: &mut Findings) -> Option<Decimal> {
-        let amount = self.amount(key, found)?;
-        if amount.is_zero() {
-            found.add(
-                self.line_of(key),
-                &self.path(key),
-                "must not be 0",
-                "write more than 0",
-            );
-            return None;
-        }
-        Some(amount)
     }
 
     pub fn time(&mut self, key: &'static str, left_out: &str, found: &mut Findings) -> NaiveTime {
@@ -271,6 +273,15 @@ pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option
 fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {
     match &node.value {
         Value::Scalar { text, .. } if !text.is_empty() => Some(text),
+        Value::Scalar { .. } => {
+            found.add(
+                node.line,
+                path,
+                "is empty",
+                "write a value, or leave the field out",
+            );
+            None
+        }
         Value::Fraction(number) => {
             let wrong = format!("{number} is a JSON number with a fraction");
             found.add(node.line, path, wrong, "write it in quotes");

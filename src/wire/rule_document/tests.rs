@@ -388,6 +388,12 @@ fn events_of_the_rules_topic() {
         "data: invalid type: sequence, expected an object at line 1 column 0",
     );
     check("order.paid", "{}", "type: order.paid is not a rule event");
+    let twice = to_json(&one(SMALL).unwrap()).replacen("\"every\":", "\"every\":\"7\",\"every\":", 1);
+    check(
+        "rules.published",
+        &twice,
+        "data.accrual.rate.every: stands here twice",
+    );
 }
 
 #[test]
