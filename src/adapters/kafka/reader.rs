@@ -169,7 +169,10 @@ impl Reader {
     pub(super) fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let metadata = self.asking.client.fetch_metadata(Some(topic), timeout);
-        let metadata = metadata.map_err(|e| classify::reading(topic, &e))?;
+        let metadata = metadata.map_err(|e| {
+            let brokers = self.config.get("bootstrap.servers").unwrap_or_default();
+            classify::reading(&format!("{topic}, asked of Kafka at {brokers}"), &e)
+        })?;
         let count = metadata
             .topics()
             .first()
