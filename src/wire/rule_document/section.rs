@@ -8,6 +8,9 @@ use super::node::{self, Node, Value};
 use crate::domain::money;
 use crate::wire::local_time;
 
+/// Of what is wrong, told at most.
+const SHOWN_MAX_CHARS: usize = 200;
+
 /// Collects everything that is wrong, so that one run shows it all.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -20,11 +23,28 @@ impl Findings {
     pub fn add(&mut self, line: usize, field: &str, wrong: impl Into<String>, remedy: impl Into<String>) {
         self.errors.push(RuleError {
             line,
-            field: field.to_owned(),
-            wrong: wrong.into(),
+            field: one_line(field),
+            wrong: one_line(&wrong.into()),
             remedy: remedy.into(),
         });
     }
+}
+
+/// What may hold anything that was written, as it may be shown: cut, and without line breaks and
+/// other controls.
+fn one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(SHOWN_MAX_CHARS));
+    for (at, char) in text.chars().enumerate() {
+        match char {
+            _ if at == SHOWN_MAX_CHARS => {
+                shown.push('…');
+                break;
+            }
+            char if char.is_control() => shown.extend(char.escape_default()),
+            char => shown.push(char),
+        }
+    }
+    shown
 }
 
 /// A map and its place in the document.

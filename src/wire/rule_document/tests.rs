@@ -342,6 +342,14 @@ fn what_is_no_section_is_told_once() {
 }
 
 #[test]
+fn what_is_told_is_one_line() {
+    let errors = one(&SMALL.replace("TWD", "\"T\\e[31mW\\nD\"")).unwrap_err();
+    assert_eq!(errors[0].wrong, "T\\u{1b}[31mW\\nD is not a currency");
+    let errors = one(&SMALL.replace("TWD", &"X".repeat(1_000))).unwrap_err();
+    assert_eq!(errors[0].wrong, format!("{}…", "X".repeat(200)));
+}
+
+#[test]
 fn events_of_the_rules_topic() {
     let read = |kind: &str, data: &str| {
         let event = format!(
