@@ -36,6 +36,9 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Instant>,
     /// Print what --rules would change against these, by member and in all, instead of the events
+    ///
+    /// Each side holds all the versions that orders were placed under: an order without one earns
+    /// nothing. Balances are those when every timer has fired, or as of --until.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     compare: Vec<PathBuf>,
     /// Print the comparison as lines of JSON
