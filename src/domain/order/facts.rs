@@ -37,8 +37,9 @@ pub struct FactTimes {
     pub cancelled: Option<Instant>,
 }
 
-/// The amounts of an order, whole.
-#[derive(Clone, Debug, PartialEq)]
+/// The amounts of an order, whole. The greatest wins: two events of one id, from two sources, may
+/// tell different ones, and then the amounts decide, as they do in any order of arrival.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub struct Snapshot {
     /// The highest wins. The event's time in microseconds where none was given.
     pub revision: i64,
@@ -67,20 +68,16 @@ impl Snapshot {
     pub fn tier(&self) -> Option<&str> {
         self.customer.as_ref()?.tier.as_deref()
     }
-
-    fn rank(&self) -> (i64, &str) {
-        (self.revision, &self.event_id)
-    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd)]
 pub struct Customer {
     pub id: ShortText,
     pub logged_in: bool,
     pub tier: Option<ShortText>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub struct Line {
     pub id: ShortText,
     pub quantity: u32,
@@ -89,7 +86,7 @@ pub struct Line {
 }
 
 /// What the final delivery state is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub enum Delivery {
     /// Delivered.
     Home,
@@ -99,7 +96,8 @@ pub enum Delivery {
     None,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+/// Of those with one id the least counts: the first in time.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub struct Refund {
     /// Counts once.
     pub id: ShortText,
@@ -165,10 +163,7 @@ impl Facts {
     pub fn learn(&mut self, event: &OrderEvent, issued: bool) -> News {
         let mut news = News::default();
         if let Some(snapshot) = &event.snapshot {
-            let newer = self
-                .snapshot
-                .as_ref()
-                .is_none_or(|known| known.rank() < snapshot.rank());
+            let newer = self.snapshot.as_ref().is_none_or(|known| known < snapshot);
             if newer {
                 self.snapshot = Some(snapshot.clone());
             }
@@ -234,7 +229,7 @@ impl Facts {
             Ok(at) => {
                 let known = &mut self.refunds[at];
                 // Until the points are credited the event that came first in time counts.
-                let first = !issued && (refund.time, &refund.event_id) < (known.time, &known.event_id);
+                let first = !issued && refund < known;
                 if first {
                     *known = refund.clone();
                 }

@@ -34,6 +34,34 @@ fn what_cannot_be_read_is_refused() {
     );
 }
 
+/// Two systems may number their events alike.
+#[test]
+fn events_of_one_id_decide_the_same_in_any_order() {
+    let snapshot = |subtotal: u32| {
+        format!(
+            r#"order.updated | 02 | "order":{{"revision":2,"created_at":"@01","customer":{{"id":"m-1"}},"subtotal":"{subtotal}"}}"#
+        )
+    };
+    let refund = |amount: u32| format!(r#"order.refunded | 03 | "refund":{{"id":"a","amount":"{amount}"}}"#);
+    let rules = rules(&[("{on: paid}", "{on: paid, delay_days: 9}")]);
+    for [a, b] in [[1000, 2000], [2000, 1000]] {
+        let mut shop = Shop::new(&rules, 0);
+        for (number, line) in [
+            (1, CREATED.to_owned()),
+            (2, "order.paid | 02".to_owned()),
+            (3, snapshot(a)),
+            (3, snapshot(b)),
+            (4, refund(a / 2)),
+            (4, refund(b / 2)),
+        ] {
+            shop.tell(number, &line);
+        }
+        shop.fire(Millis::MAX);
+        shop.told.retain(|line| line.starts_with("issue"));
+        assert_eq!(shop.told, ["issue 15 of 1500 m-1 by e2 at 11"], "{a} before {b}");
+    }
+}
+
 proptest! {
     /// Facts are a set: any order and any repeats before the points are due decide the same.
     #[test]
