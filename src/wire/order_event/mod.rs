@@ -300,7 +300,12 @@ fn explain(data: &[u8]) -> OrderEventError {
             // Line and column within `data` would mislead: the record has more around it.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let text = error.to_string();
-            OrderEventError::Data(format!("{field}: {}", text.strip_suffix(&place).unwrap_or(&text)))
+            let text = text.strip_suffix(&place).unwrap_or(&text);
+            // What it calls the types that are wanted is known to those who write the code.
+            let text = text
+                .replace(", expected i64", ", expected a whole number")
+                .replace(", expected u32", ", expected a whole number from 0");
+            OrderEventError::Data(format!("{field}: {text}"))
         }
     }
 }

@@ -149,6 +149,14 @@ fn what_is_wrong_is_named() {
         "data.order.subtotal: must be in quotes",
     );
     check(
+        order("order.paid", r#""revision":"7""#),
+        "data.order.revision: invalid type: string \"7\", expected a whole number",
+    );
+    check(
+        order("order.paid", r#""line_items":[{"id":"a","quantity":-1}]"#),
+        "data.order.line_items[0].quantity: invalid value: integer `-1`, expected a whole number from 0",
+    );
+    check(
         order("order.paid", r#""points_redeemed":-1"#),
         "data.order.points_redeemed: must not be negative",
     );
