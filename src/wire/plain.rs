@@ -111,10 +111,11 @@ impl<'a> Plain<'a> {
     }
 
     /// A string: there are no escapes, so it ends at the next quote.
+    #[inline]
     fn text(&mut self) -> Option<&'a str> {
         self.pass(b'"')?;
         let from = self.at;
-        let end = from + quote(&self.text.as_bytes()[from..])?;
+        let end = quote(self.text.as_bytes(), from)?;
         self.at = end + 1;
         self.text.get(from..end)
     }
@@ -186,20 +187,28 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// Where the first quote is. Strings are short here: eight bytes at a time are soon through.
-fn quote(bytes: &[u8]) -> Option<usize> {
+/// Where the next quote is. Strings are short here: eight bytes at a time are soon through.
+#[inline]
+fn quote(bytes: &[u8], from: usize) -> Option<usize> {
     const ONES: u64 = u64::MAX / 0xff;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
+    let mut at = from;
+    while let Some((word, _)) = bytes.get(at..)?.split_first_chunk::<8>() {
         let odds = u64::from_le_bytes(*word) ^ (ONES * b'"' as u64);
         // The lowest bit set is in the first byte that is a quote.
         let quotes = odds.wrapping_sub(ONES) & !odds & (ONES << 7);
         if quotes != 0 {
-            return Some(at * 8 + (quotes.trailing_zeros() / 8) as usize);
+            return Some(at + (quotes.trailing_zeros() / 8) as usize);
         }
+        at += 8;
     }
-    let within = rest.iter().position(|byte| *byte == b'"')?;
-    Some(words.len() * 8 + within)
+    last_quote(bytes, at)
+}
+
+#[cold]
+#[inline(never)]
+fn last_quote(bytes: &[u8], from: usize) -> Option<usize> {
+    let within = bytes.get(from..)?.iter().position(|byte| *byte == b'"')?;
+    Some(from + within)
 }
 
 /// Reads a type of optional fields, all of them named.
