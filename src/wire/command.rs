@@ -231,9 +231,11 @@ impl Fields<'_> {
                 let at = Instant::parse(at).ok_or_else(|| wrong("expires_at", "must be an RFC 3339 time"))?;
                 Ok(ImportExpiry::At(at))
             }
-            (None, Some(date)) => Ok(ImportExpiry::On(
-                local_time::day(date).ok_or_else(|| wrong("expires_on", "must be YYYY-MM-DD"))?,
-            )),
+            (None, Some(date)) => {
+                Ok(ImportExpiry::On(local_time::day(date).ok_or_else(|| {
+                    wrong("expires_on", "must be a day that exists, as YYYY-MM-DD")
+                })?))
+            }
         }
     }
 
@@ -244,7 +246,8 @@ impl Fields<'_> {
         };
         let of_a_year = || local_time::day(text).map(|day| (day.month(), day.day()));
         let found = local_time::month_and_day(text).or_else(of_a_year);
-        let (month, day) = found.ok_or_else(|| wrong("birthday", "must be YYYY-MM-DD or MM-DD"))?;
+        let (month, day) =
+            found.ok_or_else(|| wrong("birthday", "must be a day that exists, as YYYY-MM-DD or MM-DD"))?;
         Ok(Some(Birthday { month, day }))
     }
 

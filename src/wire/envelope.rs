@@ -150,7 +150,21 @@ pub fn read_as<'a, D: Deserialize<'a> + FromPlain<'a>>(
 }
 
 fn json<'a, T: Deserialize<'a>>(value: &'a str) -> Result<T, EnvelopeError> {
-    serde_json::from_str(value).map_err(|e| EnvelopeError::Json(e.to_string()))
+    serde_json::from_str(value).map_err(|error| explain::<T>(value, &error))
+}
+
+/// Reads once more, slowly, to name the attribute that is of a wrong type.
+fn explain<'a, T: Deserialize<'a>>(value: &'a str, error: &serde_json::Error) -> EnvelopeError {
+    let text = error.to_string();
+    let mut reader = serde_json::Deserializer::from_str(value);
+    let read: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
+    EnvelopeError::Json(match read {
+        Err(found) if error.is_data() && found.path().iter().next().is_some() => {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            format!("{}: {}", found.path(), text.strip_suffix(&place).unwrap_or(&text))
+        }
+        _ => text,
+    })
 }
 
 fn structured<'a, D>(

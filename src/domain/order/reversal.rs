@@ -30,7 +30,9 @@ impl Order {
     ) {
         let other_share = (news.snapshot || news.refund_replaced) && !self.facts.refunds.is_empty();
         let reversed = news.cancelled || news.refund || other_share;
-        if !reversed || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
+        // By an event that is to return nothing, neither does what an earlier one may not have found.
+        let kept = (news.cancelled || news.refund) && !event.return_redeemed;
+        if !reversed || kept || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
             return;
         }
         let Some(member_id) = self.redeemer() else { return };

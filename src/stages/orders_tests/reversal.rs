@@ -51,6 +51,22 @@ fn redeemed_by_the_snapshot() {
             "withheld cancelled by e4 at 03",
         ],
     );
+    // Nor does what is kept by one event return what was redeemed after an earlier one.
+    check(
+        RULES,
+        &[
+            &created,
+            &refund("a", ""),
+            &refund("b", r#","return_redeemed":false"#),
+            r#"order.cancelled | 03 | "return_redeemed":false"#,
+        ],
+        &[
+            redeemed,
+            "return 3/10 m-1 by e2 at 02",
+            "cancelled m-1 by e4 at 03",
+            "withheld cancelled by e4 at 03",
+        ],
+    );
     let none = rules(&[("reversal: {", "reversal: {redeemed: none, ")]);
     check(&none, &[&created, &refund("a", "")], &[redeemed]);
 }
