@@ -7,6 +7,9 @@ use rust_decimal::Decimal;
 use crate::domain::instant::Instant;
 use crate::domain::short_text::ShortText;
 
+/// An order changes hands once or twice; who does more is not remembered.
+const OTHER_CUSTOMERS_MAX: usize = 16;
+
 /// One order event, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrderEvent {
@@ -136,6 +139,8 @@ pub struct Cancelled {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     pub snapshot: Option<Arc<Snapshot>>,
+    /// Whom other snapshots named as the customer, in order: they may have redeemed points.
+    pub other_customers: Vec<ShortText>,
     pub created: Option<Told>,
     pub paid: Option<Told>,
     pub shipped: Option<Told>,
@@ -164,8 +169,12 @@ impl Facts {
         let mut news = News::default();
         if let Some(snapshot) = &event.snapshot {
             let newer = self.snapshot.as_ref().is_none_or(|known| known < snapshot);
-            if newer {
-                self.snapshot = Some(snapshot.clone());
+            let older = match newer {
+                true => self.snapshot.replace(snapshot.clone()),
+                false => Some(snapshot.clone()),
+            };
+            if let Some(older) = older {
+                self.learn_customer(&older);
             }
             news.snapshot = newer;
             news.created = learn(&mut self.created, snapshot.created_at, event);
@@ -195,6 +204,19 @@ impl Facts {
     pub fn counts_for_redeemed(&self, refund: &Refund) -> bool {
         let kept = |cancelled: &Cancelled| !cancelled.return_redeemed && cancelled.told.at <= refund.time;
         !self.cancelled.as_ref().is_some_and(kept)
+    }
+
+    fn learn_customer(&mut self, older: &Snapshot) {
+        let newest = self.snapshot.as_ref().and_then(|newest| newest.customer.as_ref());
+        let Some(customer) = &older.customer else { return };
+        if newest.is_some_and(|newest| newest.id == customer.id) {
+            return;
+        }
+        if let Err(at) = self.other_customers.binary_search(&customer.id)
+            && self.other_customers.len() < OTHER_CUSTOMERS_MAX
+        {
+            self.other_customers.insert(at, customer.id.clone());
+        }
     }
 
     fn learn_cancelled(&mut self, event: &OrderEvent, issued: bool) -> bool {

@@ -35,7 +35,6 @@ impl Order {
         if !reversed || kept || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
             return;
         }
-        let Some(member_id) = self.redeemer() else { return };
         let base = bound.map_or(Base::default(), |v| v.rules.accrual.base);
         let share = earning::share_to_return(&self.facts, &base);
         if !share.is_positive() {
@@ -48,8 +47,10 @@ impl Order {
             numerator,
             denominator,
         });
-        out.entries
-            .push(self.entry(key, member_id, now, at, CausedBy::from(event), kind));
+        for member_id in self.redeemers() {
+            let entry = self.entry(key, member_id, now, at, CausedBy::from(event), kind.clone());
+            out.entries.push(entry);
+        }
     }
 
     /// From here on redeeming for the order is refused.
@@ -60,20 +61,16 @@ impl Order {
         now: Instant,
         out: &mut Decisions,
     ) {
-        let Some(member_id) = self.redeemer() else { return };
         let at = self
             .facts
             .cancelled
             .as_ref()
             .map_or(event.time, |cancelled| cancelled.told.at);
-        out.entries.push(self.entry(
-            key,
-            member_id,
-            now,
-            at,
-            CausedBy::from(event),
-            EntryKind::OrderCancelled,
-        ));
+        for member_id in self.redeemers() {
+            let kind = EntryKind::OrderCancelled;
+            let entry = self.entry(key, member_id, now, at, CausedBy::from(event), kind);
+            out.entries.push(entry);
+        }
     }
 
     /// What an event after the issue takes back or adds, under the bound rule.
@@ -176,16 +173,32 @@ impl Order {
         }
     }
 
-    /// Who gets redeemed points back: who redeemed by the snapshot, or got the points, or is
-    /// the customer now.
-    fn redeemer(&self) -> Option<&str> {
+    /// Who may have redeemed points for the order: by its snapshot, or by a command while it was
+    /// theirs. The ledgers know whether they did; those of others do nothing.
+    fn redeemers(&self) -> Vec<&str> {
         let by_snapshot = self.bound.as_ref().and_then(|bound| bound.redeemer.as_deref());
         let issued_to = match &self.progress {
             Progress::Issued(issued) => Some(issued.member_id.as_str()),
             _ => None,
         };
-        let customer = || Some(self.facts.snapshot.as_ref()?.customer.as_ref()?.id.as_str());
-        by_snapshot.or(issued_to).or_else(customer)
+        let customer = self
+            .facts
+            .snapshot
+            .as_ref()
+            .and_then(|newest| newest.customer.as_ref());
+        let known = [
+            by_snapshot,
+            issued_to,
+            customer.map(|customer| customer.id.as_str()),
+        ];
+        let others = self.facts.other_customers.iter().map(|id| id.as_str());
+        let mut redeemers = Vec::with_capacity(1);
+        for member_id in known.into_iter().flatten().chain(others) {
+            if !redeemers.contains(&member_id) {
+                redeemers.push(member_id);
+            }
+        }
+        redeemers
     }
 
     /// Why and when something is reversed. Of both at once the cancellation says it.

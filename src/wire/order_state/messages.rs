@@ -40,6 +40,8 @@ pub struct OrderV1 {
     pub promised_to: Option<String>,
     #[prost(int64, tag = "18")]
     pub promised: i64,
+    #[prost(string, repeated, tag = "19")]
+    pub other_customers: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -106,6 +106,7 @@ impl TryFrom<OrderV1> for Order {
         Ok(Order {
             facts: Facts {
                 snapshot: read.snapshot.map(Snapshot::try_from).transpose()?.map(Arc::new),
+                other_customers: read.other_customers.into_iter().map(Into::into).collect(),
                 created: read.created.map(Told::from),
                 paid: read.paid.map(Told::from),
                 shipped: read.shipped.map(Told::from),

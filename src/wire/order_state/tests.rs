@@ -119,12 +119,14 @@ fn facts() -> impl Strategy<Value = Facts> {
     let times = vec(option::of(told()), 6);
     (
         option::of(snapshot()),
+        vec(".{0,8}", 0..3),
         times,
         option::of(cancelled),
         vec(refund, 0..3),
     )
-        .prop_map(|(snapshot, t, cancelled, refunds)| Facts {
+        .prop_map(|(snapshot, others, t, cancelled, refunds)| Facts {
             snapshot: snapshot.map(Arc::new),
+            other_customers: others.into_iter().map(Into::into).collect(),
             created: t[0].clone(),
             paid: t[1].clone(),
             shipped: t[2].clone(),

@@ -51,6 +51,9 @@ pub fn order(order: &Order, writer: &mut Writer) {
         writer.optional_text(17, Some(&promised.member_id));
         writer.int64(18, promised.points);
     }
+    for id in &facts.other_customers {
+        writer.optional_text(19, Some(id));
+    }
 }
 
 fn told(told: &Told, writer: &mut Writer) {
