@@ -52,16 +52,7 @@ async fn the_state_of_another_log_counts_as_nothing() {
     new.rebuild(P, step(2, 0, 3), vec![put("new", b"1", None, false)])
         .await
         .expect("a part");
-    let timers = new
-        .swap(
-            P,
-            Step {
-                part: 1,
-                ..step(2, 0, 3)
-            },
-        )
-        .await
-        .expect("a swap");
+    let timers = new.swap(P, part(step(2, 0, 3), 1, true)).await.expect("a swap");
     assert_eq!(timers, Timers::default());
     assert_eq!(
         values(&new, marker(2, 3), &["old", "new"]).await,

@@ -2,10 +2,10 @@
 
 use accrual::adapters::redis::{RedisStore, Settings};
 use accrual::engine::error::StoreError;
-use accrual::engine::ports::{Found, Step, Store, Timers};
+use accrual::engine::ports::{Found, Store, Timers};
 use bytes::Bytes;
 
-use super::redis_support::{P, keys, lost, marker, open, prepare, put, retry, step, values};
+use super::redis_support::{P, keys, lost, marker, open, part, prepare, put, retry, step, values};
 use super::servers;
 
 #[tokio::test]
@@ -27,13 +27,7 @@ async fn a_server_that_forgot_everything_is_noticed_and_rebuilt() {
         .await
         .expect("a part");
     let timers = store
-        .swap(
-            P,
-            Step {
-                part: 1,
-                ..step(6, 0, 12)
-            },
-        )
+        .swap(P, part(step(6, 0, 12), 1, true))
         .await
         .expect("a swap");
     assert_eq!(
@@ -101,13 +95,7 @@ async fn the_keys_of_a_partition_are_on_one_node_of_a_cluster() {
             .await
             .expect("a part");
         store
-            .swap(
-                partition,
-                Step {
-                    part: 1,
-                    ..step(1, 0, 2)
-                },
-            )
+            .swap(partition, part(step(1, 0, 2), 1, true))
             .await
             .expect("a swap");
         let read = store

@@ -103,13 +103,7 @@ pub async fn ready() -> RedisStore {
 pub async fn prepare(store: &RedisStore, epoch: i64, batch: u64) {
     store.claim(P, epoch).await.expect("a claim");
     store
-        .swap(
-            P,
-            Step {
-                part: 0,
-                ..step(epoch, 0, batch)
-            },
-        )
+        .swap(P, step(epoch, 0, batch))
         .await
         .expect("an empty rebuild");
 }
