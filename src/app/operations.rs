@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use crate::config::Settings;
 use crate::domain::instant::Instant;
 use crate::http::views::{Member, Order, Quote};
+use crate::wire::rule_document::RuleError;
 
 /// `-` stands for stdin wherever a file is named.
 pub struct Replay {
@@ -21,7 +22,8 @@ pub struct Replay {
 }
 
 /// A fault in a rule document, with the place it has in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {field}: {what}; {remedy}")]
 pub struct RuleFault {
     pub file: String,
     pub line: usize,
@@ -29,6 +31,18 @@ pub struct RuleFault {
     pub field: String,
     pub what: String,
     pub remedy: String,
+}
+
+impl RuleFault {
+    pub fn of(file: &str, error: RuleError) -> Self {
+        RuleFault {
+            file: file.to_owned(),
+            line: error.line,
+            field: error.field,
+            what: error.wrong,
+            remedy: error.remedy,
+        }
+    }
 }
 
 /// A version, checked or published.

@@ -38,7 +38,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
     let files = match rule_files::read(&request.rules)? {
         Ok(versions) => versions,
         Err(faults) => {
-            let told: Vec<String> = faults.iter().map(rule_files::told).collect();
+            let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
             bail!("the rules cannot be used:\n{}", told.join("\n"));
         }
     };

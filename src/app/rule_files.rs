@@ -39,13 +39,7 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<RuleF
                     version_line: document.version_line,
                     rules,
                 }),
-                Err(errors) => faults.extend(errors.into_iter().map(|error| RuleFault {
-                    file: file.clone(),
-                    line: error.line,
-                    field: error.field,
-                    what: error.wrong,
-                    remedy: error.remedy,
-                })),
+                Err(errors) => faults.extend(errors.into_iter().map(|error| RuleFault::of(&file, error))),
             }
         }
     }
@@ -79,18 +73,6 @@ pub fn read_some(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleFile>, Vec<
     } else {
         Err(faults)
     })
-}
-
-/// One line for a fault.
-pub fn told(fault: &RuleFault) -> String {
-    let RuleFault {
-        file,
-        line,
-        field,
-        what,
-        remedy,
-    } = fault;
-    format!("{file}:{line}: {field}: {what}; {remedy}")
 }
 
 /// A version number belongs to one document.

@@ -81,14 +81,7 @@ pub fn execute(
 
 fn refuse(faults: &[RuleFault], err: &mut dyn Write) -> anyhow::Result<u8> {
     for fault in faults {
-        let RuleFault {
-            file,
-            line,
-            field,
-            what,
-            remedy,
-        } = fault;
-        writeln!(err, "{file}:{line}: {field}: {what}; {remedy}")?;
+        writeln!(err, "{fault}")?;
     }
     Ok(FAILED)
 }

@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::DONE;
+use crate::app::operations::RuleFault;
 use crate::domain::rules::model::RuleVersion;
-use crate::wire::rule_document::{self, RuleError};
+use crate::wire::rule_document;
 
 const LEFT_OUT: &str = "(left out)";
 
@@ -36,7 +37,7 @@ type Fields = BTreeMap<String, String>;
 
 /// The newest version of each shop in a file.
 fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Fields>> {
-    let shown = path.display();
+    let shown = path.display().to_string();
     let (mut versions, mut faults) = (BTreeMap::<String, RuleVersion>::new(), Vec::new());
     for document in rule_document::read_yaml(text) {
         match document.read {
@@ -46,19 +47,12 @@ fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Fields>> {
                     versions.insert(rules.shop_id.clone(), rules);
                 }
             }
-            Err(errors) => faults.extend(errors.iter().map(|error| {
-                let RuleError {
-                    line,
-                    field,
-                    wrong,
-                    remedy,
-                } = error;
-                format!("{shown}:{line}: {field}: {wrong}; {remedy}")
-            })),
+            Err(errors) => faults.extend(errors.into_iter().map(|error| RuleFault::of(&shown, error))),
         }
     }
     if !faults.is_empty() {
-        bail!("the rules cannot be used:\n{}", faults.join("\n"));
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        bail!("the rules cannot be used:\n{}", told.join("\n"));
     }
     if versions.is_empty() {
         bail!("{shown}: no document");
