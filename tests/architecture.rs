@@ -34,6 +34,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
 ];
 
+/// Rooms of the Kafka adapter, and which of its rooms each may import besides itself.
+const KAFKA_ROOMS: &[(&str, &[&str])] = &[
+    ("client", &[]),
+    ("reader", &["client"]),
+    ("admin", &["client"]),
+    ("consumer", &["client", "reader"]),
+    ("producer", &["client", "consumer"]),
+];
+
 /// What the pure floor must not touch.
 const IMPURE: &[&str] = &[
     "std::time",
@@ -128,6 +137,36 @@ fn every_import_points_down() {
             let known = rooms.contains(&import.as_str());
             if known && import != room && !allowed.contains(&import.as_str()) {
                 wrong.push(format!("{}: {room} must not import {import}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_import_inside_the_kafka_adapter_points_down() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/adapters/kafka");
+    let mut files = Vec::new();
+    sources(&home, &mut files);
+    assert!(files.len() > 15, "only {} files found", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let room = room_of(&file, &home);
+        if room == "mod" {
+            continue;
+        }
+        let Some((_, allowed)) = KAFKA_ROOMS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: no such room in the table", file.display()));
+            continue;
+        };
+        let text = code(&fs::read_to_string(&file).expect("readable file"));
+        for (at, start) in text.match_indices("adapters::kafka::") {
+            let import: String = text[at + start.len()..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if import != room && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: {room} must not import {import:?}", file.display()));
             }
         }
     }

@@ -1,22 +1,21 @@
 //! The log on Kafka.
+//!
+//! | room | does |
+//! | --- | --- |
+//! | `client` | settings, log lines, event queues, the meaning of errors |
+//! | `reader` | reads without a group: changelogs, tables, whole topics |
+//! | `consumer` | the member of a stage's group |
+//! | `producer` | transactions of the lanes, single records |
+//! | `admin` | topics and groups of the cluster |
+//!
+//! `client` is the lowest, `reader` uses it, and the other three stand side by side above the two;
+//! only `producer` takes the `Membership` from `consumer`.
 
 mod admin;
-mod classify;
-mod context;
-mod deliveries;
-mod input;
-mod namesake;
-mod outbox;
-mod poller;
+mod client;
+mod consumer;
 mod producer;
-pub mod properties;
-mod publish;
-mod queue;
 mod reader;
-mod settings;
-mod silence;
-mod table;
-mod watchdog;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,26 +24,25 @@ use crate::engine::error::LogError;
 use crate::engine::ports::{Bounds, ChangelogChunk, Log, Offset, Partition};
 
 pub use admin::{Admin, Created, TopicSpec, TopicState};
-pub use input::{KafkaInput, Membership};
-pub use producer::KafkaProducer;
-pub use publish::{Publisher, TopicReader};
-pub use settings::{
+pub use client::properties;
+pub use client::settings::{
     BATCH_MAX_BYTES, Cluster, MESSAGE_MAX_BYTES, REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, Stage,
     TRANSACTION_TIMEOUT_MS,
 };
-pub use table::TableReader;
-pub use watchdog::{Overrun, end_process};
+pub use consumer::{KafkaInput, Membership};
+pub use producer::{KafkaProducer, Overrun, Publisher, end_process};
+pub use reader::{TableReader, TopicReader};
 
-use namesake::Namesake;
-use reader::Reader;
-use watchdog::Watchdog;
+use consumer::InstanceIdConflict;
+use producer::Watchdog;
+use reader::{Reader, blocking};
 
 /// Input and changelog of one stage.
 pub struct KafkaLog {
     stage: Stage,
     reader: Arc<Reader>,
     watchdog: Watchdog,
-    namesake: Arc<Namesake>,
+    conflict: Arc<InstanceIdConflict>,
 }
 
 impl KafkaLog {
@@ -59,7 +57,7 @@ impl KafkaLog {
             stage,
             reader,
             watchdog,
-            namesake: Arc::default(),
+            conflict: Arc::default(),
         })
     }
 
@@ -77,7 +75,7 @@ impl Log for KafkaLog {
     type Producer = KafkaProducer;
 
     fn join(&self) -> impl Future<Output = Result<KafkaInput, LogError>> + Send {
-        KafkaInput::join(&self.stage, self.namesake.clone(), self.reader.clone())
+        KafkaInput::join(&self.stage, self.conflict.clone(), self.reader.clone())
     }
 
     fn producer(&self, lane: u32) -> impl Future<Output = Result<KafkaProducer, LogError>> + Send {
@@ -118,14 +116,4 @@ impl Log for KafkaLog {
         self.blocking(move |reader| reader.committed(&topic, partition))
             .await
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    reader: &Arc<Reader>,
-    ask: impl FnOnce(&Reader) -> Result<T, LogError> + Send + 'static,
-) -> Result<T, LogError> {
-    let reader = reader.clone();
-    tokio::task::spawn_blocking(move || ask(&reader))
-        .await
-        .unwrap_or_else(|e| Err(LogError::Retry(format!("reading: {e}"))))
 }

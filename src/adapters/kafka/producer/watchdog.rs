@@ -30,12 +30,12 @@ struct Calls {
 
 /// Looks after calls of any number of threads.
 #[derive(Clone)]
-pub(super) struct Watchdog {
+pub struct Watchdog {
     calls: Arc<Mutex<Calls>>,
 }
 
 impl Watchdog {
-    pub(super) fn new(overrun: Overrun) -> Result<Self, std::io::Error> {
+    pub fn new(overrun: Overrun) -> Result<Self, std::io::Error> {
         let calls = Arc::new(Mutex::new(Calls::default()));
         let watched = Arc::downgrade(&calls);
         thread::Builder::new()
@@ -45,7 +45,7 @@ impl Watchdog {
     }
 
     /// The call is over when the guard is dropped.
-    pub(super) fn guard(&self, call: &str, bound: Duration) -> Guard<'_> {
+    pub fn guard(&self, call: &str, bound: Duration) -> Guard<'_> {
         let mut calls = lock(&self.calls);
         let id = calls.next;
         calls.next += 1;
@@ -56,7 +56,7 @@ impl Watchdog {
     }
 }
 
-pub(super) struct Guard<'a> {
+pub struct Guard<'a> {
     watchdog: &'a Watchdog,
     id: u64,
 }

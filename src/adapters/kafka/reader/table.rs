@@ -15,11 +15,12 @@ use crate::engine::error::LogError;
 use crate::engine::ports::{Offset, Partition, Record, Table};
 use crate::engine::processor::GlobalTable;
 
-use super::context::Context;
-use super::queue::{Client, Event, HeaderNames, Queue};
-use super::reader::{QUERY_TIMEOUT_MS, Reader};
-use super::settings::Cluster;
-use super::{blocking, classify};
+use crate::adapters::kafka::client::classify;
+use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
+use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
+
+use super::{Reader, blocking};
 
 const POLL_MS: i32 = 200;
 /// How long catching up may take before the caller is asked to try again.

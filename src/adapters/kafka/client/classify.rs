@@ -6,7 +6,7 @@ use crate::engine::error::LogError;
 
 /// What is to be done about an error within a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub enum Remedy {
     /// Abort; the batch is decided again.
     Abort,
     /// Abort; the group has given the partitions to somebody else.
@@ -22,7 +22,7 @@ pub(super) enum Remedy {
 }
 
 /// The remedy for an error of a transactional call. `fatal` is the client's own first fatal error.
-pub(super) fn transactional(error: &KafkaError, fatal: Option<Code>) -> Remedy {
+pub fn transactional(error: &KafkaError, fatal: Option<Code>) -> Remedy {
     let code = error.rdkafka_error_code();
     let (is_fatal, abortable) = match error {
         KafkaError::Transaction(e) => (e.is_fatal(), e.txn_requires_abort()),
@@ -46,7 +46,7 @@ pub(super) fn transactional(error: &KafkaError, fatal: Option<Code>) -> Remedy {
 }
 
 /// The remedy for a record that was not delivered.
-pub(super) fn delivery(code: Code, fatal: Option<Code>) -> Remedy {
+pub fn delivery(code: Code, fatal: Option<Code>) -> Remedy {
     match fatal {
         Some(cause) if is_fenced(cause) => Remedy::Fenced,
         Some(cause) if is_hopeless(cause) => Remedy::Stop,
@@ -57,12 +57,12 @@ pub(super) fn delivery(code: Code, fatal: Option<Code>) -> Remedy {
 }
 
 /// The record itself can never be written, whatever is tried.
-pub(super) fn is_refusal(code: Code) -> bool {
+pub fn is_refusal(code: Code) -> bool {
     matches!(code, Code::MessageSizeTooLarge | Code::InvalidRecord)
 }
 
 /// An error of a call that changes nothing: worth a retry, or hopeless.
-pub(super) fn reading(what: &str, error: &KafkaError) -> LogError {
+pub fn reading(what: &str, error: &KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(code) => reading_code(what, code),
         None => match error {
@@ -76,7 +76,7 @@ pub(super) fn reading(what: &str, error: &KafkaError) -> LogError {
     }
 }
 
-pub(super) fn reading_code(what: &str, code: Code) -> LogError {
+pub fn reading_code(what: &str, code: Code) -> LogError {
     if code == Code::AutoOffsetReset || code == Code::OffsetOutOfRange {
         LogError::Fatal(format!(
             "{what}: the offset to go on from is not in the log [E12]"

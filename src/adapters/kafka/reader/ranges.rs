@@ -13,24 +13,20 @@ use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 use crate::engine::error::LogError;
 use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition};
 
-use super::classify;
-use super::context::Context;
-use super::queue::{Client, Event, HeaderNames, Queue};
+use crate::adapters::kafka::client::classify;
+use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
+use crate::adapters::kafka::client::settings::QUERY_TIMEOUT_MS;
 
-pub(super) const QUERY_TIMEOUT_MS: u64 = 10_000;
+use super::unstable::Unstable;
+
 const COMMITTED_TIMEOUT_MS: u64 = 15_000;
-/// An offset that stays unstable for longer belongs to a transaction that no longer is: the
-/// coordinator aborts every one within its time-out (10 s) and its own round (10 s by default).
-/// A broker that died between the two can leave the offset waiting for ever.
-const UNSTABLE_MAX_MS: u64 = 40_000;
 /// A call that brings nothing for so long is given up, and made again by the engine.
 const SILENCE_MAX_MS: u64 = 20_000;
-/// Looks at an unstable offset that lie further apart are not of one hang.
-const LOOKS_APART_MAX_MS: u64 = 60_000;
 const POLL_MS: i32 = 200;
 
 /// Blocking: to be called where blocking is allowed.
-pub(super) struct Reader {
+pub struct Reader {
     topic: Arc<str>,
     config: ClientConfig,
     /// Asks only. A broker answers one connection's requests in turn: behind a fetch that waits
@@ -40,28 +36,6 @@ pub(super) struct Reader {
     reading: Mutex<Option<Arc<Reading>>>,
     /// Partitions whose committed offset was not stable when it was last asked for.
     unstable: Mutex<BTreeMap<Partition, Unstable>>,
-}
-
-/// An offset that was not stable over one look or several.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Unstable {
-    since: Instant,
-    looked: Instant,
-}
-
-impl Unstable {
-    /// After a look that found it so from `begun` until `looked`. A hang outlives its being passed
-    /// by: who has to try again does not wait as long again.
-    fn after(known: Option<Self>, begun: Instant, looked: Instant) -> Self {
-        let apart = Duration::from_millis(LOOKS_APART_MAX_MS);
-        let same = known.filter(|known| begun.duration_since(known.looked) <= apart);
-        let since = same.map_or(begun, |known| known.since);
-        Self { since, looked }
-    }
-
-    fn hangs(self) -> bool {
-        self.looked.duration_since(self.since) > Duration::from_millis(UNSTABLE_MAX_MS)
-    }
 }
 
 struct Reading {
@@ -109,7 +83,7 @@ impl Connection {
 }
 
 impl Reader {
-    pub(super) fn new(config: &ClientConfig, topic: Arc<str>) -> Result<Self, LogError> {
+    pub fn new(config: &ClientConfig, topic: Arc<str>) -> Result<Self, LogError> {
         Ok(Self {
             topic,
             config: config.clone(),
@@ -121,7 +95,7 @@ impl Reader {
 
     /// First offset kept and read_committed end: librdkafka asks at the client's isolation level,
     /// so the end is the last stable offset.
-    pub(super) fn bounds(&self, topic: &str, partition: Partition) -> Result<Bounds, LogError> {
+    pub fn bounds(&self, topic: &str, partition: Partition) -> Result<Bounds, LogError> {
         self.asking.drain_events();
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let ask = || self.asking.client.fetch_watermarks(topic, partition, timeout);
@@ -142,7 +116,7 @@ impl Reader {
 
     /// The group's committed offset. A read_committed consumer asks for stable offsets, and
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
-    pub(super) fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
+    pub fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
         let begun = Instant::now();
         self.asking.drain_events();
         let stable = committed(&self.asking.client, topic, partition);
@@ -166,7 +140,7 @@ impl Reader {
     }
 
     /// How many partitions a topic has.
-    pub(super) fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
+    pub fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let metadata = self.asking.client.fetch_metadata(Some(topic), timeout);
         let metadata = metadata.map_err(|e| {
@@ -184,12 +158,7 @@ impl Reader {
     }
 
     /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
-    pub(super) fn read(
-        &self,
-        partition: Partition,
-        from: Offset,
-        limit: usize,
-    ) -> Result<ChangelogChunk, LogError> {
+    pub fn read(&self, partition: Partition, from: Offset, limit: usize) -> Result<ChangelogChunk, LogError> {
         let Bounds { start, end } = self.bounds(&self.topic, partition)?;
         let from = from.max(start);
         let mut chunk = ChangelogChunk {
@@ -225,7 +194,7 @@ impl Reader {
     }
 
     /// Frees what a reading that was given up half-way holds.
-    pub(super) fn close(&self, partition: Partition) {
+    pub fn close(&self, partition: Partition) {
         let reading = lock(&self.reading).clone();
         if let Some(reading) = reading {
             let known = lock(&reading.places).remove(&partition);
@@ -349,33 +318,4 @@ fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Optio
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hang_is_known_again_until_it_was_not_looked_at_for_a_while() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let first = Unstable::after(None, at(0), at(15));
-        assert!(!first.hangs());
-        let second = Unstable::after(Some(first), at(16), at(31));
-        assert!(!second.hangs());
-        let third = Unstable::after(Some(second), at(32), at(47));
-        assert!(third.hangs());
-        // Passed by, and needed again at once.
-        let fourth = Unstable::after(Some(third), at(48), at(63));
-        assert!(fourth.hangs());
-        let another = Unstable::after(Some(fourth), at(124), at(139));
-        assert_eq!(
-            another,
-            Unstable {
-                since: at(124),
-                looked: at(139)
-            }
-        );
-        assert!(!another.hangs());
-    }
 }

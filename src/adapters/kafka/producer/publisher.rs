@@ -1,4 +1,4 @@
-//! For the command line: single records written outside transactions, and topics read whole.
+//! Single records written outside transactions, for the command line.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -10,14 +10,11 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Bounds, ChangelogChunk, Offset, OutRecord, Partition};
+use crate::engine::ports::{Offset, OutRecord, Partition};
 
-use super::classify;
-use super::context;
-use super::producer::headers;
-use super::reader::Reader;
-use super::settings::Cluster;
-use super::{blocking, reader};
+use super::lane::headers;
+use crate::adapters::kafka::client::settings::Cluster;
+use crate::adapters::kafka::client::{classify, context};
 
 const DELIVERY_WAIT_MS: u64 = 30_000;
 
@@ -97,46 +94,5 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
             Ok(message) => Ok((message.partition(), message.offset())),
             Err((error, _)) => Err(error.clone()),
         });
-    }
-}
-
-/// Reads a topic's committed records, partition by partition, outside any group's sight.
-pub struct TopicReader {
-    topic: Arc<str>,
-    reader: Arc<Reader>,
-}
-
-impl TopicReader {
-    /// `group` is only a name for access rights: nothing is joined or committed.
-    pub fn new(cluster: &Cluster, client_id: &str, group: &str, topic: &str) -> Result<Self, LogError> {
-        let topic: Arc<str> = topic.into();
-        let reader = Reader::new(&cluster.consumer(client_id, group), topic.clone())?;
-        Ok(Self {
-            topic,
-            reader: Arc::new(reader),
-        })
-    }
-
-    pub async fn partitions(&self) -> Result<Partition, LogError> {
-        let topic = self.topic.clone();
-        blocking(&self.reader, move |reader| reader.partitions(&topic)).await
-    }
-
-    pub async fn bounds(&self, partition: Partition) -> Result<Bounds, LogError> {
-        let topic = self.topic.clone();
-        blocking(&self.reader, move |reader| reader.bounds(&topic, partition)).await
-    }
-
-    /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
-    pub async fn read(
-        &self,
-        partition: Partition,
-        from: Offset,
-        limit: usize,
-    ) -> Result<ChangelogChunk, LogError> {
-        blocking(&self.reader, move |reader: &reader::Reader| {
-            reader.read(partition, from, limit)
-        })
-        .await
     }
 }

@@ -18,13 +18,13 @@ use crate::engine::ports::{Header, Millis, Offset, Partition, Record};
 
 use super::context::Context;
 
-pub(super) type Client = BaseConsumer<Context>;
+pub type Client = BaseConsumer<Context>;
 
 /// Header names are few: each is kept once. Bounded, for they come from outside.
 const HEADER_NAMES_MAX: usize = 64;
 
 /// What came out of a queue.
-pub(super) enum Event {
+pub enum Event {
     Record(Record),
     /// Read to this offset, and there was nothing more.
     End {
@@ -44,7 +44,7 @@ pub(super) enum Event {
 }
 
 /// A reference to a queue. Gone before its client is.
-pub(super) struct Queue {
+pub struct Queue {
     queue: NonNull<rd::rd_kafka_queue_t>,
     _client: Arc<Client>,
 }
@@ -56,18 +56,14 @@ unsafe impl Sync for Queue {}
 
 impl Queue {
     /// Everything a consumer has to say.
-    pub(super) fn of_consumer(client: &Arc<Client>) -> Result<Self, LogError> {
+    pub fn of_consumer(client: &Arc<Client>) -> Result<Self, LogError> {
         // SAFETY: the client lives as long as the reference that the queue keeps.
         let queue = unsafe { rd::rd_kafka_queue_get_consumer(client.client().native_ptr()) };
         Self::wrap(queue, client)
     }
 
     /// One partition's records and ends, which then no longer come out of the consumer's queue.
-    pub(super) fn of_partition(
-        client: &Arc<Client>,
-        topic: &str,
-        partition: Partition,
-    ) -> Result<Self, LogError> {
+    pub fn of_partition(client: &Arc<Client>, topic: &str, partition: Partition) -> Result<Self, LogError> {
         let topic = CString::new(topic).map_err(|e| LogError::Fatal(format!("topic name: {e}")))?;
         // SAFETY: as above; the name lives during the call.
         let queue = unsafe {
@@ -88,7 +84,7 @@ impl Queue {
     }
 
     /// The next event, waited for at most so long.
-    pub(super) fn poll(&self, wait_ms: i32, names: &mut HeaderNames) -> Option<Event> {
+    pub fn poll(&self, wait_ms: i32, names: &mut HeaderNames) -> Option<Event> {
         // SAFETY: the queue is alive; the event is destroyed when the guard is dropped, behind
         // everything that is read out of it.
         let event = unsafe { rd::rd_kafka_queue_poll(self.queue.as_ptr(), wait_ms) };
@@ -108,7 +104,7 @@ impl Queue {
     }
 
     /// Makes a waiting `poll` return.
-    pub(super) fn wake(&self) {
+    pub fn wake(&self) {
         // SAFETY: the queue is alive.
         unsafe { rd::rd_kafka_queue_yield(self.queue.as_ptr()) };
     }
@@ -123,7 +119,7 @@ impl Drop for Queue {
 
 /// The member's metadata, if it is that of a member: one kicked out has generation −1, and the
 /// broker would take it for somebody without a group (E6).
-pub(super) fn membership<C: ConsumerContext>(client: &BaseConsumer<C>) -> Option<ConsumerGroupMetadata> {
+pub fn membership<C: ConsumerContext>(client: &BaseConsumer<C>) -> Option<ConsumerGroupMetadata> {
     // SAFETY: the client is alive; the copy is destroyed below.
     let generation = unsafe {
         let copy = rd::rd_kafka_consumer_group_metadata(client.client().native_ptr());
@@ -142,7 +138,7 @@ pub(super) fn membership<C: ConsumerContext>(client: &BaseConsumer<C>) -> Option
 
 /// Each header name once.
 #[derive(Default)]
-pub(super) struct HeaderNames(Vec<Arc<str>>);
+pub struct HeaderNames(Vec<Arc<str>>);
 
 impl HeaderNames {
     fn get(&mut self, name: &str) -> Arc<str> {

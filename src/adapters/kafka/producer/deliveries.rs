@@ -14,12 +14,12 @@ use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use crate::engine::ports::{Offset, Partition};
 
-use super::context;
+use crate::adapters::kafka::client::context;
 
 /// Which record of which transaction a report is about, packed into the pointer-sized value that
 /// librdkafka carries: 31 bits of transaction, 32 of index, 1 for the changelog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tag {
+pub struct Tag {
     transaction: u32,
     index: u32,
     changelog: bool,
@@ -53,13 +53,13 @@ struct State {
 
 /// Shared by the lane's thread, which waits, and the producer's, which reports.
 #[derive(Clone, Default)]
-pub(super) struct Deliveries {
+pub struct Deliveries {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Deliveries {
     /// A new transaction: later reports about older ones are dropped.
-    pub(super) fn begin(&self) {
+    pub fn begin(&self) {
         let mut state = self.lock();
         let transaction = state.transaction.wrapping_add(1) & TRANSACTION_MASK;
         *state = State {
@@ -69,7 +69,7 @@ impl Deliveries {
     }
 
     /// The tag of one more record.
-    pub(super) fn tag(&self, index: usize, changelog: bool) -> usize {
+    pub fn tag(&self, index: usize, changelog: bool) -> usize {
         let mut state = self.lock();
         state.sent += 1;
         Tag {
@@ -81,13 +81,13 @@ impl Deliveries {
     }
 
     /// A record was not taken after all.
-    pub(super) fn untag(&self) {
+    pub fn untag(&self) {
         self.lock().sent -= 1;
     }
 
     /// Waits until every record is reported; a little for the others once one has failed. False
     /// when time ran out.
-    pub(super) fn wait(&self, bound: Duration) -> bool {
+    pub fn wait(&self, bound: Duration) -> bool {
         let mut deadline = Instant::now() + bound;
         let mut state = self.lock();
         let mut failed = false;
@@ -106,11 +106,11 @@ impl Deliveries {
         true
     }
 
-    pub(super) fn failed(&self) -> Vec<(usize, Code)> {
+    pub fn failed(&self) -> Vec<(usize, Code)> {
         self.lock().failed.clone()
     }
 
-    pub(super) fn changelog(&self) -> Vec<(Partition, Offset)> {
+    pub fn changelog(&self) -> Vec<(Partition, Offset)> {
         self.lock().changelog.iter().map(|(p, o)| (*p, *o)).collect()
     }
 

@@ -19,6 +19,8 @@ pub const BATCH_MAX_BYTES: u64 = 1_000_000;
 /// A failed attempt waits this long. The coordinator is still writing markers when the next
 /// transaction begins: the default of 100 ms would then be the price of every transaction.
 const RETRY_BACKOFF_MS: u64 = 2;
+/// How long a question to a broker waits for its answer.
+pub const QUERY_TIMEOUT_MS: u64 = 10_000;
 const FETCH_WAIT_MAX_MS: u64 = 100;
 const QUEUED_MAX_KBYTES: u64 = 16 * 1024;
 const PRODUCER_QUEUE_MESSAGES: u64 = 500_000;
@@ -41,7 +43,7 @@ impl Cluster {
     }
 
     /// What every client has in common, the user's properties on top.
-    pub(super) fn client(&self, client_id: &str) -> ClientConfig {
+    pub fn client(&self, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("client.id", client_id)
@@ -58,7 +60,7 @@ impl Cluster {
     }
 
     /// Reads what was committed, from where it is told to and nowhere else (E12).
-    pub(super) fn consumer(&self, client_id: &str, group: &str) -> ClientConfig {
+    pub fn consumer(&self, client_id: &str, group: &str) -> ClientConfig {
         let mut config = self.client(client_id);
         self.default(&mut config, "fetch.wait.max.ms", FETCH_WAIT_MAX_MS);
         self.default(&mut config, "fetch.max.bytes", 2 * MESSAGE_MAX_BYTES);
@@ -77,7 +79,7 @@ impl Cluster {
     }
 
     /// Writes with every in-sync replica's word for it.
-    pub(super) fn producer(&self, client_id: &str) -> ClientConfig {
+    pub fn producer(&self, client_id: &str) -> ClientConfig {
         let mut config = self.client(client_id);
         self.default(&mut config, "retry.backoff.ms", RETRY_BACKOFF_MS);
         self.default(&mut config, "linger.ms", 1);
@@ -119,16 +121,16 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub(super) fn group(&self) -> String {
+    pub fn group(&self) -> String {
         format!("{}-{}", self.application, self.stage)
     }
 
-    pub(super) fn client_id(&self, role: &str) -> String {
+    pub fn client_id(&self, role: &str) -> String {
         format!("{}-{}-{}-{role}", self.application, self.stage, self.instance)
     }
 
     /// A member of the stage's group.
-    pub(super) fn member(&self) -> ClientConfig {
+    pub fn member(&self) -> ClientConfig {
         let mut config = self.cluster.consumer(&self.client_id("input"), &self.group());
         config
             .set("group.instance.id", format!("{}-{}", self.instance, self.stage))
@@ -140,11 +142,11 @@ impl Stage {
     }
 
     /// Asks and reads, without ever being a member.
-    pub(super) fn reader(&self) -> ClientConfig {
+    pub fn reader(&self) -> ClientConfig {
         self.cluster.consumer(&self.client_id("reader"), &self.group())
     }
 
-    pub(super) fn lane(&self, lane: u32) -> ClientConfig {
+    pub fn lane(&self, lane: u32) -> ClientConfig {
         let id = self.client_id(&lane.to_string());
         let mut config = self.cluster.producer(&id);
         config

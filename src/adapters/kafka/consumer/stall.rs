@@ -1,7 +1,7 @@
 //! Notices a partition of which nothing comes although there is more of it. A client can stop
 //! fetching one when the broker went away at the wrong moment, without a word, and for as long as
 //! it lives (librdkafka 2.12; seen with a broker that was restarted many times). The remedy is a
-//! new client: the stage is told to join again.
+//! new client: the stage joins again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,38 +13,39 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Offset, Partition};
 
-use super::input::Event;
-use super::reader::Reader;
+use crate::adapters::kafka::reader::Reader;
+
+use super::messages::GroupEvent;
 
 const LOOK_EVERY_MS: u64 = 10_000;
 /// Longer than any fetch, retry or leader's election takes while its broker answers.
-const SILENCE_MAX_MS: u64 = 30_000;
+const STALL_MAX_MS: u64 = 30_000;
 
 /// How far the client has got with a started partition.
-pub(super) struct Flow {
-    /// The next offset to come: behind what was delivered, or at the end that was told.
+pub struct Flow {
+    /// The next offset to come: behind what was delivered, or at the reported end.
     reached: AtomicI64,
     /// Not paused.
     flowing: AtomicBool,
 }
 
 impl Flow {
-    pub(super) fn reached(&self, offset: Offset) {
+    pub fn reached(&self, offset: Offset) {
         self.reached.fetch_max(offset, Ordering::Relaxed);
     }
 
-    pub(super) fn set_flowing(&self, flowing: bool) {
+    pub fn set_flowing(&self, flowing: bool) {
         self.flowing.store(flowing, Ordering::Relaxed);
     }
 }
 
 /// The started partitions of one client.
 #[derive(Default)]
-pub(super) struct Flows(Mutex<BTreeMap<Partition, Arc<Flow>>>);
+pub struct Flows(Mutex<BTreeMap<Partition, Arc<Flow>>>);
 
 impl Flows {
     /// Not flowing yet.
-    pub(super) fn start(&self, partition: Partition, from: Offset) -> Arc<Flow> {
+    pub fn start(&self, partition: Partition, from: Offset) -> Arc<Flow> {
         let flow = Arc::new(Flow {
             reached: AtomicI64::new(from),
             flowing: AtomicBool::new(false),
@@ -53,7 +54,7 @@ impl Flows {
         flow
     }
 
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         self.lock().clear();
     }
 
@@ -73,33 +74,33 @@ impl Flows {
 }
 
 /// Looks on until the input is gone.
-pub(super) async fn watch(
+pub async fn watch(
     flows: Weak<Flows>,
     reader: Arc<Reader>,
     topic: Arc<str>,
-    tell: WeakUnboundedSender<Result<Event, LogError>>,
+    events: WeakUnboundedSender<GroupEvent>,
 ) {
-    let mut silence = Silence::default();
+    let mut stall = Stall::default();
     loop {
         tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
         let Some(flowing) = flows.upgrade().map(|flows| flows.flowing()) else {
             return;
         };
-        for (partition, reached) in silence.unmoved(&flowing) {
+        for (partition, reached) in stall.unmoved(&flowing) {
             let (asked, topic) = (reader.clone(), topic.clone());
             let bounds = tokio::task::spawn_blocking(move || asked.bounds(&topic, partition)).await;
             let Ok(Ok(bounds)) = bounds else {
-                // The broker is away: silence means nothing.
-                silence.forget();
+                // The broker is away: stall means nothing.
+                stall.forget();
                 break;
             };
-            if silence.lasts(partition, bounds.end > reached, Instant::now()) {
+            if stall.lasts(partition, bounds.end > reached, Instant::now()) {
                 let reason = format!(
                     "nothing comes of partition {partition} at {reached}, though there is more up to {}",
                     bounds.end
                 );
-                if let Some(tell) = tell.upgrade() {
-                    let _ = tell.send(Err(LogError::Fenced(reason)));
+                if let Some(events) = events.upgrade() {
+                    let _ = events.send(Err(LogError::Fenced(reason)));
                 }
                 return;
             }
@@ -109,13 +110,13 @@ pub(super) async fn watch(
 
 /// What was seen at the looks before.
 #[derive(Default)]
-struct Silence {
+struct Stall {
     last: BTreeMap<Partition, Offset>,
     /// Since when there was more and nothing came.
     since: BTreeMap<Partition, Instant>,
 }
 
-impl Silence {
+impl Stall {
     /// Partitions that flow and are where they were at the look before.
     fn unmoved(&mut self, flowing: &BTreeMap<Partition, Offset>) -> Vec<(Partition, Offset)> {
         let last = std::mem::replace(&mut self.last, flowing.clone());
@@ -137,7 +138,7 @@ impl Silence {
             return false;
         }
         let since = *self.since.entry(partition).or_insert(now);
-        now.duration_since(since) >= Duration::from_millis(SILENCE_MAX_MS)
+        now.duration_since(since) >= Duration::from_millis(STALL_MAX_MS)
     }
 
     fn forget(&mut self) {
@@ -153,7 +154,7 @@ mod tests {
     type Look = (&'static [(Partition, Offset)], bool, u64);
 
     #[test]
-    fn silence_counts_from_when_there_was_more_and_nothing_came() {
+    fn stall_counts_from_when_there_was_more_and_nothing_came() {
         let still: &[(Partition, Offset)] = &[(0, 5), (1, 7)];
         let rows: [(&str, &[Look], bool); 6] = [
             (
@@ -199,12 +200,12 @@ mod tests {
             ),
         ];
         for (name, looks, wanted) in rows {
-            let (mut silence, begin) = (Silence::default(), Instant::now());
+            let (mut stall, begin) = (Stall::default(), Instant::now());
             let mut given_up = false;
             for (flowing, more, second) in looks {
-                for (partition, _) in silence.unmoved(&flowing.iter().copied().collect()) {
+                for (partition, _) in stall.unmoved(&flowing.iter().copied().collect()) {
                     let now = begin + Duration::from_secs(*second);
-                    given_up |= silence.lasts(partition, *more && partition == 0, now);
+                    given_up |= stall.lasts(partition, *more && partition == 0, now);
                 }
             }
             assert_eq!(given_up, wanted, "{name}");

@@ -15,10 +15,11 @@ use tokio::sync::oneshot;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Committed, OutRecord, Producer, Transaction};
 
-use super::classify::{self, Remedy};
+use crate::adapters::kafka::client::classify::{self, Remedy};
+use crate::adapters::kafka::client::settings::{Stage, TRANSACTION_TIMEOUT_MS};
+use crate::adapters::kafka::consumer::Membership;
+
 use super::deliveries::Deliveries;
-use super::input::Membership;
-use super::settings::{Stage, TRANSACTION_TIMEOUT_MS};
 use super::watchdog::Watchdog;
 
 const INIT_TIMEOUT_MS: u64 = 30_000;
@@ -42,7 +43,7 @@ pub struct KafkaProducer {
 }
 
 impl KafkaProducer {
-    pub(super) async fn open(stage: &Stage, lane: u32, watchdog: Watchdog) -> Result<Self, LogError> {
+    pub async fn open(stage: &Stage, lane: u32, watchdog: Watchdog) -> Result<Self, LogError> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (ready, opened) = oneshot::channel();
         let stage = stage.clone();
@@ -311,7 +312,7 @@ fn unfenceable(transaction: &Transaction<Membership>) -> Option<LogError> {
     (!absolute).then(|| LogError::Fatal("a transaction without an absolute input offset [E1]".into()))
 }
 
-pub(super) fn headers(record: &OutRecord) -> Option<OwnedHeaders> {
+pub fn headers(record: &OutRecord) -> Option<OwnedHeaders> {
     if record.headers.is_empty() {
         return None;
     }

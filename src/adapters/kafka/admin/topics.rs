@@ -10,10 +10,9 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use crate::engine::error::LogError;
 use crate::engine::ports::Partition;
 
-use super::classify;
-use super::context::Context;
-use super::reader::QUERY_TIMEOUT_MS;
-use super::settings::Cluster;
+use crate::adapters::kafka::client::classify;
+use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
 
 const OPERATION_TIMEOUT_MS: u64 = 30_000;
 const APPEARS_POLL_MS: u64 = 20;

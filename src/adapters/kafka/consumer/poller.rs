@@ -16,14 +16,15 @@ use tokio::sync::oneshot;
 use crate::engine::error::LogError;
 use crate::engine::ports::{InputEvent, Offset, Partition, Record, Released};
 
-use super::classify;
-use super::context::Context;
-use super::input::{Event, Membership, Wires};
-use super::namesake::Namesake;
+use crate::adapters::kafka::client::classify;
+use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::queue::{self, Client, HeaderNames, Queue};
+use crate::adapters::kafka::client::settings::Stage;
+
+use super::instance_id_conflict::InstanceIdConflict;
+use super::messages::{Command, Delivery, GroupEvent, Membership};
 use super::outbox::Outbox;
-use super::queue::{self, Client, HeaderNames, Queue};
-use super::settings::Stage;
-use super::silence::{Flow, Flows};
+use super::stall::{Flow, Flows};
 
 /// How long an idle poll waits; commands interrupt it.
 const IDLE_POLL_MS: i32 = 100;
@@ -38,29 +39,25 @@ const SEEK_WAIT_MS: u64 = 10_000;
 const SEEK_RETRY_MS: u64 = 5;
 const SEEK_CALL_MS: u64 = 2_000;
 
-pub(super) enum Command {
-    Start {
-        partition: Partition,
-        offset: Offset,
-        number: u64,
-        reply: oneshot::Sender<Result<(), LogError>>,
-    },
-    Pause {
-        partition: Partition,
-        paused: bool,
-    },
-    Leave(oneshot::Sender<()>),
+/// What ties a poll thread to the engine.
+pub struct Links {
+    /// Outlive one membership.
+    pub conflict: Arc<InstanceIdConflict>,
+    pub flows: Arc<Flows>,
+    pub events: channel::UnboundedSender<GroupEvent>,
+    pub deliver: channel::Sender<Delivery>,
+    pub commands: Receiver<Command>,
 }
 
 /// Joins the group on a new thread, and says on `ready` how that went.
-pub(super) fn spawn(
+pub fn spawn(
     stage: Stage,
-    wires: Wires,
+    links: Links,
     ready: oneshot::Sender<Result<Weak<Queue>, LogError>>,
 ) -> Result<(), LogError> {
     thread::Builder::new()
         .name(format!("{}-input", stage.stage))
-        .spawn(move || match Poller::subscribe(&stage, wires) {
+        .spawn(move || match Poller::subscribe(&stage, links) {
             Ok(mut poller) => {
                 let _ = ready.send(Ok(Arc::downgrade(&poller.queue)));
                 poller.run();
@@ -86,9 +83,9 @@ struct Poller {
     topic: Arc<str>,
     queue: Arc<Queue>,
     client: Arc<Client>,
-    namesake: Arc<Namesake>,
+    conflict: Arc<InstanceIdConflict>,
     flows: Arc<Flows>,
-    tell: channel::UnboundedSender<Result<Event, LogError>>,
+    events: channel::UnboundedSender<GroupEvent>,
     commands: Receiver<Command>,
     names: HeaderNames,
     owned: Vec<Partition>,
@@ -99,14 +96,14 @@ struct Poller {
 }
 
 impl Poller {
-    fn subscribe(stage: &Stage, wires: Wires) -> Result<Self, LogError> {
-        let Wires {
-            namesake,
+    fn subscribe(stage: &Stage, links: Links) -> Result<Self, LogError> {
+        let Links {
+            conflict,
             flows,
-            tell,
+            events,
             deliver,
             commands,
-        } = wires;
+        } = links;
         let client: Client = stage
             .member()
             .create_with_context(Context)
@@ -120,9 +117,9 @@ impl Poller {
             topic: stage.input.clone(),
             queue,
             client,
-            namesake,
+            conflict,
             flows,
-            tell,
+            events,
             commands,
             names: HeaderNames::default(),
             owned: Vec::new(),
@@ -333,7 +330,7 @@ impl Poller {
         match queue::membership(&self.client) {
             Some(membership) => {
                 let membership = Membership(Arc::new(membership));
-                let _ = self.tell.send(Ok(InputEvent::Assigned {
+                let _ = self.events.send(Ok(InputEvent::Assigned {
                     partitions,
                     membership,
                 }));
@@ -349,11 +346,11 @@ impl Poller {
         self.forget_deliveries();
         if !partitions.is_empty() {
             let (done, released) = oneshot::channel();
-            let told = self.tell.send(Ok(InputEvent::Revoked {
+            let sent = self.events.send(Ok(InputEvent::Revoked {
                 partitions,
                 done: Released(Some(done)),
             }));
-            if told.is_ok() {
+            if sent.is_ok() {
                 self.wait_for(released);
             }
         }
@@ -393,7 +390,7 @@ impl Poller {
     }
 
     fn fail(&mut self, code: Code, partition: Option<Partition>, fatal: bool, reason: &str) {
-        // Of a partition that was not started nothing was wanted yet.
+        // A partition that was never started has no pending command.
         if partition.is_some_and(|partition| !self.started.contains_key(&partition)) {
             return;
         }
@@ -402,7 +399,7 @@ impl Poller {
         if fatal {
             let cause = self.client.client().fatal_error().map(|(code, _)| code);
             return self.report(match cause {
-                Some(Code::FencedInstanceId) => self.namesake.met(&what),
+                Some(Code::FencedInstanceId) => self.conflict.fenced(&what),
                 _ => LogError::Fatal(format!("{what}: {reason}")),
             });
         }
@@ -414,7 +411,7 @@ impl Poller {
     }
 
     fn report(&self, error: LogError) {
-        let _ = self.tell.send(Err(error));
+        let _ = self.events.send(Err(error));
     }
 
     /// A static member keeps its place for the session time-out: a restart moves no partition.

@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 
 /// For clients that need no callbacks of their own.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Context;
+pub struct Context;
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
@@ -22,7 +22,7 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 /// `level` is syslog's.
-pub(super) fn log_line(level: i32, facility: &str, line: &str) {
+pub fn log_line(level: i32, facility: &str, line: &str) {
     match level {
         0..=3 => tracing::error!(target: "kafka", facility, "{line}"),
         4 => tracing::warn!(target: "kafka", facility, "{line}"),
@@ -32,6 +32,6 @@ pub(super) fn log_line(level: i32, facility: &str, line: &str) {
 }
 
 /// Connections come and go: librdkafka sees to it. What needs a remedy reaches its caller.
-pub(super) fn log_error(error: &KafkaError, reason: &str) {
+pub fn log_error(error: &KafkaError, reason: &str) {
     tracing::warn!(target: "kafka", code = ?error.rdkafka_error_code(), "{reason}");
 }

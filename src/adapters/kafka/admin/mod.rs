@@ -1,0 +1,5 @@
+//! Questions to the cluster, and topics.
+
+mod topics;
+
+pub use topics::{Admin, Created, TopicSpec, TopicState};

@@ -1,0 +1,7 @@
+//! What every client of Kafka has in common: settings, log lines, queues, and what an error means.
+
+pub mod classify;
+pub mod context;
+pub mod properties;
+pub mod queue;
+pub mod settings;

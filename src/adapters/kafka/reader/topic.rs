@@ -1,0 +1,47 @@
+//! Topics read whole, for the command line.
+
+use std::sync::Arc;
+
+use crate::adapters::kafka::client::settings::Cluster;
+use crate::engine::error::LogError;
+use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition};
+
+use super::{Reader, blocking};
+
+/// Reads a topic's committed records, partition by partition, outside any group's sight.
+pub struct TopicReader {
+    topic: Arc<str>,
+    reader: Arc<Reader>,
+}
+
+impl TopicReader {
+    /// `group` is only a name for access rights: nothing is joined or committed.
+    pub fn new(cluster: &Cluster, client_id: &str, group: &str, topic: &str) -> Result<Self, LogError> {
+        let topic: Arc<str> = topic.into();
+        let reader = Reader::new(&cluster.consumer(client_id, group), topic.clone())?;
+        Ok(Self {
+            topic,
+            reader: Arc::new(reader),
+        })
+    }
+
+    pub async fn partitions(&self) -> Result<Partition, LogError> {
+        let topic = self.topic.clone();
+        blocking(&self.reader, move |reader| reader.partitions(&topic)).await
+    }
+
+    pub async fn bounds(&self, partition: Partition) -> Result<Bounds, LogError> {
+        let topic = self.topic.clone();
+        blocking(&self.reader, move |reader| reader.bounds(&topic, partition)).await
+    }
+
+    /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
+    pub async fn read(
+        &self,
+        partition: Partition,
+        from: Offset,
+        limit: usize,
+    ) -> Result<ChangelogChunk, LogError> {
+        blocking(&self.reader, move |reader| reader.read(partition, from, limit)).await
+    }
+}
