@@ -43,6 +43,7 @@ pub const BROADCASTS_RUNNING: &str = "accrual_broadcasts_running";
 pub const BROADCAST_MEMBERS_TOTAL: &str = "accrual_broadcast_members_total";
 pub const RULES_READ_TOTAL: &str = "accrual_rules_read_total";
 pub const RULES_REFUSED_TOTAL: &str = "accrual_rules_refused_total";
+pub const HTTP_CONNECTIONS_LIMITED_TOTAL: &str = "accrual_http_connections_limited_total";
 pub const BUILD_INFO: &str = "accrual_build_info";
 pub const UPTIME_SECONDS: &str = "accrual_uptime_seconds";
 
@@ -138,6 +139,7 @@ pub const ALL: &[Metric] = &[
     metric(BROADCAST_MEMBERS_TOTAL, Counter, &[], "Members served by broadcasts."),
     metric(RULES_READ_TOTAL, Counter, &[], "Rule versions and shop statuses taken in."),
     metric(RULES_REFUSED_TOTAL, Counter, &[CODE], "Records of the rules topic that were refused, by code."),
+    metric(HTTP_CONNECTIONS_LIMITED_TOTAL, Counter, &[], "Connections on which only probes were answered, because there were too many."),
     metric(BUILD_INFO, Gauge, &[VERSION], "Always 1; the version is the label."),
     metric(UPTIME_SECONDS, Gauge, &[], "Time since the process started."),
 ];

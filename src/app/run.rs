@@ -105,9 +105,13 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         manual_clock: settings.clock == ClockKind::Manual,
         ..http::Options::default()
     };
-    let router = http::router(node.clone(), &options);
+    let routes = http::routes(node.clone(), &options);
+    let limits = http::server::Limits {
+        connections_per_peer: settings.http.connections_per_peer,
+        ..http::server::Limits::default()
+    };
     let mut closing = stop.subscribe();
-    let web = tokio::spawn(http::server::serve(listener, router, async move {
+    let web = tokio::spawn(http::server::serve(listener, routes, limits, async move {
         let _ = closing.wait_for(|closing| *closing).await;
     }));
     let gauges = tokio::spawn(super::node::keep_gauges(

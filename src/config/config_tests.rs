@@ -123,7 +123,7 @@ fn files_and_variables_are_read() {
             "http.listen = '0.0.0.0:80'",
             &[("ACCRUAL_HTTP__TOKEN", "0123456789abcdef")],
             |s| format!("{:?}", s.http),
-            "Http { listen: 0.0.0.0:80, token: Some([redacted]) }",
+            "Http { listen: 0.0.0.0:80, token: Some([redacted]), connections_per_peer: 64 }",
         ),
         (
             "clock = 'manual'",

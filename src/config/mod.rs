@@ -36,6 +36,9 @@ const PARTITIONS_MAX_COUNT: i64 = 10_000;
 const REPLICATION_MAX_COUNT: i64 = 127;
 const RETENTION_MAX_DAYS: i64 = 36_500;
 const TOKEN_MIN_BYTES: usize = 16;
+/// Of the HTTP interface in all.
+const CONNECTIONS_MAX_COUNT: i64 = 256;
+const DEFAULT_CONNECTIONS_PER_PEER: usize = 64;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,6 +130,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Always there when `listen` is not on loopback.
     pub token: Option<Secret>,
+    /// Open at the same time.
+    pub connections_per_peer: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,6 +370,10 @@ fn http(reader: &mut Reader) -> Http {
     Http {
         listen,
         token: token.map(|(token, _)| token),
+        connections_per_peer: reader
+            .number("http.connections_per_peer", 1..=CONNECTIONS_MAX_COUNT)
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(DEFAULT_CONNECTIONS_PER_PEER),
     }
 }
 

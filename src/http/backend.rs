@@ -4,17 +4,19 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::views::{Member, Order, Quote, Status};
 use crate::engine::ports::Millis;
 
+/// When to ask again after [`Problem::Unavailable`].
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// Answers from the running stages. `app` implements it.
 pub trait Backend: Send + Sync + 'static {
-    /// Why this instance is not ready: a sentence for each partition that is not restored or
-    /// stopped, and for each stage not yet assigned. Empty: ready.
+    /// Why this instance is not ready: `stage partition: reason`, one entry a reason. Empty: ready.
     fn not_ready(&self) -> Vec<String>;
 
     /// Prometheus text.
@@ -55,7 +57,7 @@ pub enum Problem {
     Conflict(String),
     #[error("the request is larger than {0} bytes")]
     TooLarge(usize),
-    /// It may go through later, or at another instance.
+    /// The same request may succeed later, or at another instance.
     #[error("{0}")]
     Unavailable(String),
     #[error("no answer within {0:?}")]
@@ -82,7 +84,10 @@ impl IntoResponse for Problem {
         let (status, error) = self.status_and_code();
         let body = Json(json!({"error": error, "detail": self.to_string()}));
         match self {
-            Self::Unauthorized => (status, [("www-authenticate", "Bearer")], body).into_response(),
+            Self::Unauthorized => (status, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response(),
+            Self::Unavailable(_) => {
+                (status, [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)], body).into_response()
+            }
             _ => (status, body).into_response(),
         }
     }

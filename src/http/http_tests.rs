@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
+use super::server::Limits;
 use super::views::StageStatus;
 use super::*;
 use crate::engine::ports::Millis;
@@ -100,7 +101,7 @@ async fn every_route_answers() {
         manual_clock: true,
         ..Options::default()
     };
-    let router = router(Arc::new(Fake::default()), &options);
+    let router = routes(Arc::new(Fake::default()), &options).all;
     let long = format!("/v1/shops/acme/members/{}", "m".repeat(256));
     let large = format!("{{\"now\":\"{}\"}}", "1".repeat(BODY_MAX_BYTES));
     let member = r#"{"shop_id":"a b","member_id":"m/1","balance":5,"usable":5,"pending":0,"lots":[],"sequence":1,"as_of":"1970-01-01T00:00:00Z"}"#;
@@ -216,7 +217,7 @@ async fn every_route_answers() {
 
 #[tokio::test]
 async fn the_clock_is_not_there_with_the_systems() {
-    let router = router(Arc::new(Fake::default()), &Options::default());
+    let router = routes(Arc::new(Fake::default()), &Options::default()).all;
     let body = r#"{"now":"2022-03-01T00:00:00Z"}"#;
     let (status, text) = ask(&router, Method::POST, "/v1/clock", None, body).await;
     assert_eq!(status, 404);
@@ -229,7 +230,7 @@ async fn the_token_is_asked_for_but_at_the_probes() {
         token: Some(TOKEN.to_owned()),
         ..Options::default()
     };
-    let router = router(Arc::new(Fake::default()), &options);
+    let router = routes(Arc::new(Fake::default()), &options).all;
     let right = format!("Bearer {TOKEN}");
     let longer = format!("Bearer {TOKEN}x");
     for (path, token, wanted) in [
@@ -244,10 +245,20 @@ async fn the_token_is_asked_for_but_at_the_probes() {
         ("/v1/status", None, 401),
         ("/v1/status", Some(right.as_str()), 200),
         ("/v1/shops/acme/members/m-1", None, 401),
+        ("/v2", None, 401),
+        ("/v2", Some(right.as_str()), 404),
+        ("/livez/", None, 401),
+        ("//livez", None, 401),
+        ("/%6civez", None, 401),
+        ("/v1/clock", None, 401),
+        ("/v1/clock", Some(right.as_str()), 405),
+        ("/v1/shops/acme/members/%ff", None, 401),
     ] {
         let (status, body) = ask(&router, Method::GET, path, token, "").await;
         assert_eq!(status, wanted, "{path} {token:?}: {body}");
     }
+    let (status, _) = ask(&router, Method::DELETE, "/metrics", None, "").await;
+    assert_eq!(status, 401, "a wrong method tells no more");
 }
 
 #[tokio::test]
@@ -256,11 +267,47 @@ async fn not_ready_says_why() {
         reasons: vec!["orders: partition 3 is being restored".to_owned()],
         ..Fake::default()
     };
-    let router = router(Arc::new(fake), &Options::default());
+    let router = routes(Arc::new(fake), &Options::default()).all;
     let (status, text) = ask(&router, Method::GET, "/readyz", None, "").await;
     let body: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
     assert_eq!(body["reasons"][0], "orders: partition 3 is being restored");
+}
+
+#[test]
+fn reasons_stand_on_lines_of_their_own_and_are_bounded() {
+    let one = reasons_body(&["orders 3: stopped: \u{1b}[31m\nforged".to_owned()]);
+    let wanted = "{\"ready\":false,\"reasons\":[\n\"orders 3: stopped: \\u001b[31m\\nforged\"\n]}\n";
+    assert_eq!(one, wanted);
+    let many: Vec<String> = (0..REASONS_MAX_COUNT + 7).map(|_| "é".repeat(9_000)).collect();
+    let body = reasons_body(&many);
+    let value: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(value["more"], 7);
+    assert_eq!(value["reasons"].as_array().unwrap().len(), REASONS_MAX_COUNT);
+    assert_eq!(
+        value["reasons"][0].as_str().unwrap().chars().count(),
+        REASON_MAX_CHARS + 1
+    );
+    assert_eq!(body.lines().count(), REASONS_MAX_COUNT + 2);
+}
+
+#[tokio::test]
+async fn beyond_the_limits_only_probes_are_served() {
+    let options = Options {
+        token: Some(TOKEN.to_owned()),
+        ..Options::default()
+    };
+    let router = routes(Arc::new(Fake::default()), &options).probes;
+    for (path, wanted) in [("/livez", 200), ("/readyz", 200), ("/metrics", 503), ("/v2", 503)] {
+        let (status, body) = ask(&router, Method::GET, path, None, "").await;
+        assert_eq!(status, wanted, "{path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_for_now_learns_when_to_ask_again() {
+    let response = Problem::Unavailable("soon".to_owned()).into_response();
+    assert_eq!(response.headers()["retry-after"], "1");
 }
 
 #[tokio::test]
@@ -269,7 +316,7 @@ async fn a_slow_answer_is_cut_off() {
         request_timeout: Duration::from_millis(10),
         ..Options::default()
     };
-    let router = router(Arc::new(Fake::default()), &options);
+    let router = routes(Arc::new(Fake::default()), &options).all;
     let (status, text) = ask(&router, Method::GET, "/v1/shops/acme/members/slow", None, "").await;
     assert_eq!((status, text.contains("timed_out")), (504, true));
 }
@@ -279,8 +326,8 @@ async fn a_real_socket_is_served_until_stopped() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let router = router(Arc::new(Fake::default()), &Options::default());
-    let serving = tokio::spawn(server::serve(listener, router, async move {
+    let routes = routes(Arc::new(Fake::default()), &Options::default());
+    let serving = tokio::spawn(server::serve(listener, routes, Limits::default(), async move {
         let _ = stopped.await;
     }));
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -1,8 +1,10 @@
 //! The HTTP interface: probes, metrics, status and look-ups. Knows no stage, only [`Backend`].
 
 pub mod backend;
+mod places;
 pub mod server;
 pub mod views;
+mod write_limit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +24,16 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use self::backend::{Backend, Problem};
+use self::server::Routes;
 use self::views::{Member, Order, Quote, QuoteRequest, Status};
 
 pub const BODY_MAX_BYTES: usize = 65_536;
-const REQUEST_TIMEOUT_SECONDS: u64 = 10;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Paths that need no token and that are served when there are too many connections.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
+/// Of the reasons in one answer of `/readyz`, and the length of each.
+const REASONS_MAX_COUNT: usize = 50;
+const REASON_MAX_CHARS: usize = 500;
 /// Longer ids are refused on the topics too.
 const ID_MAX_BYTES: usize = 255;
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,7 +41,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What the configuration says about this interface.
 #[derive(Clone)]
 pub struct Options {
-    /// Asked for everywhere but at the probes.
+    /// Every request but a probe must have it.
     pub token: Option<String>,
     /// `POST /v1/clock` is there only with the manual clock.
     pub manual_clock: bool,
@@ -45,13 +53,13 @@ impl Default for Options {
         Self {
             token: None,
             manual_clock: false,
-            request_timeout: Duration::from_secs(REQUEST_TIMEOUT_SECONDS),
+            request_timeout: REQUEST_TIMEOUT,
         }
     }
 }
 
-/// All routes. What is wrong is answered as `{"error","detail"}`.
-pub fn router<B: Backend>(backend: Arc<B>, options: &Options) -> Router {
+/// What is served. Errors are answered as `{"error","detail"}`.
+pub fn routes<B: Backend>(backend: Arc<B>, options: &Options) -> Routes {
     let clock = if options.manual_clock {
         post(set_clock::<B>)
     } else {
@@ -59,7 +67,7 @@ pub fn router<B: Backend>(backend: Arc<B>, options: &Options) -> Router {
     };
     let member = "/v1/shops/{shop}/members/{id}";
     let token: Option<Arc<str>> = options.token.as_deref().map(Arc::from);
-    let guarded = Router::new()
+    let all = probes::<B>()
         .route("/metrics", get(metrics::<B>))
         .route("/v1/status", get(status::<B>))
         .route("/v1/clock", clock)
@@ -67,14 +75,22 @@ pub fn router<B: Backend>(backend: Arc<B>, options: &Options) -> Router {
         .route(member, get(self::member::<B>))
         .route(&format!("{member}/quote"), post(quote::<B>))
         .fallback(no_route)
-        .route_layer(middleware::from_fn_with_state(token, guard));
-    Router::new()
-        .route("/livez", get(alive))
-        .route("/readyz", get(ready::<B>))
-        .merge(guarded)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(token, check_token))
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
-        .with_state(backend)
+        .with_state(backend.clone());
+    let probes = probes::<B>()
+        .fallback(too_many_connections)
+        .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
+        .with_state(backend);
+    Routes { all, probes }
+}
+
+fn probes<B: Backend>() -> Router<Arc<B>> {
+    let [live, ready] = PROBES;
+    Router::new()
+        .route(live, get(alive))
+        .route(ready, get(self::ready::<B>))
 }
 
 async fn alive() -> Response {
@@ -86,8 +102,25 @@ async fn ready<B: Backend>(State(backend): State<Arc<B>>) -> Response {
     if reasons.is_empty() {
         return Json(json!({"ready": true})).into_response();
     }
-    let body = Json(json!({"ready": false, "reasons": reasons}));
-    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::SERVICE_UNAVAILABLE, json, reasons_body(&reasons)).into_response()
+}
+
+/// JSON with each reason on a line of its own, for readers with `curl` and `grep`.
+fn reasons_body(reasons: &[String]) -> String {
+    let shown = reasons.iter().take(REASONS_MAX_COUNT).map(|reason| {
+        let shortened: String = match reason.char_indices().nth(REASON_MAX_CHARS) {
+            Some((end, _)) => format!("{}…", &reason[..end]),
+            None => reason.clone(),
+        };
+        serde_json::Value::String(shortened).to_string()
+    });
+    let lines = shown.collect::<Vec<_>>().join(",\n");
+    let more = reasons.len().saturating_sub(REASONS_MAX_COUNT);
+    let more = (more > 0)
+        .then(|| format!(",\"more\":{more}"))
+        .unwrap_or_default();
+    format!("{{\"ready\":false,\"reasons\":[\n{lines}\n]{more}}}\n")
 }
 
 async fn metrics<B: Backend>(State(backend): State<Arc<B>>) -> Response {
@@ -104,7 +137,7 @@ async fn set_clock<B: Backend>(State(backend): State<Arc<B>>, body: Body) -> Res
     struct Wanted {
         now: String,
     }
-    let wanted: Wanted = read(body).await?;
+    let wanted: Wanted = read_json(body).await?;
     let now = DateTime::parse_from_rfc3339(&wanted.now).map_err(|_| {
         Problem::Invalid("now: not an RFC 3339 instant such as 2022-03-01T00:00:00Z".to_owned())
     })?;
@@ -138,7 +171,7 @@ async fn quote<B: Backend>(
     body: Body,
 ) -> Result<Json<Quote>, Problem> {
     let (shop, id) = ids(path)?;
-    let request: QuoteRequest = read(body).await?;
+    let request: QuoteRequest = read_json(body).await?;
     backend
         .quote(&shop, &id, &request.subtotal, request.tier.as_deref())
         .await
@@ -149,13 +182,21 @@ async fn no_route() -> Problem {
     Problem::NotFound("no such path".to_owned())
 }
 
+async fn too_many_connections() -> Problem {
+    Problem::Unavailable(
+        "too many connections, in all or from this address (http.connections_per_peer): only probes are answered"
+            .to_owned(),
+    )
+}
+
 async fn no_method() -> Problem {
     Problem::MethodNotAllowed("this path does not take this method".to_owned())
 }
 
-/// Asks for the token, where one is configured.
-async fn guard(State(token): State<Option<Arc<str>>>, request: Request, next: Next) -> Response {
-    let Some(token) = token else {
+/// Refuses requests without the token, where one is configured: before their path is looked at, so
+/// that strangers cannot find out which paths there are.
+async fn check_token(State(token): State<Option<Arc<str>>>, request: Request, next: Next) -> Response {
+    let Some(token) = token.filter(|_| !PROBES.contains(&request.uri().path())) else {
         return next.run(request).await;
     };
     let given = request
@@ -164,7 +205,7 @@ async fn guard(State(token): State<Option<Arc<str>>>, request: Request, next: Ne
         .and_then(|value| value.as_bytes().split_first_chunk::<7>())
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
         .map_or(&b""[..], |(_, given)| given);
-    // In constant time, so that the time to answer tells nothing about the token.
+    // In constant time, so that the time to answer reveals nothing about the token.
     if bool::from(given.ct_eq(token.as_bytes())) {
         next.run(request).await
     } else {
@@ -180,7 +221,7 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
 }
 
 /// Reads a bounded JSON body, whatever its content type says.
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let bytes = to_bytes(body, BODY_MAX_BYTES)
         .await
         .map_err(|_| Problem::TooLarge(BODY_MAX_BYTES))?;
