@@ -1,6 +1,7 @@
 //! How everything is put together, and how each command is done.
 
 mod dead_letters;
+pub mod escaped;
 mod lines;
 mod lookups;
 mod node;

@@ -18,6 +18,7 @@ use crate::stages::topics::Topics;
 use crate::wire::output;
 use crate::wire::rule_document::RuleEvent;
 
+use super::escaped::Escaped;
 use super::lines::{Event, Lines, Read};
 use super::operations::Replay;
 use super::rule_files;
@@ -73,7 +74,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
             Read::Line(line) => line,
             Read::Malformed { place, detail } => {
                 malformed += 1;
-                writeln!(err, "{place}: {detail}")?;
+                writeln!(err, "{place}: {}", Escaped(detail))?;
                 continue;
             }
         };
@@ -82,7 +83,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         let place = line.place;
         if let Err(refusal) = shop.take(line.event, now)? {
             malformed += 1;
-            writeln!(err, "{place}: {refusal}")?;
+            writeln!(err, "{place}: {}", Escaped(refusal))?;
         }
     }
     shop.fire(|wake| wake < now)?;

@@ -166,10 +166,12 @@ impl Operations for Fake {
 }
 
 fn run(line: &str) -> (u8, String, String) {
+    run_words(&line.split_whitespace().collect::<Vec<_>>())
+}
+
+fn run_words(words: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let arguments = std::iter::once("accrual")
-        .chain(line.split_whitespace())
-        .map(OsString::from);
+    let arguments = std::iter::once(&"accrual").chain(words).map(OsString::from);
     let status = execute(arguments, &Fake, &mut out, &mut err);
     (
         status,
@@ -239,12 +241,17 @@ fn commands_answer_with_status_and_text() {
             "explain order acme A-1",
             0,
             "Order A-1 of shop acme, by a guest, as of 2022-03-04T00:00:00Z\n  bound to rule version 3\n  \
-             created at 2022-03-02T00:00:00Z, told by event e1\n  \
-             paid at 2022-03-03T00:00:00Z, told by event e2\n  earns on 100.00 TWD\n  \
+             created at 2022-03-02T00:00:00Z, by event e1\n  \
+             paid at 2022-03-03T00:00:00Z, by event e2\n  earns on 100.00 TWD\n  \
              withheld (guest)\n  the rule requires a login\n",
             "",
         ),
-        ("explain order acme A-2", 1, "A-2 of shop acme is not known\n", ""),
+        (
+            "explain order acme A-2",
+            1,
+            "order A-2 of shop acme is not known\n",
+            "",
+        ),
         (
             "explain member acme m-1",
             0,
@@ -280,6 +287,35 @@ fn commands_answer_with_status_and_text() {
             (*status, (*out).to_owned(), (*err).to_owned()),
             "{line}"
         );
+    }
+}
+
+/// An id, a code or a file name of this kind would colour the terminal and begin a line.
+const HOSTILE: &str = "x\u{1b}[31mX\nFAKE";
+
+#[test]
+fn text_of_strangers_neither_colours_nor_begins_a_line() {
+    let rows: &[(&[&str], usize)] = &[
+        (&["explain", "order", HOSTILE, "A-1"], 7),
+        (&["explain", "order", "acme", HOSTILE], 1),
+        (&["explain", "member", "acme", HOSTILE], 2),
+        (&["explain", "member", "acme", HOSTILE, "--json"], 1),
+        (&["quote", "acme", "m-1", "--subtotal", "1", "--tier", HOSTILE], 1),
+        (&["rules", "show", HOSTILE], 1),
+        (&["rules", "check", HOSTILE], 1),
+        (&["dead-letters", "list", "--code", HOSTILE], 1),
+    ];
+    for (words, lines) in rows {
+        let (_, out, err) = run_words(words);
+        let printed = out + &err;
+        assert_eq!(printed.lines().count(), *lines, "{printed}");
+        assert!(!printed.contains('\u{1b}'), "{printed}");
+        assert!(printed.contains("FAKE"), "{words:?} shows it: {printed}");
+    }
+    // Errors may have several lines, but no colours.
+    for words in [["rules", "diff", HOSTILE, "y"], ["explain", HOSTILE, "a", "b"]] {
+        let (_, _, err) = run_words(&words);
+        assert!(err.contains("FAKE") && !err.contains('\u{1b}'), "{err}");
     }
 }
 

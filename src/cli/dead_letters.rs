@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::{ConfigArgument, DONE, Usage};
+use crate::app::escaped::Escaped;
 use crate::app::operations::{Letter, LetterId, Letters, Operations};
 
 const LIST_DEFAULT_COUNT: usize = 100;
@@ -112,12 +113,12 @@ fn line(letter: &Letter) -> String {
         letter.id.partition,
         letter.id.offset,
         letter.at.rfc3339(),
-        letter.code,
-        letter.topic,
+        Escaped(&letter.code),
+        Escaped(&letter.topic),
         letter.partition,
         letter.offset,
-        key.escape_debug(),
-        letter.detail.escape_debug()
+        Escaped(key),
+        Escaped(&letter.detail)
     )
 }
 

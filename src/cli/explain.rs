@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::{ConfigArgument, DONE, FAILED};
+use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
 use crate::http::views::{Member, Order};
 
@@ -18,6 +19,15 @@ pub enum Command {
     Order(Arguments),
     /// Balance and lots
     Member(Arguments),
+}
+
+impl Command {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Order(_) => "order",
+            Self::Member(_) => "member",
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -36,22 +46,14 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
         Command::Order(arguments) => {
             let settings = arguments.config.settings()?;
             let order = operations.order(&settings, &arguments.shop, &arguments.id)?;
-            (
-                arguments,
-                order
-                    .map(|order| said(arguments, &order, self::order))
-                    .transpose()?,
-            )
+            let text = order.map(|order| rendered(arguments, &order, self::order));
+            (arguments, text.transpose()?)
         }
         Command::Member(arguments) => {
             let settings = arguments.config.settings()?;
             let member = operations.member(&settings, &arguments.shop, &arguments.id)?;
-            (
-                arguments,
-                member
-                    .map(|member| said(arguments, &member, self::member))
-                    .transpose()?,
-            )
+            let text = member.map(|member| rendered(arguments, &member, self::member));
+            (arguments, text.transpose()?)
         }
     };
     match text {
@@ -60,21 +62,23 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
             Ok(DONE)
         }
         None => {
-            writeln!(out, "{} of shop {} is not known", arguments.id, arguments.shop)?;
+            let what = command.what();
+            let (id, shop) = (Escaped(&arguments.id), Escaped(&arguments.shop));
+            writeln!(out, "{what} {id} of shop {shop} is not known")?;
             Ok(FAILED)
         }
     }
 }
 
-fn said<V: serde::Serialize>(
+fn rendered<V: serde::Serialize>(
     arguments: &Arguments,
     view: &V,
-    words: fn(&V) -> String,
+    as_text: fn(&V) -> String,
 ) -> serde_json::Result<String> {
     if arguments.json {
         serde_json::to_string(view)
     } else {
-        Ok(words(view))
+        Ok(as_text(view))
     }
 }
 
@@ -92,9 +96,7 @@ fn order(order: &Order) -> String {
     facts.sort_by_key(|(_, at)| at.as_str());
     lines.extend(facts.iter().map(|(fact, at)| {
         let event = order.told_by.get(*fact);
-        let by = event
-            .map(|id| format!(", told by event {id}"))
-            .unwrap_or_default();
+        let by = event.map(|id| format!(", by event {id}")).unwrap_or_default();
         format!("  {fact} at {at}{by}")
     }));
     if let Some(base) = &order.base_amount {
@@ -117,7 +119,7 @@ fn order(order: &Order) -> String {
         lines.push(format!("  due at {due}"));
     }
     lines.extend(order.why.iter().map(|why| format!("  {why}")));
-    lines.join("\n")
+    joined(&lines)
 }
 
 fn member(member: &Member) -> String {
@@ -146,5 +148,11 @@ fn member(member: &Member) -> String {
             lot.lot_id, lot.points, lot.issued_at
         ));
     }
-    lines.join("\n")
+    joined(&lines)
+}
+
+/// Ids and reasons are texts of shops: none of them begins a line of its own.
+fn joined(lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| Escaped(line).to_string());
+    lines.collect::<Vec<_>>().join("\n")
 }

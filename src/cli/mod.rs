@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::escaped::EscapedLines;
 use crate::app::operations::Operations;
 use crate::config::Settings;
 use crate::domain::instant::Instant;
@@ -104,19 +105,19 @@ fn execute(
         Err(usage) => {
             // Help and version are no errors and go to stdout.
             let to: &mut dyn Write = if usage.use_stderr() { err } else { out };
-            let told = write!(to, "{}", usage.render()).and_then(|()| to.flush());
+            let written = write!(to, "{}", EscapedLines(usage.render())).and_then(|()| to.flush());
             let status = if usage.use_stderr() { USAGE } else { DONE };
-            return if told.is_ok() { status } else { FAILED };
+            return if written.is_ok() { status } else { FAILED };
         }
     };
     let done = dispatch(&cli.command, operations, out, err);
     match done.and_then(|status| out.flush().map(|()| status).map_err(anyhow::Error::from)) {
         Ok(status) => status,
-        // Whoever reads us has seen enough.
+        // The reader closed the pipe.
         Err(error) if broken_pipe(&error) => DONE,
         Err(error) => {
             let _ = out.flush();
-            let _ = writeln!(err, "error: {error:#}");
+            let _ = writeln!(err, "error: {}", EscapedLines(format!("{error:#}")));
             if error.is::<Usage>() { USAGE } else { FAILED }
         }
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 
 use super::{ConfigArgument, DONE};
+use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
 use crate::domain::money;
 
@@ -49,11 +50,11 @@ pub fn execute(
             (Some(amount), None) => format!(", worth {amount}"),
             (None, _) => String::new(),
         };
-        writeln!(
-            out,
+        let text = format!(
             "{} points{worth} (decided by {}), as of {}",
             quote.points, quote.limit, quote.as_of
-        )?;
+        );
+        writeln!(out, "{}", Escaped(text))?;
     }
     Ok(DONE)
 }

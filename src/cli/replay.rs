@@ -68,7 +68,7 @@ pub fn execute(
     } else {
         let (mut old, mut new) = (Tallies::default(), Tallies::default());
         let malformed = operations.replay(&arguments.by(&arguments.rules, false), &mut new, err)?;
-        // Lines that are malformed have been told.
+        // The first replay has named the malformed lines.
         let compared = arguments.by(&arguments.compare, true);
         operations.replay(&compared, &mut old, &mut std::io::sink())?;
         replay_compare::write(&old, &new, arguments.json, out)?;

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::app::escaped::Escaped;
+
 /// Which member of which shop.
 type Whose = (String, String);
 
@@ -118,11 +120,11 @@ pub fn write(old: &Tallies, new: &Tallies, as_json: bool, out: &mut dyn Write) -
             writeln!(out, "{line}")?;
         } else {
             let fields = fields(was, is).into_iter().filter(|(_, was, is)| was != is);
-            let told = match words(fields) {
-                told if told.is_empty() => "the same points, at other times".to_owned(),
-                told => told,
+            let changes = match words(fields) {
+                words if words.is_empty() => "the same points, at other times".to_owned(),
+                words => words,
             };
-            writeln!(out, "{shop} {member}: {told}")?;
+            writeln!(out, "{} {}: {changes}", Escaped(shop), Escaped(member))?;
         }
     }
     if as_json {
@@ -155,10 +157,10 @@ fn fields(was: Tally, is: Tally) -> [(&'static str, i64, i64); 3] {
 }
 
 fn words(fields: impl Iterator<Item = (&'static str, i64, i64)>) -> String {
-    let told: Vec<String> = fields
+    let words: Vec<String> = fields
         .map(|(name, was, is)| format!("{name} {was} -> {is} ({:+})", is.saturating_sub(was)))
         .collect();
-    told.join(", ")
+    words.join(", ")
 }
 
 fn add_fields(line: &mut Value, was: Tally, is: Tally) {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_is_told_by_member_and_in_all() {
+    fn changes_are_listed_by_member_and_in_all() {
         let old = tallies(&[
             ("points-issued", "m-1", 10, 10),
             ("points-issued", "m-2", 5, 5),
@@ -200,18 +202,18 @@ mod tests {
             ("points-expired", "m-1", 20, 0),
             ("points-issued", "m-2", 5, 5),
         ]);
-        let told = |as_json| {
+        let written = |as_json| {
             let mut out = Vec::new();
             write(&old, &new, as_json, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
-            told(false),
+            written(false),
             "acme m-1: issued 10 -> 20 (+10), expired 0 -> 20 (+20), balance 10 -> 0 (-10)\n\
              acme m-3: issued 1 -> 0 (-1), balance 1 -> 0 (-1)\n\
              in all, for 2 of 3 members: issued 16 -> 25 (+9), expired 0 -> 20 (+20), balance 16 -> 5 (-11)\n"
         );
-        let lines = told(true);
+        let lines = written(true);
         let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
         assert_eq!(
             last,
@@ -235,16 +237,16 @@ mod tests {
             writeln!(tallies, "{}", json!({"type": "points-issued", "data": data})).unwrap();
             tallies
         };
-        let told = |new: &Tallies| {
+        let first_line = |new: &Tallies| {
             let mut out = Vec::new();
             write(&replay(&[(10, "2023")], "2022"), new, false, &mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
             text.lines().next().unwrap().to_owned()
         };
         for new in [replay(&[(10, "2024")], "2022"), replay(&[(10, "2023")], "2021")] {
-            assert_eq!(told(&new), "acme m-1: the same points, at other times");
+            assert_eq!(first_line(&new), "acme m-1: the same points, at other times");
         }
-        let parted = replay(&[(4, "2023"), (6, "2023")], "2022");
-        assert!(told(&parted).starts_with("in all, for 0 of 1 members: "));
+        let split = replay(&[(4, "2023"), (6, "2023")], "2022");
+        assert!(first_line(&split).starts_with("in all, for 0 of 1 members: "));
     }
 }

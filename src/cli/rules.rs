@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{ConfigArgument, DONE, FAILED, instant, rules_diff};
+use crate::app::escaped::Escaped;
 use crate::app::operations::{Operations, RuleFault, RuleSummary};
 use crate::domain::instant::Instant;
 
@@ -71,7 +72,8 @@ pub fn execute(
         Ok(versions) => {
             for rules in versions {
                 let already = if rules.already { " already" } else { "" };
-                writeln!(out, "{} version {} {verb}{already}", rules.shop_id, rules.version)?;
+                let shop = Escaped(&rules.shop_id);
+                writeln!(out, "{shop} version {} {verb}{already}", rules.version)?;
             }
             Ok(DONE)
         }
@@ -81,7 +83,7 @@ pub fn execute(
 
 fn refuse(faults: &[RuleFault], err: &mut dyn Write) -> anyhow::Result<u8> {
     for fault in faults {
-        writeln!(err, "{fault}")?;
+        writeln!(err, "{}", Escaped(fault))?;
     }
     Ok(FAILED)
 }
@@ -95,7 +97,7 @@ fn kept((place, value): &(String, String)) -> String {
 
 fn show(shop: &str, versions: &[RuleSummary], out: &mut dyn Write) -> anyhow::Result<u8> {
     if versions.is_empty() {
-        writeln!(out, "shop {shop} has no published rules")?;
+        writeln!(out, "shop {} has no published rules", Escaped(shop))?;
         return Ok(FAILED);
     }
     writeln!(out, "version\teffective_from\tpublished\tenabled\tlabels")?;
@@ -111,7 +113,9 @@ fn show(shop: &str, versions: &[RuleSummary], out: &mut dyn Write) -> anyhow::Re
         writeln!(
             out,
             "{}\t{from}\t{published}\t{}\t{kept}",
-            rules.version, rules.enabled
+            rules.version,
+            rules.enabled,
+            kept = Escaped(kept)
         )?;
     }
     Ok(DONE)

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::DONE;
+use crate::app::escaped::Escaped;
 use crate::app::operations::RuleFault;
 use crate::domain::rules::model::RuleVersion;
 use crate::wire::rule_document;
@@ -19,7 +20,7 @@ const LEFT_OUT: &str = "(left out)";
 pub fn execute(old: &Path, new: &Path, out: &mut dyn Write) -> anyhow::Result<u8> {
     let (old, new) = (newest(&read(old)?, old)?, newest(&read(new)?, new)?);
     for line in compare(&old, &new) {
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", Escaped(line))?;
     }
     Ok(DONE)
 }
@@ -51,8 +52,8 @@ fn newest(text: &str, path: &Path) -> anyhow::Result<BTreeMap<String, Fields>> {
         }
     }
     if !faults.is_empty() {
-        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        bail!("the rules cannot be used:\n{}", told.join("\n"));
+        let lines: Vec<String> = faults.iter().map(|fault| Escaped(fault).to_string()).collect();
+        bail!("the rules cannot be used:\n{}", lines.join("\n"));
     }
     if versions.is_empty() {
         bail!("{shown}: no document");
@@ -141,14 +142,14 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(told(BASE, &format!("{BASE}{more}")), wanted);
+            assert_eq!(compared(BASE, &format!("{BASE}{more}")), wanted);
         }
         assert!(newest("- 1", Path::new("rules.yaml")).is_err());
         assert!(newest(&format!("foo: 1\n---\n{BASE}"), Path::new("rules.yaml")).is_err());
         assert!(newest("# nothing\n", Path::new("rules.yaml")).is_err());
     }
 
-    fn told(old: &str, new: &str) -> Vec<String> {
+    fn compared(old: &str, new: &str) -> Vec<String> {
         let fields = |text: &str| newest(text, Path::new("rules.yaml")).unwrap();
         compare(&fields(old), &fields(new))
     }
@@ -164,13 +165,13 @@ mod tests {
         // The last document is not the newest.
         let newer = file(&[version("acme", 2, 5), version("acme", 1, 1)]);
         assert_eq!(
-            told(BASE, &newer),
+            compared(BASE, &newer),
             ["accrual.rate.points: 1 -> 5", "version: 1 -> 2"]
         );
         let old = file(&[version("acme", 1, 1), version("bee", 1, 1), version("cat", 1, 1)]);
         let new = file(&[version("bee", 2, 3), version("dog", 1, 1), version("acme", 1, 1)]);
         assert_eq!(
-            told(&old, &new),
+            compared(&old, &new),
             [
                 "bee: accrual.rate.points: 1 -> 3",
                 "bee: version: 1 -> 2",
@@ -179,7 +180,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(BASE, &version("bee", 1, 1)),
+            compared(BASE, &version("bee", 1, 1)),
             ["shop_id: \"acme\" -> \"bee\""]
         );
     }

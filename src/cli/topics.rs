@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{ConfigArgument, DONE, FAILED};
+use crate::app::escaped::Escaped;
 use crate::app::operations::{Operations, TopicFound, TopicState};
 
 /// Create or verify the topics
@@ -39,7 +40,7 @@ fn print(topics: &[TopicState], out: &mut dyn Write) -> anyhow::Result<u8> {
         if matches!(topic.found, TopicFound::Missing | TopicFound::Wrong(_)) {
             status = FAILED;
         }
-        writeln!(out, "{}: {found}", topic.name)?;
+        writeln!(out, "{}: {}", topic.name, Escaped(found))?;
     }
     Ok(status)
 }

@@ -117,9 +117,10 @@ fn reasons_body(reasons: &[String]) -> String {
     });
     let lines = shown.collect::<Vec<_>>().join(",\n");
     let more = reasons.len().saturating_sub(REASONS_MAX_COUNT);
-    let more = (more > 0)
-        .then(|| format!(",\"more\":{more}"))
-        .unwrap_or_default();
+    let more = match more {
+        0 => String::new(),
+        more => format!(",\"more\":{more}"),
+    };
     format!("{{\"ready\":false,\"reasons\":[\n{lines}\n]{more}}}\n")
 }
 
