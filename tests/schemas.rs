@@ -67,7 +67,7 @@ fn what_is_wrong_is_refused() {
         ("inputs/points.import.json", "/expires_on", json!("31.12.2022")),
         ("inputs/shop.status_changed.json", "/status", json!("asleep")),
         ("inputs/rules.published.json", "/currancy", json!("TWD")),
-        ("inputs/rules.published.json", "/expiry/at", json!("24:00")),
+        ("inputs/rules.published.json", "/expiry/at", json!("24:01")),
         (
             "inputs/rules.published.json",
             "/accrual/threshold",
@@ -186,6 +186,7 @@ fn bare_rules() -> [Value; 3] {
     sections["expiry"] = json!({"after_days": 1});
     sections["redemption"] = json!({});
     sections["gifts"] = json!({"birthday": {"points": 1}});
+    sections["bonuses"] = json!([{"id": "b", "items": {}, "gives": {"points": 1}}]);
     let threshold = |worth: &str, value: Value| json!({"threshold": {"at_least": "1", worth: value}});
     let mut percent = document(threshold("percent", json!("1")));
     let mut points = document(threshold("points", json!(1)));
@@ -201,6 +202,11 @@ fn leaves(value: &Value, pointer: &str, found: &mut Vec<(String, Value)>) {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
                 leaves(value, &format!("{pointer}/{key}"), found);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                leaves(item, &format!("{pointer}/{index}"), found);
             }
         }
         leaf => found.push((pointer.to_owned(), leaf.clone())),
@@ -221,8 +227,12 @@ fn place_in(schema: &Value, pointer: &str) -> String {
         if let Some(name) = schema.pointer(&format!("{place}/$ref")) {
             place = name.as_str().unwrap().trim_start_matches('#').to_owned();
         }
-        place = format!("{place}/properties/{key}");
-        assert!(below(&place), "{pointer} is not told");
+        place = match below(&format!("{place}/items")) {
+            true => format!("{place}/items"),
+            false => format!("{place}/properties/{key}"),
+        };
+        let below = |place: &str| schema.pointer(place).is_some();
+        assert!(below(&place), "{pointer} is not in the schema");
     }
     place
 }

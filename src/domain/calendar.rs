@@ -7,7 +7,8 @@ use chrono::{MappedLocalTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::instant::Instant;
-use super::rules::model::{DueAt, Expiry, ExpirySpan};
+use super::rules::model::{DueAt, Expiry, ExpirySpan, RoundUpTo};
+use super::wall_time::WallTime;
 
 /// Clock changes fall on multiples of this, so a gap is left behind in steps of it.
 const GAP_STEP_MINUTES: i64 = 15;
@@ -49,20 +50,41 @@ pub fn due_at(zone: Tz, trigger: Instant, delay_days: u32, at: DueAt) -> Instant
     days_later(zone, wall.date(), delay_days, time)
 }
 
-/// When a lot issued at `issued` expires; `None`: never.
+/// The instant of a local time of day that may be the end of the day.
+pub fn local_at(zone: Tz, date: NaiveDate, at: WallTime) -> Instant {
+    match at.within_day() {
+        Some(time) => local(zone, date, time),
+        None => days_later(zone, date, 1, NaiveTime::MIN),
+    }
+}
+
+/// When a lot issued at `issued` expires; `None`: never. Not after `issued` where the end of the
+/// issue's own period has just passed: then it expires at once.
 pub fn expires_at(zone: Tz, issued: Instant, expiry: &Expiry) -> Option<Instant> {
     let wall = local_date_time(zone, issued);
-    match expiry.span {
-        ExpirySpan::Never | ExpirySpan::AfterDays(0) | ExpirySpan::AfterMonths(0) => None,
-        ExpirySpan::AfterDays(days) => Some(days_later(zone, wall.date(), days, wall.time())),
-        ExpirySpan::AfterMonths(months) => Some(match wall.date().checked_add_months(Months::new(months)) {
-            Some(date) => local(zone, date, expiry.at),
-            None => Instant::LAST,
-        }),
-        ExpirySpan::Yearly { month, day } => {
-            Some(local(zone, day_of_year(wall.year() + 1, month, day), expiry.at))
+    let today = wall.date();
+    let date = match expiry.span {
+        ExpirySpan::Never | ExpirySpan::AfterDays(0) | ExpirySpan::AfterMonths(0) => return None,
+        ExpirySpan::OfIssue => Some(today),
+        ExpirySpan::AfterDays(days) if expiry.round_up_to.is_none() => {
+            return Some(days_later(zone, today, days, wall.time()));
         }
-    }
+        ExpirySpan::AfterDays(days) => today.checked_add_days(Days::new(u64::from(days))),
+        ExpirySpan::AfterMonths(months) => today.checked_add_months(Months::new(months)),
+        ExpirySpan::Yearly { month, day } => Some(day_of_year(wall.year() + 1, month, day)),
+    };
+    let date = date.and_then(|date| match expiry.round_up_to {
+        Some(period) => last_day_of(period, date),
+        None => Some(date),
+    });
+    Some(date.map_or(Instant::LAST, |date| local_at(zone, date, expiry.at)))
+}
+
+/// The last day of the calendar period that holds a date.
+fn last_day_of(period: RoundUpTo, date: NaiveDate) -> Option<NaiveDate> {
+    let months = period.months();
+    let first_of_next = Months::new(months - date.month0() % months);
+    date.with_day(1)?.checked_add_months(first_of_next)?.pred_opt()
 }
 
 /// A month and day in a year; one that the month does not have is its last.
@@ -236,11 +258,7 @@ mod tests {
     #[test]
     fn expiries() {
         let check = |zone: Tz, issued: &str, span: ExpirySpan, wanted: Option<&str>| {
-            let expiry = Expiry {
-                span,
-                at: time("23:59"),
-            };
-            let got = expires_at(zone, instant(issued), &expiry);
+            let got = expires_at(zone, instant(issued), &Expiry::of(span));
             assert_eq!(got, wanted.map(instant), "{issued} {span:?}");
         };
         let taipei = Tz::Asia__Taipei;
@@ -323,15 +341,137 @@ mod tests {
     }
 
     #[test]
+    fn expiries_at_the_end_of_a_period() {
+        use RoundUpTo::{HalfYear, Month, Quarter, Year};
+        const OF_ISSUE: ExpirySpan = ExpirySpan::OfIssue;
+        let check = |issued: &str, span, period, seconds, wanted: Option<&str>| {
+            let expiry = Expiry {
+                span,
+                at: WallTime::from_seconds(seconds).unwrap(),
+                round_up_to: period,
+            };
+            let got = expires_at(Tz::Asia__Taipei, instant(issued), &expiry);
+            assert_eq!(got, wanted.map(instant), "{issued} {expiry:?}");
+        };
+        const LATE: u32 = 86_399;
+        const NIGHT: u32 = 86_400;
+        let noon = "2024-05-01T12:00:00+08:00";
+        let (days, months) = (ExpirySpan::AfterDays, ExpirySpan::AfterMonths);
+        for (period, wanted) in [
+            (Month, "2024-05-31T23:59:59+08:00"),
+            (Quarter, "2024-06-30T23:59:59+08:00"),
+            (HalfYear, "2024-06-30T23:59:59+08:00"),
+            (Year, "2024-12-31T23:59:59+08:00"),
+        ] {
+            check(noon, OF_ISSUE, Some(period), LATE, Some(wanted));
+        }
+        check(
+            noon,
+            days(30),
+            Some(Month),
+            LATE,
+            Some("2024-05-31T23:59:59+08:00"),
+        );
+        check(
+            noon,
+            days(31),
+            Some(Month),
+            NIGHT,
+            Some("2024-07-01T00:00:00+08:00"),
+        );
+        check(
+            noon,
+            days(61),
+            Some(HalfYear),
+            NIGHT,
+            Some("2025-01-01T00:00:00+08:00"),
+        );
+        check(
+            noon,
+            months(1),
+            Some(Quarter),
+            LATE,
+            Some("2024-06-30T23:59:59+08:00"),
+        );
+        check(
+            noon,
+            months(2),
+            Some(Quarter),
+            0,
+            Some("2024-09-30T00:00:00+08:00"),
+        );
+        // A month's last day that is clamped; a leap year's.
+        check(
+            "2024-01-31T12:00:00+08:00",
+            months(1),
+            Some(Month),
+            0,
+            Some("2024-02-29T00:00:00+08:00"),
+        );
+        check(
+            "2023-11-30T12:00:00+08:00",
+            months(1),
+            Some(Year),
+            0,
+            Some("2023-12-31T00:00:00+08:00"),
+        );
+        // None of the period's days are none at all.
+        check(noon, days(0), Some(Month), LATE, None);
+        check(noon, months(0), Some(Month), LATE, None);
+        check(noon, ExpirySpan::Never, Some(Month), LATE, None);
+        // Already the next month there, though not in UTC.
+        check(
+            "2024-05-31T16:00:00Z",
+            OF_ISSUE,
+            Some(Month),
+            LATE,
+            Some("2024-06-30T23:59:59+08:00"),
+        );
+        // Past by seconds.
+        check(
+            "2024-06-30T23:59:30+08:00",
+            OF_ISSUE,
+            Some(Month),
+            86_340,
+            Some("2024-06-30T23:59:00+08:00"),
+        );
+        // The end of a day without rounding.
+        check(noon, months(1), None, NIGHT, Some("2024-06-02T00:00:00+08:00"));
+        check(
+            noon,
+            ExpirySpan::Yearly { month: 2, day: 29 },
+            None,
+            NIGHT,
+            Some("2025-03-01T00:00:00+08:00"),
+        );
+        check(noon, days(1), None, NIGHT, Some("2024-05-02T12:00:00+08:00"));
+        // The last day that can be named.
+        let last = Some("9999-12-31T23:59:59.999999Z");
+        check(
+            "9999-12-31T12:00:00Z",
+            OF_ISSUE,
+            Some(Year),
+            NIGHT,
+            Some("9999-12-31T16:00:00Z"),
+        );
+        check("9999-12-31T16:00:00Z", OF_ISSUE, Some(Year), NIGHT, last);
+        check(noon, months(u32::MAX), Some(Year), NIGHT, last);
+        check(noon, days(u32::MAX), Some(Month), NIGHT, last);
+    }
+
+    #[test]
     fn absurd_instants_do_not_panic() {
         for at in [Instant::MIN, Instant(i64::MAX), Instant::FIRST, Instant::LAST] {
             for zone in [Tz::Pacific__Apia, Tz::America__Los_Angeles] {
                 due_at(zone, at, 1, DueAt::SameTime);
-                let expiry = Expiry {
-                    span: ExpirySpan::AfterDays(u32::MAX),
-                    at: time("00:00"),
-                };
-                expires_at(zone, at, &expiry);
+                for span in [ExpirySpan::AfterDays(u32::MAX), ExpirySpan::OfIssue] {
+                    let expiry = Expiry {
+                        span,
+                        at: WallTime::END_OF_DAY,
+                        round_up_to: Some(RoundUpTo::Year),
+                    };
+                    expires_at(zone, at, &expiry);
+                }
             }
         }
     }

@@ -10,3 +10,4 @@ pub mod order;
 pub mod outcome;
 pub mod rules;
 pub mod short_text;
+pub mod wall_time;

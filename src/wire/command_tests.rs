@@ -44,7 +44,8 @@ fn expires(fields: &str, span: ExpirySpan, at: &str) {
         grant.expiry,
         Some(Expiry {
             span,
-            at: local_time::time_of_day(at).unwrap()
+            at: local_time::time_of_day(at).unwrap().into(),
+            round_up_to: None,
         })
     );
 }
@@ -307,7 +308,7 @@ fn a_wrong_expiry_names_its_field() {
         ),
         (
             r#"{"never":false}"#,
-            "data.expiry.never: does not say when; add after_days, after_months or yearly",
+            "data.expiry.never: does not say when; add after_days, after_months, yearly or round_up_to",
         ),
         (
             r#"{"after_days":-1}"#,
@@ -315,7 +316,7 @@ fn a_wrong_expiry_names_its_field() {
         ),
         (
             r#"{"after_month":1}"#,
-            "data.expiry.after_month: is not known; known here: never, after_days, after_months, yearly, at",
+            "data.expiry.after_month: is not known; known here: never, after_days, after_months, yearly, at, round_up_to",
         ),
         (
             r#"{"yearly":"13-01"}"#,

@@ -1,9 +1,9 @@
-use chrono::NaiveTime;
 use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::rules::model::{Expiry, ExpirySpan};
+use crate::domain::rules::model::{Expiry, ExpirySpan, RoundUpTo, Words};
+use crate::domain::wall_time::WallTime;
 
 fn decimal() -> impl Strategy<Value = Decimal> {
     (any::<i64>(), 0u32..10).prop_map(|(number, scale)| Decimal::new(number, scale))
@@ -16,13 +16,19 @@ fn instant() -> impl Strategy<Value = Instant> {
 fn expiry() -> impl Strategy<Value = Expiry> {
     let span = prop_oneof![
         Just(ExpirySpan::Never),
+        Just(ExpirySpan::OfIssue),
         any::<u32>().prop_map(ExpirySpan::AfterDays),
         any::<u32>().prop_map(ExpirySpan::AfterMonths),
         (1u32..=12, 1u32..=29).prop_map(|(month, day)| ExpirySpan::Yearly { month, day }),
     ];
-    (span, 0u32..86_400).prop_map(|(span, at)| Expiry {
+    let periods = RoundUpTo::WORDS
+        .iter()
+        .map(|(_, period)| *period)
+        .collect::<Vec<_>>();
+    (span, 0u32..=86_400, of(proptest::sample::select(periods))).prop_map(|(span, at, round_up_to)| Expiry {
         span,
-        at: NaiveTime::from_num_seconds_from_midnight_opt(at, 0).unwrap(),
+        at: WallTime::from_seconds(at).unwrap(),
+        round_up_to,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Local dates and times as rules and commands write them: so many digits, and nothing else.
 //! (chrono's own parsers skip blanks and take signs.)
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{NaiveDate, NaiveTime, Timelike};
+
+use crate::domain::wall_time::WallTime;
 
 /// `YYYY-MM-DD`, a day that there is.
 pub fn day(text: &str) -> Option<NaiveDate> {
@@ -26,6 +28,20 @@ pub fn month_and_day(text: &str) -> Option<(u32, u32)> {
 pub fn time_of_day(text: &str) -> Option<NaiveTime> {
     let (hour, minute) = text.split_once(':')?;
     NaiveTime::from_hms_opt(digits::<2>(hour)?, digits::<2>(minute)?, 0)
+}
+
+/// `HH:MM`, `HH:MM:SS`, or `24:00`, the end of the day.
+pub fn wall_time(text: &str) -> Option<WallTime> {
+    if text == "24:00" {
+        return Some(WallTime::END_OF_DAY);
+    }
+    let time = match text.rsplit_once(':') {
+        Some((minutes, seconds)) if minutes.contains(':') => {
+            time_of_day(minutes)?.with_second(digits::<2>(seconds)?)?
+        }
+        _ => time_of_day(text)?,
+    };
+    Some(WallTime::from(time))
 }
 
 fn digits<const COUNT: usize>(text: &str) -> Option<u32> {
@@ -102,6 +118,32 @@ mod tests {
         check("23:59", Some((23, 59)));
         for text in [
             "", "9:30", " 9:30", "+9:30", "09: 3", "09:+3", "24:00", "23:60", "09:30:00", "0930", "09:30 ",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn wall_times_have_seconds_and_an_end_of_day() {
+        let check = |text: &str, seconds: Option<u32>| {
+            assert_eq!(wall_time(text).map(WallTime::seconds), seconds, "{text:?}");
+        };
+        check("00:00", Some(0));
+        check("23:59", Some(86_340));
+        check("23:59:59", Some(86_399));
+        check("00:00:01", Some(1));
+        check("24:00", Some(86_400));
+        for text in [
+            "",
+            "24:00:00",
+            "24:01",
+            "23:59:60",
+            "23:59:5",
+            "23:59:",
+            ":59:59",
+            "23:59:59:59",
+            "23:59:59 ",
+            "9:30:00",
         ] {
             check(text, None);
         }

@@ -208,7 +208,7 @@ impl Account<'_> {
             ImportExpiry::At(at) => Some(at),
             ImportExpiry::On(date) => {
                 let rules = &self.rules(issued_at)?.rules;
-                Some(calendar::local(rules.timezone, date, rules.expiry.expiry.at))
+                Some(calendar::local_at(rules.timezone, date, rules.expiry.expiry.at))
             }
         }
     }

@@ -32,12 +32,7 @@ pub fn time(text: &str) -> NaiveTime {
 
 /// A shop in UTC whose points never expire and are worth nothing, from 2020 on.
 pub fn rules() -> RuleVersion {
-    let terms = IssuanceTerms {
-        on: Trigger::Completed,
-        delay_days: 0,
-        at: DueAt::SameTime,
-    };
-    RuleVersion {
+    let mut rules = RuleVersion::new(Required {
         shop_id: "acme".into(),
         version: 1,
         effective_from: at("2020-01-01 00:00"),
@@ -46,49 +41,14 @@ pub fn rules() -> RuleVersion {
             code: "TWD".into(),
             digits: 2,
         },
-        enabled: true,
-        on_disable: OnDisable::KeepBound,
-        channels: Channels::All,
-        require_login: true,
-        accrual: Accrual {
-            enabled: true,
-            base: Base::default(),
-            earning: Earning::Rate {
-                every: Decimal::ONE,
-                points: 1,
-                rounding: Rounding::Down,
-            },
-            tiers: Default::default(),
+        earning: Earning::Rate {
+            every: Decimal::ONE,
+            points: 1,
+            rounding: Rounding::Down,
         },
-        issuance: Issuance {
-            terms,
-            or_on_completed: false,
-            by_channel: Default::default(),
-            apply_to_open_orders: false,
-            while_resting: WhileResting::Withhold,
-            resting_exempt_channels: Vec::new(),
-        },
-        expiry: ExpiryRule {
-            expiry: span(ExpirySpan::Never),
-            bind: ExpiryBind::Issuance,
-        },
-        reversal: Reversal {
-            before_cancel: Extent::Full,
-            before_refund: Extent::Proportional,
-            after_cancel: Extent::None,
-            after_refund: Extent::None,
-            after_edit_adjusts: false,
-            when_short: WhenShort::Refuse,
-            returns_redeemed: true,
-        },
-        redemption: None,
-        gifts: Gifts::default(),
-        notices: Notices {
-            expiring_days_before: Vec::new(),
-            at: time("09:00"),
-        },
-        annotations: Default::default(),
-    }
+    });
+    rules.issuance.terms.on = Trigger::Completed;
+    rules
 }
 
 /// 5 points on each birthday at this time.
@@ -109,10 +69,7 @@ pub fn birthday_rules(at: NaiveTime) -> RuleVersion {
 }
 
 pub fn span(span: ExpirySpan) -> Expiry {
-    Expiry {
-        span,
-        at: time("23:59"),
-    }
+    Expiry::of(span)
 }
 
 pub fn days(days: u32) -> Option<Expiry> {
@@ -121,14 +78,7 @@ pub fn days(days: u32) -> Option<Expiry> {
 
 /// 100 points are worth 1; no limits.
 pub fn redemption() -> Redemption {
-    Redemption {
-        points: 100,
-        amount: Decimal::ONE,
-        max_percent: None,
-        min_order: None,
-        per: None,
-        min_payable: None,
-    }
+    Redemption::default()
 }
 
 pub fn book(versions: &[RuleVersion]) -> RuleBook {

@@ -35,7 +35,7 @@ impl Order {
         if !reversed || kept || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
             return;
         }
-        let base = bound.map_or(Base::default(), |v| v.rules.accrual.base);
+        let base = bound.map_or(Base::default(), |v| v.rules.accrual.base.clone());
         let share = earning::share_to_return(&self.facts, &base);
         if !share.is_positive() {
             return;

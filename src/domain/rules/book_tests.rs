@@ -1,21 +1,10 @@
-use chrono::NaiveTime;
 use rust_decimal::Decimal;
 
 use super::super::model::*;
 use super::*;
 
 fn version(number: u32, effective_from: i64, apply_to_open_orders: bool) -> RuleVersion {
-    let terms = IssuanceTerms {
-        on: Trigger::Paid,
-        delay_days: 0,
-        at: DueAt::SameTime,
-    };
-    let expiry = Expiry {
-        span: ExpirySpan::Never,
-        at: NaiveTime::MIN,
-    };
-    let every = Decimal::ONE;
-    RuleVersion {
+    let mut rules = RuleVersion::new(Required {
         shop_id: "acme".into(),
         version: number,
         effective_from: Instant(effective_from),
@@ -24,49 +13,14 @@ fn version(number: u32, effective_from: i64, apply_to_open_orders: bool) -> Rule
             code: "EUR".into(),
             digits: 2,
         },
-        enabled: true,
-        on_disable: OnDisable::KeepBound,
-        channels: Channels::All,
-        require_login: true,
-        accrual: Accrual {
-            enabled: true,
-            base: Base::default(),
-            earning: Earning::Rate {
-                every,
-                points: 1,
-                rounding: Rounding::Down,
-            },
-            tiers: BTreeMap::new(),
+        earning: Earning::Rate {
+            every: Decimal::ONE,
+            points: 1,
+            rounding: Rounding::Down,
         },
-        issuance: Issuance {
-            terms,
-            or_on_completed: false,
-            by_channel: BTreeMap::new(),
-            apply_to_open_orders,
-            while_resting: WhileResting::Withhold,
-            resting_exempt_channels: Vec::new(),
-        },
-        expiry: ExpiryRule {
-            expiry,
-            bind: ExpiryBind::Issuance,
-        },
-        reversal: Reversal {
-            before_cancel: Extent::Full,
-            before_refund: Extent::Full,
-            after_cancel: Extent::None,
-            after_refund: Extent::None,
-            after_edit_adjusts: false,
-            when_short: WhenShort::Refuse,
-            returns_redeemed: true,
-        },
-        redemption: None,
-        gifts: Gifts::default(),
-        notices: Notices {
-            expiring_days_before: Vec::new(),
-            at: NaiveTime::MIN,
-        },
-        annotations: BTreeMap::new(),
-    }
+    });
+    rules.issuance.apply_to_open_orders = apply_to_open_orders;
+    rules
 }
 
 /// Versions as (number, effective from, published).

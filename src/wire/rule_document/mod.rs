@@ -1,14 +1,24 @@
 //! Rule documents: YAML 1.2 or JSON into a [`RuleVersion`], and back into canonical JSON.
 //!
-//! Everything that is wrong with a document is told at once, with its line. What is not named
-//! in the contract is refused, so that a misspelt field cannot silently mean its default.
+//! All that is wrong with a document is reported at once, with its lines. Fields that the contract
+//! does not name are refused, so that a misspelt field cannot silently mean its default. Each
+//! section is read and written in one file.
 
+mod accrual;
+mod bonus;
+mod document;
+mod expiry;
+mod gifts;
+mod goods;
+mod issuance;
 mod json;
 mod node;
-mod read;
+mod redemption;
+mod reversal;
 mod section;
-mod sections;
-mod write;
+mod when;
+
+use chrono::NaiveTime;
 
 use serde::Deserialize;
 
@@ -19,8 +29,6 @@ use crate::domain::instant::Instant;
 use crate::domain::rules::book::StatusChange;
 use crate::domain::rules::model::{Expiry, RuleVersion, ShopStatus};
 use section::{Findings, Section};
-
-pub use write::to_json;
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +106,7 @@ pub fn read_yaml(text: &str) -> Vec<Document> {
             .map(|node| Document {
                 line: node.line,
                 version_line: node.line_of("version"),
-                read: read::rule_version(node),
+                read: document::read(node),
             })
             .collect(),
         Err(error) => vec![Document {
@@ -125,21 +133,30 @@ impl From<node::NotReadable> for RuleError {
 
 /// One document as a JSON value.
 pub fn read_json(json: &serde_json::Value) -> Result<RuleVersion, Vec<RuleError>> {
-    read::rule_version(&node::from_json(json))
+    document::read(&node::from_json(json))
 }
 
 /// An expiry section by itself, as commands hold it. Paths in errors begin with `expiry`.
 pub fn read_expiry(json: &serde_json::Value) -> Result<Expiry, Vec<RuleError>> {
     let (node, mut found) = (node::from_json(json), Findings::default());
     let expiry = Section::of(&node, "expiry", &mut found).and_then(|mut section| {
-        let expiry = sections::expiry(&mut section, &mut found);
+        let read = expiry::read(&mut section, &mut found);
         section.end(&mut found);
-        expiry
+        read
     });
     match expiry {
         Some(expiry) if found.errors.is_empty() => Ok(expiry),
         _ => Err(found.errors),
     }
+}
+
+/// A rule version as canonical JSON in one line: every field written out.
+pub fn to_json(rules: &RuleVersion) -> String {
+    document::write(rules)
+}
+
+fn time(time: NaiveTime) -> String {
+    time.format("%H:%M").to_string()
 }
 
 /// Reads `rules.published` and `shop.status_changed`.

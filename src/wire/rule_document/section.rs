@@ -5,10 +5,18 @@ use rust_decimal::Decimal;
 
 use super::RuleError;
 use super::node::{self, Node, Value};
+use crate::domain::instant::Instant;
 use crate::domain::money;
+use crate::domain::rules::model::Words;
+use crate::domain::short_text::ShortText;
+use crate::domain::wall_time::WallTime;
 use crate::wire::local_time;
 
-/// Of what is wrong, told at most.
+/// Points of one gift or unit.
+pub const POINTS_MAX: i64 = 1_000_000_000_000;
+/// Days and months of a delay or expiry.
+pub const SPAN_MAX: i64 = 1_000_000;
+/// How much of what was written an error quotes.
 const SHOWN_MAX_CHARS: usize = 200;
 
 /// Collects everything that is wrong, so that one run shows it all.
@@ -157,26 +165,102 @@ impl<'a> Section<'a> {
     }
 
     pub fn bool(&mut self, key: &'static str, left_out: bool, found: &mut Findings) -> bool {
-        self.choice(key, &[("true", true), ("false", false)], left_out, found)
+        let read = self.one_of(key, &[("true", true), ("false", false)], found);
+        read.unwrap_or(left_out)
     }
 
-    pub fn choice<T: Copy>(
+    /// One of the words of an enum; `None` where it is left out or wrong.
+    pub fn word<T: Words>(&mut self, key: &'static str, found: &mut Findings) -> Option<T> {
+        self.one_of(key, T::WORDS, found)
+    }
+
+    pub fn one_of<T: Copy>(
         &mut self,
         key: &'static str,
         choices: &[(&str, T)],
-        left_out: T,
         found: &mut Findings,
-    ) -> T {
-        let Some((text, line)) = self.text(key, found) else {
-            return left_out;
-        };
-        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
-            return *choice;
+    ) -> Option<T> {
+        let (text, line) = self.text(key, found)?;
+        one_of(text, line, &self.path(key), choices, found)
+    }
+
+    /// A list of words, each once.
+    pub fn words<T: Words>(&mut self, key: &'static str, found: &mut Findings) -> Vec<T> {
+        let path = self.path(key);
+        let mut read: Vec<T> = Vec::new();
+        for (text, line) in self.texts(key, found).unwrap_or_default() {
+            match one_of(text, line, &path, T::WORDS, found) {
+                Some(word) if read.contains(&word) => twice(text, line, &path, found),
+                Some(word) => read.push(word),
+                None => {}
+            }
         }
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        let remedy = format!("write one of: {}", names.join(", "));
-        found.add(line, &self.path(key), format!("{text} is not known"), remedy);
-        left_out
+        read
+    }
+
+    /// A list of whole numbers, each once.
+    pub fn numbers(&mut self, key: &'static str, from: i64, to: i64, found: &mut Findings) -> Vec<u32> {
+        let path = self.path(key);
+        let mut read: Vec<u32> = Vec::new();
+        for (text, line) in self.texts(key, found).unwrap_or_default() {
+            match whole(text, line, &path, from, to, found).and_then(|n| u32::try_from(n).ok()) {
+                Some(number) if read.contains(&number) => twice(text, line, &path, found),
+                Some(number) => read.push(number),
+                None => {}
+            }
+        }
+        read
+    }
+
+    /// A list of names; left out it is empty.
+    pub fn names(&mut self, key: &'static str, found: &mut Findings) -> Vec<ShortText> {
+        let texts = self.texts(key, found).unwrap_or_default();
+        texts.into_iter().map(|(text, _)| text.into()).collect()
+    }
+
+    /// Exactly two texts.
+    pub fn pair(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        found: &mut Findings,
+    ) -> Option<[(&'a str, usize); 2]> {
+        let texts = self.texts(key, found)?;
+        let pair = <[_; 2]>::try_from(texts).ok();
+        if pair.is_none() {
+            let line = self.line_of(key);
+            let remedy = format!("write it as {example}");
+            found.add(line, &self.path(key), "is not a start and an end", remedy);
+        }
+        pair
+    }
+
+    /// A list of sections.
+    pub fn list(&mut self, key: &'static str, found: &mut Findings) -> Vec<Section<'a>> {
+        let path = self.path(key);
+        let Some(node) = self.get(key) else {
+            return Vec::new();
+        };
+        let Value::List(items) = &node.value else {
+            found.add(
+                node.line,
+                &path,
+                "is not a list",
+                "begin each of its entries with `- `",
+            );
+            return Vec::new();
+        };
+        let at = |(index, item): (usize, &'a Node)| {
+            let pointer = format!("{}/{key}/{index}", self.pointer);
+            Self::at(item, format!("{path}[{index}]"), pointer, found)
+        };
+        items.iter().enumerate().filter_map(at).collect()
+    }
+
+    /// Refuses a field that the contract names and this version does not act on yet.
+    pub fn not_yet(&self, key: &str, found: &mut Findings) {
+        let remedy = format!("leave {key} out until a later version of accrual reads it");
+        found.add(self.line_of(key), &self.path(key), "is not yet supported", remedy);
     }
 
     /// A whole number within bounds.
@@ -224,11 +308,21 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub fn time(&mut self, key: &'static str, left_out: &str, found: &mut Findings) -> NaiveTime {
-        match self.text(key, found) {
-            Some((text, line)) => time(text, line, &self.path(key), found).unwrap_or_default(),
-            None => local_time::time_of_day(left_out).unwrap_or_default(),
-        }
+    /// `HH:MM`.
+    pub fn time(&mut self, key: &'static str, found: &mut Findings) -> Option<NaiveTime> {
+        let (text, line) = self.text(key, found)?;
+        time(text, line, &self.path(key), found)
+    }
+
+    /// `HH:MM`, `HH:MM:SS` or `24:00`.
+    pub fn wall_time(&mut self, key: &'static str, found: &mut Findings) -> Option<WallTime> {
+        let (text, line) = self.text(key, found)?;
+        wall_time(text, line, &self.path(key), found)
+    }
+
+    pub fn instant(&mut self, key: &'static str, found: &mut Findings) -> Option<Instant> {
+        let (text, line) = self.text(key, found)?;
+        instant(text, line, &self.path(key), found)
     }
 
     pub fn texts(&mut self, key: &'static str, found: &mut Findings) -> Option<Vec<(&'a str, usize)>> {
@@ -246,7 +340,7 @@ impl<'a> Section<'a> {
         )
     }
 
-    /// Refuses what nobody asked for.
+    /// Refuses the fields that were not asked for.
     pub fn end(self, found: &mut Findings) {
         for (key, line, node) in self.fields {
             if self.asked.contains(&key.as_str()) {
@@ -280,14 +374,51 @@ pub fn whole(text: &str, line: usize, path: &str, from: i64, to: i64, found: &mu
 pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<NaiveTime> {
     let read = local_time::time_of_day(text);
     if read.is_none() {
-        found.add(
-            line,
-            path,
-            format!("{text} is not a time of day"),
-            "write it as \"23:59\"",
-        );
+        no_time(text, line, path, found);
     }
     read
+}
+
+pub fn wall_time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<WallTime> {
+    let read = local_time::wall_time(text);
+    if read.is_none() {
+        no_time(text, line, path, found);
+    }
+    read
+}
+
+pub fn instant(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<Instant> {
+    let read = Instant::parse(text);
+    if read.is_none() {
+        let wrong = format!("{text} is not an RFC 3339 time");
+        found.add(line, path, wrong, "write it as 2022-03-01T00:00:00+08:00");
+    }
+    read
+}
+
+fn no_time(text: &str, line: usize, path: &str, found: &mut Findings) {
+    let wrong = format!("{text} is not a time of day");
+    found.add(line, path, wrong, "write it as \"23:59\"");
+}
+
+fn one_of<T: Copy>(
+    text: &str,
+    line: usize,
+    path: &str,
+    choices: &[(&str, T)],
+    found: &mut Findings,
+) -> Option<T> {
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+        return Some(*choice);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let remedy = format!("write one of: {}", names.join(", "));
+    found.add(line, path, format!("{text} is not known"), remedy);
+    None
+}
+
+fn twice(text: &str, line: usize, path: &str, found: &mut Findings) {
+    found.add(line, path, format!("{text} stands here twice"), "leave one out");
 }
 
 fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {

@@ -83,7 +83,7 @@ fn what_is_left_out_has_a_default() {
     };
     assert_eq!(rules.issuance.terms, terms);
     assert_eq!(rules.expiry.expiry.span, ExpirySpan::Never);
-    assert_eq!(rules.expiry.expiry.at.to_string(), "23:59:00");
+    assert_eq!(rules.expiry.expiry.at.to_string(), "23:59");
     assert_eq!(rules.redemption, None);
     assert_eq!(rules.gifts, Gifts::default());
     assert!(rules.notices.expiring_days_before.is_empty());
@@ -96,7 +96,7 @@ fn everything_is_read_and_written_back() {
         rules.expiry.expiry.span,
         ExpirySpan::Yearly { month: 12, day: 31 }
     );
-    assert_eq!(rules.expiry.expiry.at.to_string(), "00:00:00");
+    assert_eq!(rules.expiry.expiry.at.to_string(), "00:00");
     let pos = IssuanceTerms {
         on: Trigger::Paid,
         delay_days: 0,
@@ -337,7 +337,7 @@ fn what_is_no_section_is_told_once() {
     let errors = one(&format!("{SMALL}  tears: {{}}\n")).unwrap_err();
     assert_eq!(
         errors[0].remedy,
-        "known here: enabled, base, rate, threshold, tiers"
+        "known here: enabled, base, not_when, min_order, rate, threshold, tiers"
     );
 }
 
