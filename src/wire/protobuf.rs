@@ -1,5 +1,8 @@
-//! Protocol Buffers, written straight from what is borrowed. The messages that prost derives want
-//! every text copied into them first; they are for reading.
+//! Protocol Buffers, written straight from what is borrowed.
+//!
+//! prost reads the stored messages. To write with it, every text of a state would have to be
+//! copied into its message first; this writer saves those allocations. [`stored_message`]
+//! declares a message once for both.
 
 /// Wire type of varints.
 const VARINT: u32 = 0;
@@ -97,6 +100,123 @@ impl Writer {
         self.0.push(number as u8);
     }
 }
+
+/// A message that can be written.
+pub trait Write {
+    fn write(&self, writer: &mut Writer);
+}
+
+/// A field's value, written as the Protocol Buffers type `Kind`.
+pub trait Put<Kind> {
+    fn put(&self, tag: u32, writer: &mut Writer);
+}
+
+/// The types of Protocol Buffers, by the names that prost gives them.
+#[allow(non_camel_case_types)]
+pub mod kind {
+    pub struct sint64;
+    pub struct int64;
+    pub struct uint32;
+    pub struct bool;
+    pub struct string;
+    pub struct message;
+}
+
+macro_rules! scalars {
+    ($($kind:ident, $type:ty: $method:ident;)*) => {
+        $(impl Put<kind::$kind> for $type {
+            fn put(&self, tag: u32, writer: &mut Writer) {
+                writer.$method(tag, (*self).into());
+            }
+        })*
+    };
+}
+
+scalars! {
+    sint64, i64: sint64;
+    sint64, Option<i64>: optional_sint64;
+    int64, i64: int64;
+    uint32, u32: uint64;
+    bool, bool: bool;
+    string, &str: text;
+    string, Option<&str>: optional_text;
+}
+
+impl Put<kind::uint32> for Option<u32> {
+    fn put(&self, tag: u32, writer: &mut Writer) {
+        writer.optional_uint64(tag, self.map(u64::from));
+    }
+}
+
+impl Put<kind::string> for Vec<&str> {
+    fn put(&self, tag: u32, writer: &mut Writer) {
+        for text in self {
+            writer.optional_text(tag, Some(text));
+        }
+    }
+}
+
+impl<M: Write> Put<kind::message> for Option<M> {
+    fn put(&self, tag: u32, writer: &mut Writer) {
+        if let Some(message) = self {
+            writer.message(tag, |writer| message.write(writer));
+        }
+    }
+}
+
+impl<M: Write> Put<kind::message> for Vec<M> {
+    fn put(&self, tag: u32, writer: &mut Writer) {
+        for message in self {
+            writer.message(tag, |writer| message.write(writer));
+        }
+    }
+}
+
+/// Declares a stored message once: prost's reader, and a form that borrows its texts, to be
+/// written. A field is `tag type field: Read, Written;`, the type as prost names it. Where
+/// nothing is borrowed one form serves for both.
+macro_rules! stored_message {
+    ($(#[$meta:meta])* $owned:ident {
+        $($(#[$doc:meta])* $tag:literal $kind:ident $(($label:ident))? $field:ident: $read:ty;)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, prost::Message)]
+        pub struct $owned {
+            $($(#[$doc])* #[prost($kind $(, $label)?, tag = $tag)] pub $field: $read,)*
+        }
+
+        impl $crate::wire::protobuf::Write for $owned {
+            fn write(&self, writer: &mut $crate::wire::protobuf::Writer) {
+                $($crate::wire::protobuf::Put::<$crate::wire::protobuf::kind::$kind>::put(
+                    &self.$field, $tag, writer,
+                );)*
+            }
+        }
+    };
+    ($(#[$meta:meta])* $owned:ident, $borrowed:ident {
+        $($(#[$doc:meta])* $tag:literal $kind:ident $(($label:ident))? $field:ident: $read:ty, $written:ty;)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub struct $owned {
+            $($(#[$doc])* #[prost($kind $(, $label)?, tag = $tag)] pub $field: $read,)*
+        }
+
+        /// To be written.
+        pub struct $borrowed<'a> {
+            $(pub $field: $written,)*
+        }
+
+        impl $crate::wire::protobuf::Write for $borrowed<'_> {
+            fn write(&self, writer: &mut $crate::wire::protobuf::Writer) {
+                $($crate::wire::protobuf::Put::<$crate::wire::protobuf::kind::$kind>::put(
+                    &self.$field, $tag, writer,
+                );)*
+            }
+        }
+    };
+}
+pub(super) use stored_message;
 
 #[cfg(test)]
 mod tests {

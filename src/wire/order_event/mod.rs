@@ -260,14 +260,18 @@ fn read_refund(
     if lines.len() > LINES_MAX {
         return Err(wrong("data.refund.line_items", "has more than 2000 lines"));
     }
+    let mut read_lines = Vec::with_capacity(lines.len());
+    for Object(line) in lines {
+        let (Some(id), Some(quantity)) = (line.id, line.quantity) else {
+            return Err(wrong("data.refund.line_items", "each line needs id and quantity"));
+        };
+        read_lines.push((id.short(), quantity));
+    }
     Ok(Refund {
         id: id("data.refund.id", refund.id.as_deref())?.into(),
         time: envelope.time,
         event_id: envelope.id.as_ref().into(),
-        lines: lines
-            .into_iter()
-            .map(|Object(line)| (line.id.short(), line.quantity))
-            .collect(),
+        lines: read_lines,
         amount: refund.amount.map(|amount| amount.0),
         take_back,
         return_redeemed,

@@ -1,187 +1,126 @@
 //! The messages of the format. Tags are never reused.
 
-use prost::Message;
+use crate::wire::protobuf::stored_message;
 
-#[derive(Clone, PartialEq, Message)]
-pub struct OrderV1 {
-    #[prost(message, optional, tag = "1")]
-    pub snapshot: Option<SnapshotV1>,
-    #[prost(message, optional, tag = "2")]
-    pub created: Option<ToldV1>,
-    #[prost(message, optional, tag = "3")]
-    pub paid: Option<ToldV1>,
-    #[prost(message, optional, tag = "4")]
-    pub shipped: Option<ToldV1>,
-    #[prost(message, optional, tag = "5")]
-    pub delivered: Option<ToldV1>,
-    #[prost(message, optional, tag = "6")]
-    pub picked_up: Option<ToldV1>,
-    #[prost(message, optional, tag = "7")]
-    pub completed: Option<ToldV1>,
-    #[prost(message, optional, tag = "8")]
-    pub cancelled: Option<CancelledV1>,
-    #[prost(message, repeated, tag = "9")]
-    pub refunds: Vec<RefundV1>,
-    #[prost(message, optional, tag = "10")]
-    pub bound: Option<BoundV1>,
-    #[prost(sint64, optional, tag = "11")]
-    pub deferred_since: Option<i64>,
-    #[prost(message, optional, tag = "12")]
-    pub issued: Option<IssuedV1>,
-    #[prost(uint32, optional, tag = "13")]
-    pub withheld: Option<u32>,
-    #[prost(sint64, optional, tag = "14")]
-    pub due_at: Option<i64>,
-    #[prost(sint64, optional, tag = "15")]
-    pub expected: Option<i64>,
-    #[prost(sint64, optional, tag = "16")]
-    pub last_event: Option<i64>,
-    #[prost(string, optional, tag = "17")]
-    pub promised_to: Option<String>,
-    #[prost(int64, tag = "18")]
-    pub promised: i64,
-    #[prost(string, repeated, tag = "19")]
-    pub other_customers: Vec<String>,
+stored_message! {
+    OrderV1, OrderRef {
+        1 message(optional) snapshot: Option<SnapshotV1>, Option<SnapshotRef<'a>>;
+        2 message(optional) created: Option<ToldV1>, Option<ToldRef<'a>>;
+        3 message(optional) paid: Option<ToldV1>, Option<ToldRef<'a>>;
+        4 message(optional) shipped: Option<ToldV1>, Option<ToldRef<'a>>;
+        5 message(optional) delivered: Option<ToldV1>, Option<ToldRef<'a>>;
+        6 message(optional) picked_up: Option<ToldV1>, Option<ToldRef<'a>>;
+        7 message(optional) completed: Option<ToldV1>, Option<ToldRef<'a>>;
+        8 message(optional) cancelled: Option<CancelledV1>, Option<CancelledRef<'a>>;
+        9 message(repeated) refunds: Vec<RefundV1>, Vec<RefundRef<'a>>;
+        10 message(optional) bound: Option<BoundV1>, Option<BoundRef<'a>>;
+        11 sint64(optional) deferred_since: Option<i64>, Option<i64>;
+        12 message(optional) issued: Option<IssuedV1>, Option<IssuedRef<'a>>;
+        13 uint32(optional) withheld: Option<u32>, Option<u32>;
+        14 sint64(optional) due_at: Option<i64>, Option<i64>;
+        15 sint64(optional) expected: Option<i64>, Option<i64>;
+        16 sint64(optional) last_event: Option<i64>, Option<i64>;
+        17 string(optional) promised_to: Option<String>, Option<&'a str>;
+        18 int64 promised: i64, i64;
+        19 string(repeated) other_customers: Vec<String>, Vec<&'a str>;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct ToldV1 {
-    #[prost(sint64, tag = "1")]
-    pub at: i64,
-    /// Event's time less `at`.
-    #[prost(sint64, tag = "2")]
-    pub told_after: i64,
-    #[prost(string, tag = "3")]
-    pub event_id: String,
-    #[prost(string, optional, tag = "4")]
-    pub traceparent: Option<String>,
+stored_message! {
+    ToldV1, ToldRef {
+        1 sint64 at: i64, i64;
+        /// Event's time less `at`.
+        2 sint64 told_after: i64, i64;
+        3 string event_id: String, &'a str;
+        4 string(optional) traceparent: Option<String>, Option<&'a str>;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct CancelledV1 {
-    #[prost(message, optional, tag = "1")]
-    pub told: Option<ToldV1>,
-    #[prost(bool, tag = "2")]
-    pub no_take_back: bool,
-    #[prost(bool, tag = "3")]
-    pub no_return: bool,
-    #[prost(bool, tag = "4")]
-    pub after_issue: bool,
+stored_message! {
+    CancelledV1, CancelledRef {
+        1 message(optional) told: Option<ToldV1>, Option<ToldRef<'a>>;
+        2 bool no_take_back: bool, bool;
+        3 bool no_return: bool, bool;
+        4 bool after_issue: bool, bool;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct RefundV1 {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(sint64, tag = "2")]
-    pub time: i64,
-    #[prost(string, tag = "3")]
-    pub event_id: String,
-    #[prost(message, repeated, tag = "4")]
-    pub lines: Vec<RefundLineV1>,
-    #[prost(message, optional, tag = "5")]
-    pub amount: Option<AmountV1>,
-    #[prost(bool, tag = "6")]
-    pub no_take_back: bool,
-    #[prost(bool, tag = "7")]
-    pub no_return: bool,
-    #[prost(bool, tag = "8")]
-    pub after_issue: bool,
+stored_message! {
+    RefundV1, RefundRef {
+        1 string id: String, &'a str;
+        2 sint64 time: i64, i64;
+        3 string event_id: String, &'a str;
+        4 message(repeated) lines: Vec<RefundLineV1>, Vec<RefundLineRef<'a>>;
+        5 message(optional) amount: Option<AmountV1>, Option<AmountV1>;
+        6 bool no_take_back: bool, bool;
+        7 bool no_return: bool, bool;
+        8 bool after_issue: bool, bool;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct RefundLineV1 {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(uint32, tag = "2")]
-    pub quantity: u32,
+stored_message! {
+    RefundLineV1, RefundLineRef {
+        1 string id: String, &'a str;
+        2 uint32 quantity: u32, u32;
+    }
 }
 
-/// `units / 10^scale`; amounts have at most 18 digits.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct AmountV1 {
-    #[prost(sint64, tag = "1")]
-    pub units: i64,
-    #[prost(uint32, tag = "2")]
-    pub scale: u32,
+stored_message! {
+    /// `units / 10^scale`; amounts have at most 18 digits.
+    AmountV1 {
+        1 sint64 units: i64;
+        2 uint32 scale: u32;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct SnapshotV1 {
-    #[prost(sint64, tag = "1")]
-    pub revision: i64,
-    #[prost(string, tag = "2")]
-    pub event_id: String,
-    #[prost(sint64, optional, tag = "3")]
-    pub created_at: Option<i64>,
-    #[prost(string, tag = "4")]
-    pub channel: String,
-    #[prost(string, optional, tag = "5")]
-    pub currency: Option<String>,
-    #[prost(string, optional, tag = "6")]
-    pub customer_id: Option<String>,
-    #[prost(bool, tag = "7")]
-    pub logged_in: bool,
-    #[prost(string, optional, tag = "8")]
-    pub tier: Option<String>,
-    #[prost(message, repeated, tag = "9")]
-    pub lines: Vec<LineV1>,
-    #[prost(message, optional, tag = "10")]
-    pub subtotal: Option<AmountV1>,
-    #[prost(message, optional, tag = "11")]
-    pub discount_total: Option<AmountV1>,
-    #[prost(message, optional, tag = "12")]
-    pub store_credit: Option<AmountV1>,
-    #[prost(message, optional, tag = "13")]
-    pub shipping_total: Option<AmountV1>,
-    #[prost(message, optional, tag = "14")]
-    pub tax_total: Option<AmountV1>,
-    #[prost(message, optional, tag = "15")]
-    pub surcharge_total: Option<AmountV1>,
-    #[prost(sint64, tag = "16")]
-    pub points_redeemed: i64,
-    #[prost(message, optional, tag = "17")]
-    pub points_redeemed_amount: Option<AmountV1>,
-    #[prost(uint32, tag = "18")]
-    pub delivery: u32,
-    #[prost(bool, tag = "19")]
-    pub test: bool,
+stored_message! {
+    SnapshotV1, SnapshotRef {
+        1 sint64 revision: i64, i64;
+        2 string event_id: String, &'a str;
+        3 sint64(optional) created_at: Option<i64>, Option<i64>;
+        4 string channel: String, &'a str;
+        5 string(optional) currency: Option<String>, Option<&'a str>;
+        6 string(optional) customer_id: Option<String>, Option<&'a str>;
+        7 bool logged_in: bool, bool;
+        8 string(optional) tier: Option<String>, Option<&'a str>;
+        9 message(repeated) lines: Vec<LineV1>, Vec<LineRef<'a>>;
+        10 message(optional) subtotal: Option<AmountV1>, Option<AmountV1>;
+        11 message(optional) discount_total: Option<AmountV1>, Option<AmountV1>;
+        12 message(optional) store_credit: Option<AmountV1>, Option<AmountV1>;
+        13 message(optional) shipping_total: Option<AmountV1>, Option<AmountV1>;
+        14 message(optional) tax_total: Option<AmountV1>, Option<AmountV1>;
+        15 message(optional) surcharge_total: Option<AmountV1>, Option<AmountV1>;
+        16 sint64 points_redeemed: i64, i64;
+        17 message(optional) points_redeemed_amount: Option<AmountV1>, Option<AmountV1>;
+        18 uint32 delivery: u32, u32;
+        19 bool test: bool, bool;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct LineV1 {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(uint32, tag = "2")]
-    pub quantity: u32,
-    #[prost(message, optional, tag = "3")]
-    pub unit_price: Option<AmountV1>,
-    #[prost(message, optional, tag = "4")]
-    pub discount_total: Option<AmountV1>,
+stored_message! {
+    LineV1, LineRef {
+        1 string id: String, &'a str;
+        2 uint32 quantity: u32, u32;
+        3 message(optional) unit_price: Option<AmountV1>, Option<AmountV1>;
+        4 message(optional) discount_total: Option<AmountV1>, Option<AmountV1>;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct BoundV1 {
-    #[prost(uint32, optional, tag = "1")]
-    pub version: Option<u32>,
-    #[prost(sint64, tag = "2")]
-    pub created_at: i64,
-    #[prost(string, optional, tag = "3")]
-    pub redeemer: Option<String>,
+stored_message! {
+    BoundV1, BoundRef {
+        1 uint32(optional) version: Option<u32>, Option<u32>;
+        2 sint64 created_at: i64, i64;
+        3 string(optional) redeemer: Option<String>, Option<&'a str>;
+    }
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct IssuedV1 {
-    #[prost(sint64, tag = "1")]
-    pub at: i64,
-    #[prost(string, tag = "2")]
-    pub member_id: String,
-    #[prost(string, optional, tag = "3")]
-    pub tier: Option<String>,
-    #[prost(sint64, tag = "4")]
-    pub points: i64,
-    #[prost(sint64, tag = "5")]
-    pub kept: i64,
-    #[prost(uint32, tag = "6")]
-    pub parts: u32,
+stored_message! {
+    IssuedV1, IssuedRef {
+        1 sint64 at: i64, i64;
+        2 string member_id: String, &'a str;
+        3 string(optional) tier: Option<String>, Option<&'a str>;
+        4 sint64 points: i64, i64;
+        5 sint64 kept: i64, i64;
+        6 uint32 parts: u32, u32;
+    }
 }

@@ -6,16 +6,12 @@ mod messages;
 mod read;
 mod write;
 
-use std::sync::Arc;
-
 use prost::Message;
 use prost::bytes::Bytes;
 
-use crate::domain::instant::Instant;
-use crate::domain::order::facts::{Cancelled, Facts, Refund, Snapshot, Told};
-use crate::domain::order::{Bound, Order, Progress, Promised, Reason};
-use crate::wire::protobuf::Writer;
-use messages::{CancelledV1, OrderV1};
+use crate::domain::order::{Order, Reason};
+use crate::wire::protobuf::{Write, Writer};
+use messages::OrderV1;
 
 /// First byte of every state in this format.
 const FORMAT: u8 = 1;
@@ -38,7 +34,7 @@ pub enum StateError {
 pub fn encode(order: &Order) -> Bytes {
     let mut writer = Writer::with_capacity(USUAL_BYTES);
     writer.byte(FORMAT);
-    write::order(order, &mut writer);
+    write::order(order).write(&mut writer);
     Bytes::from(writer.end())
 }
 
@@ -69,69 +65,17 @@ const REASONS: [(Reason, u32); 12] = [
     (Reason::BelowRate, 12),
 ];
 
-fn number_of(reason: Reason) -> Option<u32> {
-    REASONS
-        .iter()
-        .find(|(known, _)| *known == reason)
-        .map(|(_, number)| *number)
+fn number_of(reason: Reason) -> u32 {
+    let found = REASONS.iter().find(|(known, _)| *known == reason);
+    found.map_or(0, |(_, number)| *number)
 }
 
-impl TryFrom<OrderV1> for Order {
-    type Error = StateError;
-
-    fn try_from(read: OrderV1) -> Result<Self, StateError> {
-        let cancelled = |read: CancelledV1| {
-            Ok(Cancelled {
-                told: read.told.ok_or(StateError::Field("cancelled"))?.into(),
-                take_back: !read.no_take_back,
-                return_redeemed: !read.no_return,
-                after_issue: read.after_issue,
-            })
-        };
-        let reason = |number| {
-            let found = REASONS.iter().find(|(_, known)| *known == number);
-            found
-                .map(|(reason, _)| *reason)
-                .ok_or(StateError::Field("withheld"))
-        };
-        let progress = match (read.deferred_since, read.issued, read.withheld) {
-            (Some(since), None, None) => Progress::Deferred {
-                since: Instant(since),
-            },
-            (None, Some(issued), None) => Progress::Issued(issued.into()),
-            (None, None, Some(number)) => Progress::Withheld(reason(number)?),
-            (None, None, None) => Progress::Open,
-            _ => return Err(StateError::Field("progress")),
-        };
-        Ok(Order {
-            facts: Facts {
-                snapshot: read.snapshot.map(Snapshot::try_from).transpose()?.map(Arc::new),
-                other_customers: read.other_customers.into_iter().map(Into::into).collect(),
-                created: read.created.map(Told::from),
-                paid: read.paid.map(Told::from),
-                shipped: read.shipped.map(Told::from),
-                delivered: read.delivered.map(Told::from),
-                picked_up: read.picked_up.map(Told::from),
-                completed: read.completed.map(Told::from),
-                cancelled: read.cancelled.map(cancelled).transpose()?,
-                refunds: read.refunds.into_iter().map(Refund::from).collect(),
-            },
-            bound: read.bound.map(|bound| Bound {
-                version: bound.version,
-                created_at: Instant(bound.created_at),
-                redeemer: bound.redeemer.map(Into::into),
-            }),
-            progress,
-            due_at: read.due_at.map(Instant),
-            expected: read.expected,
-            promised: read.promised_to.map(|member_id| Promised {
-                member_id: member_id.into(),
-                points: read.promised,
-            }),
-            last_event: read.last_event.map(Instant),
-        })
-    }
+fn reason_of(number: u32) -> Option<Reason> {
+    let found = REASONS.iter().find(|(_, known)| *known == number);
+    found.map(|(reason, _)| *reason)
 }
 
+#[cfg(test)]
+mod golden_tests;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,66 @@
-//! Facts out of their messages.
+//! An order out of its message.
+
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::StateError;
 use super::messages::*;
+use super::{StateError, reason_of};
 use crate::domain::instant::Instant;
-use crate::domain::order::Issued;
-use crate::domain::order::facts::{Customer, Delivery, Line, Refund, Snapshot, Told};
+use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
+use crate::domain::order::{Bound, Issued, Order, Progress, Promised};
+
+impl TryFrom<OrderV1> for Order {
+    type Error = StateError;
+
+    fn try_from(read: OrderV1) -> Result<Self, StateError> {
+        let cancelled = |read: CancelledV1| {
+            Ok(Cancelled {
+                told: read.told.ok_or(StateError::Field("cancelled"))?.into(),
+                take_back: !read.no_take_back,
+                return_redeemed: !read.no_return,
+                after_issue: read.after_issue,
+            })
+        };
+        let reason = |number| reason_of(number).ok_or(StateError::Field("withheld"));
+        let progress = match (read.deferred_since, read.issued, read.withheld) {
+            (Some(since), None, None) => Progress::Deferred {
+                since: Instant(since),
+            },
+            (None, Some(issued), None) => Progress::Issued(issued.into()),
+            (None, None, Some(number)) => Progress::Withheld(reason(number)?),
+            (None, None, None) => Progress::Open,
+            _ => return Err(StateError::Field("progress")),
+        };
+        Ok(Order {
+            facts: Facts {
+                snapshot: read.snapshot.map(Snapshot::try_from).transpose()?.map(Arc::new),
+                other_customers: read.other_customers.into_iter().map(Into::into).collect(),
+                created: read.created.map(Told::from),
+                paid: read.paid.map(Told::from),
+                shipped: read.shipped.map(Told::from),
+                delivered: read.delivered.map(Told::from),
+                picked_up: read.picked_up.map(Told::from),
+                completed: read.completed.map(Told::from),
+                cancelled: read.cancelled.map(cancelled).transpose()?,
+                refunds: read.refunds.into_iter().map(Refund::from).collect(),
+            },
+            bound: read.bound.map(|bound| Bound {
+                version: bound.version,
+                created_at: Instant(bound.created_at),
+                redeemer: bound.redeemer.map(Into::into),
+            }),
+            progress,
+            due_at: read.due_at.map(Instant),
+            expected: read.expected,
+            promised: read.promised_to.map(|member_id| Promised {
+                member_id: member_id.into(),
+                points: read.promised,
+            }),
+            last_event: read.last_event.map(Instant),
+        })
+    }
+}
 
 impl From<ToldV1> for Told {
     fn from(read: ToldV1) -> Self {

@@ -4,9 +4,12 @@ use proptest::prelude::*;
 
 use rust_decimal::Decimal;
 
+use std::sync::Arc;
+
 use super::*;
-use crate::domain::order::Issued;
-use crate::domain::order::facts::{Customer, Delivery, Line};
+use crate::domain::instant::Instant;
+use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
+use crate::domain::order::{Bound, Issued, Progress, Promised};
 
 fn amount() -> impl Strategy<Value = Decimal> {
     (0i64..1_000_000_000_000_000_000, 0u32..=9).prop_map(|(units, scale)| Decimal::new(units, scale))
