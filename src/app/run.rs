@@ -346,6 +346,7 @@ impl Builder<'_> {
                 state_max_bytes: limits.state_max_bytes,
                 inbox_max_records: limits.inbox_max_records,
                 cache_max_keys: limits.cache_max_keys,
+                store_look_ms: i64::from(limits.store_look_seconds) * 1_000,
                 store_max_age_ms: TOMBSTONE_RETENTION_MS / 2,
                 ..Limits::default()
             },

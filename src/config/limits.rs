@@ -10,6 +10,7 @@ pub const DEFAULT_STORE_CHUNK_MAX_KEYS: usize = 1_500;
 pub const DEFAULT_STATE_MAX_BYTES: usize = 900_000;
 pub const DEFAULT_INBOX_MAX_RECORDS: usize = 10_000;
 pub const DEFAULT_CACHE_MAX_KEYS: usize = 20_000;
+pub const DEFAULT_STORE_LOOK_SECONDS: u32 = 60;
 pub const DEFAULT_SHUTDOWN_TIMEOUT_SECONDS: u32 = 25;
 
 /// The limits of one stage of this instance.
@@ -30,6 +31,8 @@ pub struct Limits {
     pub inbox_max_records: usize,
     /// States kept decoded between batches, for each partition.
     pub cache_max_keys: usize,
+    /// A partition at rest has its state in the store looked at this often.
+    pub store_look_seconds: u32,
     /// How long an orderly end may take after SIGTERM.
     pub shutdown_timeout_seconds: u32,
 }
@@ -45,6 +48,7 @@ impl Default for Limits {
             state_max_bytes: DEFAULT_STATE_MAX_BYTES,
             inbox_max_records: DEFAULT_INBOX_MAX_RECORDS,
             cache_max_keys: DEFAULT_CACHE_MAX_KEYS,
+            store_look_seconds: DEFAULT_STORE_LOOK_SECONDS,
             shutdown_timeout_seconds: DEFAULT_SHUTDOWN_TIMEOUT_SECONDS,
         }
     }
@@ -90,6 +94,7 @@ impl Limits {
         };
         Self {
             lanes: small("limits.lanes", 1..=64, default.lanes),
+            store_look_seconds: small("limits.store_look_seconds", 1..=600, default.store_look_seconds),
             shutdown_timeout_seconds: small(
                 "limits.shutdown_timeout_seconds",
                 1..=600,

@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 
 use super::ports::{Millis, Offset, Partition};
 
+/// Within this time, two finds of somebody else's state are somebody else at work.
+const FOREIGN_AGAIN_MS: Millis = 10 * 60_000;
+
 /// Progress of one stage in this process.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -26,6 +29,8 @@ struct Inner {
     busy: BTreeMap<Partition, Millis>,
     wanted: Millis,
     stopped: Option<String>,
+    /// When the store of a partition last held somebody else's state.
+    foreign: BTreeMap<Partition, Millis>,
 }
 
 /// Progress of one partition.
@@ -106,6 +111,13 @@ impl Board {
     pub fn show(&self, partition: Partition, shown: Shown) {
         self.lock().partitions.insert(partition, shown);
         self.moved.notify_waiters();
+    }
+
+    /// The store of the partition held somebody else's state at `now`. Whether it did so a short
+    /// while ago as well.
+    pub fn is_foreign_again(&self, partition: Partition, now: Millis) -> bool {
+        let before = self.lock().foreign.insert(partition, now);
+        before.is_some_and(|before| now - before <= FOREIGN_AGAIN_MS)
     }
 
     /// Rings only where something moved.

@@ -65,7 +65,7 @@ impl Refusal {
 #[error("partition {partition}: {reason} [{invariant}]")]
 pub struct Stopped {
     pub partition: Partition,
-    /// The invariant that would break, E1 to E14.
+    /// The invariant that would break, E1 to E15.
     pub invariant: &'static str,
     pub reason: String,
 }

@@ -20,6 +20,7 @@
 //! | E12 | Partition counts of input and changelog are equal; an offset that is gone or lies beyond the meta record stops the partition. |
 //! | E13 | A timer fires only when the input is read past it or to its end; a partition's clock never goes back. |
 //! | E14 | An error's class is its remedy: retry, redo, rejoin, take over afresh, stop. |
+//! | E15 | The store's keys have the sizes that their owner left: lost entries are noticed before anything is decided, at rest within a minute, and the partition is rebuilt. |
 
 pub mod batch;
 pub mod board;

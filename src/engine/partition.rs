@@ -24,6 +24,8 @@ pub struct Owned<S> {
     pub gate: Gate,
     pub cache: Cache<S>,
     pub timers: Timers,
+    /// Real time at which the store last answered for this partition.
+    pub looked: Millis,
     /// Everything later than our last batch lies behind this changelog offset.
     pub changelog: Offset,
     pub sweep: Option<Sweep>,
@@ -60,6 +62,14 @@ impl<S> Owned<S> {
             self.gate.open_until().min(now)
         };
         self.timers.next.filter(|next| *next < before).map(|_| before)
+    }
+
+    /// How long the store may still be left alone (E15). A clock that went back proves nothing.
+    pub fn look_in(&self, wall: Millis, every: Millis) -> Millis {
+        match wall.saturating_sub(self.looked) {
+            passed @ 0.. => every.saturating_sub(passed),
+            _ => 0,
+        }
     }
 
     /// A timer is due but the gate does not know yet whether the input is read that far.

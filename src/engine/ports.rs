@@ -283,21 +283,37 @@ pub struct Step {
     pub clock: Option<Millis>,
 }
 
+/// How many entries the keys of a partition hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub states: u64,
+    pub timers: u64,
+    pub index: u64,
+}
+
 /// What a takeover finds in the store, after the claim has shut its predecessor out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// No meta, or one of another cluster or topic.
+    /// No meta, or one that was claimed and never rebuilt.
     Nothing,
+    /// The state of another cluster or topic.
+    Foreign { identity: String },
+    /// Single keys or entries are missing (E15).
+    Damaged { found: String },
     At {
         batch: u64,
         changelog: Offset,
         stamp: Millis,
+        /// The keys have the sizes that their owner left. `false`: it was a version that kept no
+        /// sizes, and nothing is answered until they are adopted.
+        counted: bool,
     },
 }
 
 /// An ordered replica of the changelog that answers fast.
 pub trait Store: Send + Sync + 'static {
-    /// Answers at exactly this marker, or says what stands there instead (E3).
+    /// Answers at exactly this marker, or says what stands there instead (E3). Like every
+    /// call of an owner it notices, at constant cost, that entries are missing (E15).
     fn read(
         &self,
         partition: Partition,
@@ -320,6 +336,14 @@ pub trait Store: Send + Sync + 'static {
         partition: Partition,
         epoch: Offset,
     ) -> impl Future<Output = Result<Found, StoreError>> + Send;
+
+    /// Keeps sizes from now on, if the keys have exactly these; `None`: they have others (E15).
+    fn adopt(
+        &self,
+        partition: Partition,
+        marker: Marker,
+        counted: Sizes,
+    ) -> impl Future<Output = Result<Option<Timers>, StoreError>> + Send;
 
     /// Writes a part of a rebuild into shadow keys, no key twice. `step.from` is not looked at (E7).
     fn rebuild(

@@ -49,6 +49,8 @@ pub struct Limits {
     pub state_max_bytes: usize,
     /// A store that was last written longer ago than this is rebuilt (E7).
     pub store_max_age_ms: Millis,
+    /// A partition at rest has its store looked at this often (E15).
+    pub store_look_ms: Millis,
     pub backoff_min_ms: u64,
     pub backoff_max_ms: u64,
 }
@@ -69,6 +71,7 @@ impl Default for Limits {
             record_max_bytes: 1 << 20,
             state_max_bytes: 900_000,
             store_max_age_ms: 12 * 3_600_000,
+            store_look_ms: 60_000,
             backoff_min_ms: 10,
             backoff_max_ms: 2_000,
         }

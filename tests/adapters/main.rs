@@ -4,6 +4,9 @@
 #[allow(dead_code, unused_imports)]
 mod servers;
 
+#[path = "../support/store_cases/mod.rs"]
+mod store_cases;
+
 mod kafka_consuming;
 mod kafka_producing;
 mod kafka_reading;
@@ -11,6 +14,7 @@ mod kafka_support;
 mod redis_applying;
 mod redis_asking;
 mod redis_claiming;
+mod redis_conformance;
 mod redis_server;
 mod redis_support;
 

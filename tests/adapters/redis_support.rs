@@ -86,13 +86,6 @@ pub fn lost<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Lost { .. })), "{result:?}");
 }
 
-pub fn fenced<T: std::fmt::Debug>(result: Result<T, StoreError>, by: i64) {
-    assert!(
-        matches!(result, Err(StoreError::Fenced { epoch }) if epoch == by),
-        "{result:?}"
-    );
-}
-
 /// A store claimed at epoch 5 and rebuilt to batch 10.
 pub async fn ready() -> RedisStore {
     let store = store().await;

@@ -73,6 +73,8 @@ fn redis(world: &mut World) {
         ("forgets", knobs.forget),
         ("empty", knobs.empty),
         ("old snapshot", knobs.snapshot),
+        ("uncounted", knobs.uncounted),
+        ("loses", knobs.lose),
     ] {
         if world.chance(p) {
             world.damage_redis(kind);

@@ -2,7 +2,8 @@
 //! off, so that each one also meets a world that is otherwise well.
 //!
 //! Everything here is survivable: machines lose their memory but not the log; the log may
-//! refuse, lose replies and abort, but what it committed stays; Redis may lose everything.
+//! refuse, lose replies and abort, but what it committed stays; Redis may lose
+//! anything.
 
 use accrual::engine::ports::Millis;
 
@@ -77,6 +78,12 @@ pub struct Knobs {
     pub inbox_max: usize,
     pub cache_max: usize,
     pub retention_ms: Millis,
+    /// Single entries or whole keys of Redis are lost.
+    pub lose: f64,
+    /// Redis was written by a version that kept no sizes.
+    pub uncounted: f64,
+    /// How often a partition at rest is looked at.
+    pub look_every: Millis,
 }
 
 impl Knobs {
@@ -146,6 +153,9 @@ impl Knobs {
             hang: p(r, 0.2),
             night: p(r, 0.1),
             offset_ahead: stages != Stages::Relay && r.chance(0.1),
+            lose: p(r, 0.15),
+            uncounted: p(r, 0.1),
+            look_every: *r.pick(&[200, 1_000, 60_000]),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Deterministic simulation of the engine: a seed decides everything, and the same seed gives
-//! the same trace. Without arguments: the determinism check, the seeds that once found
-//! something, then 2,000 seeds or 60 seconds.
+//! the same trace. Without arguments: the conformance of its store, the determinism
+//! check, the seeds that once found something, then 2,000 seeds or 60 seconds.
 //!
 //! `--seeds N --from S --jobs J --seconds T`   many seeds
 //! `--seed S --trace`                          one seed, step by step
@@ -9,6 +9,7 @@
 mod chaos;
 mod cleaner;
 mod clock;
+mod conformance;
 mod damage;
 mod executor;
 mod faults;
@@ -24,6 +25,8 @@ mod rng;
 mod runner;
 mod scenario;
 mod store;
+#[path = "../support/store_cases/mod.rs"]
+mod store_cases;
 mod toy;
 mod watch;
 mod workload;

@@ -15,6 +15,8 @@ pub enum Mutation {
     E6FreshMembership,
     E6UnfencedGeneration,
     E7ShadowUnchecked,
+    E15SizesUnchecked,
+    E15UncountedBelieved,
 }
 
 /// One line of the table.
@@ -193,6 +195,16 @@ pub const ROWS: &[Row] = &[
         "E14b",
         engine::Mutation::E14KeepProducer,
         "the producer is kept after an unknown outcome",
+    ),
+    w(
+        "E15a",
+        Mutation::E15SizesUnchecked,
+        "nobody looks whether entries are missing from Redis",
+    ),
+    w(
+        "E15b",
+        Mutation::E15UncountedBelieved,
+        "a store whose sizes were not kept is believed, not counted",
     ),
 ];
 

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::conformance;
 use super::mutation::{self, ROWS, Row};
 use super::scenario;
 
@@ -42,7 +43,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         return one(seed, options.trace);
     }
     if options.mutation.is_none() {
-        if let Err(what) = same_seed_same_trace() {
+        if let Err(what) = conformance::store_conforms().and_then(|()| same_seed_same_trace()) {
             println!("{what}\n0 passed, 1 failed");
             return ExitCode::FAILURE;
         }

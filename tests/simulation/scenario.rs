@@ -209,6 +209,7 @@ fn limits(knobs: &Knobs) -> Limits {
         inbox_max_records: knobs.inbox_max,
         cache_max_keys: knobs.cache_max,
         store_max_age_ms: knobs.retention_ms / 2 - knobs.skew_max,
+        store_look_ms: knobs.look_every,
         backoff_max_ms: 200,
         ..Limits::default()
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use accrual::engine::error::StoreError;
 use accrual::engine::ports::{
-    Answer, Ask, Change, Found, Key, Marker, Millis, Offset, Partition, Step, Store, Timers, Write,
+    Answer, Ask, Change, Found, Key, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
 };
 use bytes::Bytes;
 
@@ -24,22 +24,24 @@ pub struct Meta {
     pub batch: Option<(u64, Offset, Millis)>,
     /// Batch it leads to and last part written.
     partial: Option<(u64, u32)>,
+    /// As the last script of an owner left the keys; missing where it kept none.
+    pub sizes: Option<Sizes>,
 }
 
 #[derive(Clone, Default)]
 pub struct Keys {
     pub states: BTreeMap<Key, Bytes>,
-    timers: BTreeSet<(Millis, Key)>,
-    index: BTreeSet<Key>,
+    pub timers: BTreeSet<(Millis, Key)>,
+    pub index: BTreeSet<Key>,
 }
 
 #[derive(Clone, Default)]
 pub struct Shard {
     pub meta: Option<Meta>,
-    keys: Keys,
-    /// Epoch, target batch, last part.
-    shadow_marker: Option<(Offset, u64, u32)>,
-    shadow: Keys,
+    pub keys: Keys,
+    /// Epoch, target batch, last part, what the shadow held then.
+    pub shadow_marker: Option<(Offset, u64, u32, Sizes)>,
+    pub shadow: Keys,
 }
 
 #[derive(Default)]
@@ -84,6 +86,14 @@ impl Keys {
                 Change::Set(()) => drop(self.index.insert(write.key.clone())),
                 Change::Clear => drop(self.index.remove(&write.key)),
             }
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            states: self.states.len() as u64,
+            timers: self.timers.len() as u64,
+            index: self.index.len() as u64,
         }
     }
 
@@ -139,16 +149,38 @@ impl Shard {
         }
     }
 
-    fn meta(&mut self, epoch: Offset) -> Result<&mut Meta, StoreError> {
-        self.of_epoch(epoch)?;
-        Ok(self.meta.as_mut().expect("looked at above"))
-    }
-
     /// What a store would do that takes timers away when it shows them.
     fn forget_due(&mut self, answer: &Answer) {
         for (key, wake, _) in &answer.due {
             self.keys.timers.remove(&(*wake, key.clone()));
         }
+        self.keep_sizes();
+    }
+
+    /// Says that an owner left the keys as they are.
+    fn keep_sizes(&mut self) {
+        let sizes = Some(self.keys.sizes());
+        if let Some(meta) = &mut self.meta {
+            meta.sizes = sizes;
+        }
+    }
+
+    /// Whether the keys are as the last script left them (E15).
+    fn check_sizes(&self) -> Result<(), StoreError> {
+        let (kept, found) = (self.meta.as_ref().and_then(|meta| meta.sizes), self.keys.sizes());
+        if kept == Some(found) || mutation::on(Mutation::E15SizesUnchecked) {
+            return Ok(());
+        }
+        lost(format!("{found:?} instead of {kept:?}"))
+    }
+
+    /// The shadow marker after `part`, with what the shadow holds now.
+    fn marker_at(&self, step: Step, part: u32) -> Option<(Offset, u64, u32, Sizes)> {
+        let held = match self.shadow_marker {
+            Some((_, _, _, kept)) if mutation::on(Mutation::E15SizesUnchecked) => kept,
+            _ => self.shadow.sizes(),
+        };
+        Some((step.epoch, step.to, part, held))
     }
 
     fn read(&self, expected: Marker, ask: &Ask) -> Result<Answer, StoreError> {
@@ -160,17 +192,25 @@ impl Shard {
         if meta.partial.is_some() || found != Some(expected.batch) {
             return lost(format!("batch {found:?}, partial {:?}", meta.partial));
         }
+        self.check_sizes()?;
         Ok(self.keys.answer(ask))
     }
 
     fn replicate(&mut self, step: Step, writes: &[Write]) -> Result<Timers, StoreError> {
         let unchecked = mutation::on(Mutation::E3ReplicateUnchecked);
-        let meta = self.meta(step.epoch)?;
-        match meta.batch {
+        let meta = self.of_epoch(step.epoch)?;
+        let batch = meta.batch.map(|(batch, _, _)| batch);
+        match batch {
             None if !unchecked => return lost("claimed, not rebuilt"),
-            Some((batch, _, _)) if batch == step.to => return Ok(self.keys.timers()),
-            Some((batch, _, _)) if batch != step.from && !unchecked => return lost(format!("batch {batch}")),
+            Some(batch) if batch != step.from && batch != step.to && !unchecked => {
+                return lost(format!("batch {batch}"));
+            }
             _ => {}
+        }
+        self.check_sizes()?;
+        let meta = self.meta.as_mut().expect("looked at above");
+        if batch == Some(step.to) {
+            return Ok(self.keys.timers());
         }
         let reached = match meta.partial {
             Some((target, _)) if target != step.to && !unchecked => return lost(format!("part of {target}")),
@@ -188,6 +228,7 @@ impl Shard {
             meta.batch = Some((step.to, step.changelog, step.stamp));
         }
         self.keys.write(writes);
+        self.keep_sizes();
         Ok(self.keys.timers())
     }
 
@@ -197,58 +238,89 @@ impl Shard {
         }
         self.shadow_marker = None;
         self.shadow = Keys::default();
-        let batch = self.meta.as_ref().and_then(|meta| meta.batch);
-        self.meta = Some(Meta {
+        if mutation::on(Mutation::E15UncountedBelieved)
+            && self.meta.as_ref().is_some_and(|m| m.sizes.is_none())
+        {
+            self.keep_sizes();
+        }
+        let meta = self.meta.take().unwrap_or_default();
+        let mut claimed = Meta {
             epoch,
-            batch,
-            partial: None,
-        });
-        Ok(
-            batch.map_or(Found::Nothing, |(batch, changelog, stamp)| Found::At {
-                batch,
-                changelog,
-                stamp,
-            }),
-        )
+            ..Meta::default()
+        };
+        let found = match (meta.batch, meta.sizes) {
+            (None, _) => Found::Nothing,
+            (Some(_), Some(kept))
+                if kept != self.keys.sizes() && !mutation::on(Mutation::E15SizesUnchecked) =>
+            {
+                Found::Damaged {
+                    found: format!("{:?} instead of {kept:?}", self.keys.sizes()),
+                }
+            }
+            (Some((batch, changelog, stamp)), sizes) => {
+                (claimed.batch, claimed.sizes) = (meta.batch, sizes);
+                Found::At {
+                    batch,
+                    changelog,
+                    stamp,
+                    counted: sizes.is_some(),
+                }
+            }
+        };
+        self.meta = Some(claimed);
+        Ok(found)
+    }
+
+    fn adopt(&mut self, marker: Marker, counted: Sizes) -> Result<Option<Timers>, StoreError> {
+        let meta = self.of_epoch(marker.epoch)?;
+        let batch = meta.batch.map(|(batch, _, _)| batch);
+        if meta.partial.is_some() || batch != Some(marker.batch) {
+            return lost(format!("batch {batch:?}, partial {:?}", meta.partial));
+        }
+        if self.keys.sizes() != counted {
+            return Ok(None);
+        }
+        self.keep_sizes();
+        Ok(Some(self.keys.timers()))
     }
 
     fn rebuild(&mut self, step: Step, writes: &[Write]) -> Result<(), StoreError> {
-        let meta = self.meta(step.epoch)?;
+        self.of_epoch(step.epoch)?;
         if step.part == 0 {
-            meta.batch = None;
-            meta.partial = None;
+            let meta = self.meta.as_mut().expect("looked at above");
+            (meta.batch, meta.partial, meta.sizes) = (None, None, None);
             self.shadow = Keys::default();
-        } else {
-            match self.shadow_marker {
-                Some(marker) if marker == (step.epoch, step.to, step.part) => return Ok(()),
-                Some(marker) if marker == (step.epoch, step.to, step.part - 1) => {}
-                _ if mutation::on(Mutation::E7ShadowUnchecked) => {}
-                other => return lost(format!("shadow {other:?}")),
-            }
+        } else if self.shadow_marker == self.marker_at(step, step.part) {
+            return Ok(());
+        } else if self.shadow_marker != self.marker_at(step, step.part - 1)
+            && !mutation::on(Mutation::E7ShadowUnchecked)
+        {
+            return lost(format!("shadow {:?}", self.shadow_marker));
         }
         self.shadow.write(writes);
-        self.shadow_marker = Some((step.epoch, step.to, step.part));
+        self.shadow_marker = Some((step.epoch, step.to, step.part, self.shadow.sizes()));
         Ok(())
     }
 
     fn swap(&mut self, step: Step) -> Result<Timers, StoreError> {
-        let marker = self.shadow_marker;
-        let batch = self.meta(step.epoch)?.batch.map(|(batch, _, _)| batch);
+        let batch = self.of_epoch(step.epoch)?.batch.map(|(batch, _, _)| batch);
+        if self.shadow_marker.is_none() && batch == Some(step.to) {
+            self.check_sizes()?;
+            return Ok(self.keys.timers());
+        }
         let finished = match step.part {
-            0 => marker.is_none(),
-            parts => marker == Some((step.epoch, step.to, parts - 1)),
+            0 => self.shadow_marker.is_none(),
+            parts => self.shadow_marker.is_some() && self.shadow_marker == self.marker_at(step, parts - 1),
         };
         if !finished && !mutation::on(Mutation::E7ShadowUnchecked) {
-            if marker.is_none() && batch == Some(step.to) {
-                return Ok(self.keys.timers());
-            }
-            return lost(format!("shadow {marker:?}"));
+            return lost(format!("shadow {:?}", self.shadow_marker));
         }
         self.keys = std::mem::take(&mut self.shadow);
         self.shadow_marker = None;
-        let meta = self.meta(step.epoch)?;
+        let meta = self.meta.as_mut().expect("looked at above");
         meta.partial = None;
         meta.batch = Some((step.to, step.changelog, step.stamp));
+        self.keep_sizes();
         Ok(self.keys.timers())
     }
 }
@@ -374,6 +446,18 @@ impl Store for SimStore {
     async fn claim(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
         self.run("claim", partition, move |history| {
             history.change(|shard| shard.claim(epoch))
+        })
+        .await
+    }
+
+    async fn adopt(
+        &self,
+        partition: Partition,
+        marker: Marker,
+        counted: Sizes,
+    ) -> Result<Option<Timers>, StoreError> {
+        self.run("adopt", partition, move |history| {
+            history.change(|shard| shard.adopt(marker, counted))
         })
         .await
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use accrual::engine::changelog::{self, Entry as Change};
 use accrual::engine::dead_letter;
-use accrual::engine::ports::{Offset, Partition, Record};
+use accrual::engine::ports::{Key, Millis, Offset, Partition, Record};
+use accrual::engine::stored;
+use bytes::Bytes;
 
 use super::faults::Stages;
 use super::log::{Place, State};
@@ -275,7 +277,9 @@ impl World {
                         }
                     }
                 }
-                if self.stored(stage, partition).states != fold {
+                let held = self.stored(stage, partition);
+                let (timers, index) = wakes_of(&fold);
+                if held.states != fold || held.timers != timers || held.index != index {
                     wrong.push(format!(
                         "missing: redis {stage}/{partition} is not what the changelog says"
                     ));
@@ -284,6 +288,17 @@ impl World {
         }
         wrong
     }
+}
+
+/// The timers and index entries of states as they are stored.
+fn wakes_of(states: &BTreeMap<Key, Bytes>) -> (BTreeSet<(Millis, Key)>, BTreeSet<Key>) {
+    let (mut timers, mut index) = (BTreeSet::new(), BTreeSet::new());
+    for (key, value) in states {
+        let saved = stored::decode(value).expect("the changelog holds states");
+        timers.extend(saved.wake.map(|wake| (wake, key.clone())));
+        index.extend(saved.indexed.then(|| key.clone()));
+    }
+    (timers, index)
 }
 
 pub fn text(record: &Record) -> String {

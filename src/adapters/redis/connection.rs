@@ -85,12 +85,6 @@ impl Connection {
         })
     }
 
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let mut route = self.route.clone();
-        route.send(&redis::cmd("PING")).await.map_err(error)?;
-        Ok(())
-    }
-
     /// E3: a server that evicts keys forgets state. Asked for by `INFO`, which managed servers
     /// allow where they forbid `CONFIG`.
     async fn check(&self) -> Result<(), StoreError> {

@@ -23,9 +23,7 @@ impl Reply {
             b"fenced" => Err(StoreError::Fenced {
                 epoch: reply.number()?,
             }),
-            b"lost" => Err(StoreError::Lost {
-                found: String::from_utf8_lossy(&bytes(reply.rest.next())?).into_owned(),
-            }),
+            b"lost" => Err(StoreError::Lost { found: reply.text()? }),
             _ => Ok(reply),
         }
     }
@@ -71,15 +69,28 @@ impl Reply {
         Ok((self.timers_here()?, self.number()?))
     }
 
-    pub(super) fn found(mut self) -> Result<Found, StoreError> {
+    /// `None`: the keys have other sizes.
+    pub(super) fn adopted(self) -> Result<Option<Timers>, StoreError> {
         if self.word == b"nothing" {
-            return Ok(Found::Nothing);
+            return Ok(None);
         }
-        Ok(Found::At {
-            batch: self.number()?,
-            changelog: self.number()?,
-            stamp: self.number()?,
-        })
+        self.timers().map(Some)
+    }
+
+    pub(super) fn found(mut self) -> Result<Found, StoreError> {
+        match self.word.as_slice() {
+            b"nothing" => Ok(Found::Nothing),
+            b"foreign" => Ok(Found::Foreign {
+                identity: self.text()?,
+            }),
+            b"damaged" => Ok(Found::Damaged { found: self.text()? }),
+            _ => Ok(Found::At {
+                batch: self.number()?,
+                changelog: self.number()?,
+                stamp: self.number()?,
+                counted: self.number::<i64>()? == 1,
+            }),
+        }
     }
 
     pub(super) fn peeked(mut self) -> Result<Option<Peeked>, StoreError> {
@@ -124,6 +135,10 @@ impl Reply {
 
     fn next(&mut self) -> Result<Value, StoreError> {
         self.rest.next().ok_or_else(|| unreadable("one more field"))
+    }
+
+    fn text(&mut self) -> Result<String, StoreError> {
+        Ok(String::from_utf8_lossy(&bytes(self.rest.next())?).into_owned())
     }
 
     fn number<N: std::str::FromStr + TryFrom<i64>>(&mut self) -> Result<N, StoreError> {

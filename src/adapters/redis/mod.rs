@@ -2,20 +2,19 @@
 //! all of one hash tag, changed by scripts alone (one round trip a call).
 //!
 //! Keys: `{<application>:<stage>:<partition>}:meta`, `:state`, `:timers`, `:index`, and the same
-//! under `:shadow:` while a rebuild is under way. The scripts beside this file say what each does.
+//! under `:shadow:` while a rebuild is under way. The scripts beside this file say what each does;
+//! `owner.lua` stands before each of them and holds what they share.
 
 mod connection;
 mod decode;
 mod encode;
-
-use std::future::Future;
 
 use bytes::Bytes;
 use redis::Script;
 
 use crate::engine::error::StoreError;
 use crate::engine::ports::{
-    Answer, Ask, Found, Marker, Millis, Offset, Partition, Step, Store, Timers, Write,
+    Answer, Ask, Found, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
 };
 
 use connection::Connection;
@@ -46,11 +45,52 @@ struct Scripts {
     read: Script,
     replicate: Script,
     claim: Script,
+    adopt: Script,
     rebuild: Script,
     swap: Script,
     timers: Script,
     peek: Script,
 }
+
+impl Scripts {
+    fn new() -> Self {
+        let owner = include_str!("owner.lua");
+        let writes = include_str!("writes.lua");
+        let of_owner = |script: &str| Script::new(&format!("{owner}{script}"));
+        let writing = |script: &str| Script::new(&format!("{owner}{writes}{script}"));
+        Self {
+            read: of_owner(include_str!("read.lua")),
+            replicate: writing(include_str!("replicate.lua")),
+            claim: of_owner(include_str!("claim.lua")),
+            adopt: of_owner(include_str!("adopt.lua")),
+            rebuild: writing(include_str!("rebuild.lua")),
+            swap: of_owner(include_str!("swap.lua")),
+            timers: Script::new(include_str!("timers.lua")),
+            peek: of_owner(include_str!("peek.lua")),
+        }
+    }
+}
+
+/// Keys that an owner reads and writes, in the order in which scripts take them.
+const LIVE: &[&str] = &["meta", "state", "timers", "index"];
+/// Meta and the keys of a rebuild.
+const SHADOW: &[&str] = &[
+    "meta",
+    "shadow:meta",
+    "shadow:state",
+    "shadow:timers",
+    "shadow:index",
+];
+const LIVE_AND_SHADOW: &[&str] = &[
+    "meta",
+    "state",
+    "timers",
+    "index",
+    "shadow:meta",
+    "shadow:state",
+    "shadow:timers",
+    "shadow:index",
+];
 
 /// What a look-up found in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,35 +107,27 @@ impl RedisStore {
     /// Connects and refuses a server that may forget keys on its own (E3).
     pub async fn connect(settings: Settings) -> Result<Self, StoreError> {
         let connection = Connection::open(&settings.urls).await?;
-        let writes = include_str!("writes.lua");
         Ok(Self {
             connection,
             prefix: format!("{}:{}", settings.application, settings.stage),
             identity: settings.identity,
-            scripts: Scripts {
-                read: Script::new(include_str!("read.lua")),
-                replicate: Script::new(&format!("{writes}{}", include_str!("replicate.lua"))),
-                claim: Script::new(include_str!("claim.lua")),
-                rebuild: Script::new(&format!("{writes}{}", include_str!("rebuild.lua"))),
-                swap: Script::new(include_str!("swap.lua")),
-                timers: Script::new(include_str!("timers.lua")),
-                peek: Script::new(include_str!("peek.lua")),
-            },
+            scripts: Scripts::new(),
         })
-    }
-
-    /// The server answers (for readiness).
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.connection.ping().await
     }
 
     /// One state as it stands, without owning the partition. `None`: the partition has not been
     /// restored here.
     pub async fn peek(&self, partition: Partition, key: &[u8]) -> Result<Option<Peeked>, StoreError> {
-        let keys = self.keys(partition, &["meta", "state"]);
-        let mut call = Call::new(&self.scripts.peek, &keys);
-        call.bytes(self.identity.as_bytes()).bytes(key);
-        Reply::of(self.connection.run(call).await?)?.peeked()
+        let mut call = self.call(&self.scripts.peek, partition, LIVE, 0);
+        call.bytes(key);
+        self.run(call).await?.peeked()
+    }
+
+    /// A call of a script that begins with the owner's epoch and the identity.
+    fn call<'a>(&self, script: &'a Script, partition: Partition, names: &[&str], epoch: Offset) -> Call<'a> {
+        let mut call = Call::new(script, &self.keys(partition, names));
+        call.number(epoch).bytes(self.identity.as_bytes());
+        call
     }
 
     /// One hash tag a partition: its keys are on one node of a cluster.
@@ -104,12 +136,15 @@ impl RedisStore {
         names.iter().map(|name| format!("{tag}:{name}")).collect()
     }
 
-    async fn ask(&self, partition: Partition, expected: Marker, ask: Ask) -> Result<Answer, StoreError> {
-        let keys = self.keys(partition, &["meta", "state", "timers", "index"]);
-        let mut call = Call::new(&self.scripts.read, &keys);
-        call.number(expected.epoch)
-            .number(expected.batch)
-            .bytes(self.identity.as_bytes());
+    async fn run(&self, call: Call<'_>) -> Result<Reply, StoreError> {
+        Reply::of(self.connection.run(call).await?)
+    }
+}
+
+impl Store for RedisStore {
+    async fn read(&self, partition: Partition, expected: Marker, ask: Ask) -> Result<Answer, StoreError> {
+        let mut call = self.call(&self.scripts.read, partition, LIVE, expected.epoch);
+        call.number(expected.batch);
         match ask.due {
             Some(due) => call.number(due.before).number(due.limit),
             None => call.bytes(b"").bytes(b""),
@@ -124,24 +159,21 @@ impl RedisStore {
         for key in &ask.keys {
             call.bytes(key);
         }
-        let answer = Reply::of(self.connection.run(call).await?)?.answer()?;
+        let answer = self.run(call).await?.answer()?;
         if answer.values.len() != ask.keys.len() {
             return Err(decode::unreadable("as many values as keys"));
         }
         Ok(answer)
     }
 
-    async fn write(
+    async fn replicate(
         &self,
         partition: Partition,
         step: Step,
         writes: Vec<Write>,
     ) -> Result<Timers, StoreError> {
-        let keys = self.keys(partition, &["meta", "state", "timers", "index"]);
-        let mut call = Call::new(&self.scripts.replicate, &keys);
-        call.number(step.epoch)
-            .bytes(self.identity.as_bytes())
-            .number(step.from)
+        let mut call = self.call(&self.scripts.replicate, partition, LIVE, step.epoch);
+        call.number(step.from)
             .number(step.to)
             .number(step.part)
             .number(u8::from(step.last))
@@ -149,127 +181,50 @@ impl RedisStore {
             .number(step.stamp)
             .optional(step.clock)
             .writes(&writes);
-        Reply::of(self.connection.run(call).await?)?.timers()
+        self.run(call).await?.timers()
     }
 
-    async fn take(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
-        let keys = self.keys(
-            partition,
-            &[
-                "meta",
-                "shadow:meta",
-                "shadow:state",
-                "shadow:timers",
-                "shadow:index",
-            ],
-        );
-        let mut call = Call::new(&self.scripts.claim, &keys);
-        call.number(epoch).bytes(self.identity.as_bytes());
-        Reply::of(self.connection.run(call).await?)?.found()
+    async fn claim(&self, partition: Partition, epoch: Offset) -> Result<Found, StoreError> {
+        let call = self.call(&self.scripts.claim, partition, LIVE_AND_SHADOW, epoch);
+        self.run(call).await?.found()
     }
 
-    async fn shadow(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<(), StoreError> {
-        let keys = self.keys(
-            partition,
-            &[
-                "meta",
-                "shadow:meta",
-                "shadow:state",
-                "shadow:timers",
-                "shadow:index",
-            ],
-        );
-        let mut call = Call::new(&self.scripts.rebuild, &keys);
-        call.number(step.epoch)
-            .bytes(self.identity.as_bytes())
-            .number(step.to)
-            .number(step.part)
-            .writes(&writes);
-        Reply::of(self.connection.run(call).await?)?.done()
+    async fn adopt(
+        &self,
+        partition: Partition,
+        marker: Marker,
+        counted: Sizes,
+    ) -> Result<Option<Timers>, StoreError> {
+        let mut call = self.call(&self.scripts.adopt, partition, LIVE, marker.epoch);
+        let Sizes {
+            states,
+            timers,
+            index,
+        } = counted;
+        call.number(marker.batch)
+            .bytes(format!("{states}:{timers}:{index}").as_bytes());
+        self.run(call).await?.adopted()
     }
 
-    async fn exchange(&self, partition: Partition, step: Step) -> Result<Timers, StoreError> {
-        let keys = self.keys(
-            partition,
-            &[
-                "meta",
-                "state",
-                "timers",
-                "index",
-                "shadow:meta",
-                "shadow:state",
-                "shadow:timers",
-                "shadow:index",
-            ],
-        );
-        let mut call = Call::new(&self.scripts.swap, &keys);
-        call.number(step.epoch)
-            .bytes(self.identity.as_bytes())
-            .number(step.to)
+    async fn rebuild(&self, partition: Partition, step: Step, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut call = self.call(&self.scripts.rebuild, partition, SHADOW, step.epoch);
+        call.number(step.to).number(step.part).writes(&writes);
+        self.run(call).await?.done()
+    }
+
+    async fn swap(&self, partition: Partition, step: Step) -> Result<Timers, StoreError> {
+        let mut call = self.call(&self.scripts.swap, partition, LIVE_AND_SHADOW, step.epoch);
+        call.number(step.to)
             .number(step.part)
             .number(step.changelog)
             .number(step.stamp)
             .optional(step.clock);
-        Reply::of(self.connection.run(call).await?)?.timers()
+        self.run(call).await?.timers()
     }
 
-    async fn count(&self, partition: Partition, now: Millis) -> Result<(Timers, u64), StoreError> {
-        let keys = self.keys(partition, &["timers"]);
-        let mut call = Call::new(&self.scripts.timers, &keys);
+    async fn timers(&self, partition: Partition, now: Millis) -> Result<(Timers, u64), StoreError> {
+        let mut call = Call::new(&self.scripts.timers, &self.keys(partition, &["timers"]));
         call.number(now);
-        Reply::of(self.connection.run(call).await?)?.timers_and_due()
-    }
-}
-
-impl Store for RedisStore {
-    fn read(
-        &self,
-        partition: Partition,
-        expected: Marker,
-        ask: Ask,
-    ) -> impl Future<Output = Result<Answer, StoreError>> + Send {
-        self.ask(partition, expected, ask)
-    }
-
-    fn replicate(
-        &self,
-        partition: Partition,
-        step: Step,
-        writes: Vec<Write>,
-    ) -> impl Future<Output = Result<Timers, StoreError>> + Send {
-        self.write(partition, step, writes)
-    }
-
-    fn claim(
-        &self,
-        partition: Partition,
-        epoch: Offset,
-    ) -> impl Future<Output = Result<Found, StoreError>> + Send {
-        self.take(partition, epoch)
-    }
-
-    fn rebuild(
-        &self,
-        partition: Partition,
-        step: Step,
-        writes: Vec<Write>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send {
-        self.shadow(partition, step, writes)
-    }
-
-    fn swap(
-        &self,
-        partition: Partition,
-        step: Step,
-    ) -> impl Future<Output = Result<Timers, StoreError>> + Send {
-        self.exchange(partition, step)
-    }
-
-    fn timers(
-        &self,
-        partition: Partition,
-        now: Millis,
-    ) -> impl Future<Output = Result<(Timers, u64), StoreError>> + Send {
-        self.count(partition, now)
+        self.run(call).await?.timers_and_due()
     }
 }

@@ -1,7 +1,7 @@
--- Answers a question about one partition at exactly the expected marker (E3).
+-- Answers a question about one partition at exactly the expected marker (E3, E15).
 --
 -- KEYS  1 meta (hash)   2 state (hash)   3 timers (sorted set)   4 index (sorted set)
--- ARGV  1 epoch   2 batch   3 identity
+-- ARGV  1 epoch   2 identity   3 batch
 --       4 due before, ms ("" = not asked)   5 due limit
 --       6 scan from   7 scan to, both as ZRANGEBYLEX bounds ("" = not asked)   8 scan limit
 --       9.. keys
@@ -19,16 +19,14 @@ local function values(names)
   return chunks
 end
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'batch', 'identity', 'partial')
-if not meta[1] then return {'lost', 'no meta'} end
-if meta[3] ~= ARGV[3] then return {'lost', 'meta of ' .. tostring(meta[3])} end
-if meta[1] ~= ARGV[1] then
-  if tonumber(meta[1]) > tonumber(ARGV[1]) then return {'fenced', meta[1]} end
-  return {'lost', 'epoch ' .. meta[1]}
-end
-if not meta[2] then return {'lost', 'claimed, not rebuilt'} end
-if meta[4] then return {'lost', 'part of a batch ' .. meta[4]} end
-if meta[2] ~= ARGV[2] then return {'lost', 'batch ' .. meta[2]} end
+local meta = read_meta()
+local refusal = refused(meta)
+if refusal then return refusal end
+if not meta.batch then return {'lost', 'claimed, not rebuilt'} end
+if meta.partial then return {'lost', 'part of a batch ' .. meta.partial} end
+if meta.batch ~= ARGV[3] then return {'lost', 'batch ' .. meta.batch} end
+refusal = damaged(meta, KEYS[2], KEYS[3], KEYS[4])
+if refusal then return refusal end
 
 local asked = {}
 for i = 9, #ARGV, CHUNK do

@@ -10,39 +10,34 @@
 -- Returns  {"ok", timers pending, {first key, its wake}}
 --          {"fenced", epoch found}
 --          {"lost", what was found}
-local function done()
-  return {'ok', redis.call('ZCARD', KEYS[3]), redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')}
-end
-
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'batch', 'identity', 'partial')
-if not meta[1] then return {'lost', 'no meta'} end
-if meta[3] ~= ARGV[2] then return {'lost', 'meta of ' .. tostring(meta[3])} end
-if meta[1] ~= ARGV[1] then
-  if tonumber(meta[1]) > tonumber(ARGV[1]) then return {'fenced', meta[1]} end
-  return {'lost', 'epoch ' .. meta[1]}
-end
-if not meta[2] then return {'lost', 'claimed, not rebuilt'} end
-if meta[2] == ARGV[4] then return done() end
-if meta[2] ~= ARGV[3] then return {'lost', 'batch ' .. meta[2]} end
+local meta = read_meta()
+local refusal = refused(meta)
+if refusal then return refusal end
+if not meta.batch then return {'lost', 'claimed, not rebuilt'} end
+if meta.batch ~= ARGV[3] and meta.batch ~= ARGV[4] then return {'lost', 'batch ' .. meta.batch} end
+refusal = damaged(meta, KEYS[2], KEYS[3], KEYS[4])
+if refusal then return refusal end
+if meta.batch == ARGV[4] then return written(KEYS[3]) end
 
 -- The partial marker is "batch it leads to:last part written". Only an owner's own parts are
 -- ever found here: a claim drops the marker.
 local part = tonumber(ARGV[5])
-local reached = -1
-if meta[4] then
-  local target, last_part = meta[4]:match('^(%d+):(%d+)$')
-  if target ~= ARGV[4] then return {'lost', 'part of a batch ' .. meta[4]} end
-  reached = tonumber(last_part)
+local last_written = -1
+if meta.partial then
+  local target, last_part = meta.partial:match('^(%d+):(%d+)$')
+  if target ~= ARGV[4] then return {'lost', 'part of a batch ' .. meta.partial} end
+  last_written = tonumber(last_part)
 end
-if part <= reached then return done() end
-if part ~= reached + 1 then return {'lost', 'part ' .. tostring(reached) .. ' of batch ' .. ARGV[4]} end
+if part <= last_written then return written(KEYS[3]) end
+if part ~= last_written + 1 then
+  return {'lost', 'part ' .. tostring(last_written) .. ' of batch ' .. ARGV[4]}
+end
 
 write(KEYS[2], KEYS[3], KEYS[4], 10)
 if ARGV[6] == '1' then
-  redis.call('HDEL', KEYS[1], 'partial')
-  redis.call('HSET', KEYS[1], 'batch', ARGV[4], 'changelog', ARGV[7], 'stamp', ARGV[8])
-  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[9]) else redis.call('HDEL', KEYS[1], 'clock') end
+  reached(ARGV[4], ARGV[7], ARGV[8], ARGV[9], KEYS[2], KEYS[3], KEYS[4])
 else
-  redis.call('HSET', KEYS[1], 'partial', ARGV[4] .. ':' .. ARGV[5])
+  redis.call('HSET', KEYS[1], 'partial', ARGV[4] .. ':' .. ARGV[5],
+             'sizes', meta.batch .. ':' .. sizes(KEYS[2], KEYS[3], KEYS[4]))
 end
-return done()
+return written(KEYS[3])

@@ -8,23 +8,17 @@
 -- Returns  {"ok", timers pending, {first key, its wake}}
 --          {"fenced", epoch found}
 --          {"lost", what was found}
-local function done()
-  return {'ok', redis.call('ZCARD', KEYS[3]), redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')}
-end
-
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'batch', 'identity')
-if not meta[1] then return {'lost', 'no meta'} end
-if meta[3] ~= ARGV[2] then return {'lost', 'meta of ' .. tostring(meta[3])} end
-if meta[1] ~= ARGV[1] then
-  if tonumber(meta[1]) > tonumber(ARGV[1]) then return {'fenced', meta[1]} end
-  return {'lost', 'epoch ' .. meta[1]}
-end
+local meta = read_meta()
+local refusal = refused(meta)
+if refusal then return refusal end
 
 local marker = redis.call('GET', KEYS[5])
 local parts = tonumber(ARGV[4])
-local finished = ARGV[1] .. ':' .. ARGV[3] .. ':' .. tostring(parts - 1)
+if not marker and meta.batch == ARGV[3] then
+  return damaged(meta, KEYS[2], KEYS[3], KEYS[4]) or written(KEYS[3])
+end
+local finished = ARGV[1] .. ':' .. ARGV[3] .. ':' .. (parts - 1) .. ':' .. sizes(KEYS[6], KEYS[7], KEYS[8])
 if marker ~= finished and not (parts == 0 and not marker) then
-  if not marker and meta[2] == ARGV[3] then return done() end
   return {'lost', 'shadow ' .. tostring(marker)}
 end
 
@@ -34,7 +28,5 @@ for i = 2, 4 do
   if redis.call('EXISTS', KEYS[i + 4]) == 1 then redis.call('RENAME', KEYS[i + 4], KEYS[i]) end
 end
 redis.call('UNLINK', KEYS[5])
-redis.call('HDEL', KEYS[1], 'partial')
-redis.call('HSET', KEYS[1], 'batch', ARGV[3], 'changelog', ARGV[5], 'stamp', ARGV[6])
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[7]) else redis.call('HDEL', KEYS[1], 'clock') end
-return done()
+reached(ARGV[3], ARGV[5], ARGV[6], ARGV[7], KEYS[2], KEYS[3], KEYS[4])
+return written(KEYS[3])

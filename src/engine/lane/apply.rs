@@ -143,7 +143,7 @@ where
                         backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                     }
                     Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                    Err(error) => return Err(self.lost(&error)),
+                    Err(error) => return Err(Unread::Retake(error.to_string())),
                 }
             };
         }

@@ -47,6 +47,7 @@ where
             records,
             ceiling,
             fence,
+            look,
         } = work;
         let now = self.clock.now();
         if fence {
@@ -67,7 +68,8 @@ where
                 after: sweep.after.clone(),
                 limit: self.spec.limits.sweep_max_keys,
             });
-            if batch.records.is_empty() && batch.due.is_none() && batch.scan.is_none() {
+            let idle = batch.records.is_empty() && batch.due.is_none() && batch.scan.is_none();
+            if idle && !look {
                 return Ok(Prepared {
                     owned,
                     batch,
@@ -83,6 +85,7 @@ where
                     End::Backoff(error.to_string()),
                 ));
             }
+            // Idle, it reads no state, but notices a store that forgot.
             match self.decide_once(&mut owned, &batch, cancel).await {
                 Ok(Ok(decision)) => {
                     return Ok(Prepared {
@@ -128,6 +131,7 @@ where
         let answer = self.read(owned.id, owned.marker, ask.clone(), cancel).await?;
         if self.spec.changelog.is_some() {
             owned.timers = answer.timers;
+            owned.looked = self.clock.wall();
         }
         if batch.records.is_empty() && answer.due.is_empty() && answer.scanned.is_empty() {
             return Err(Unread::NothingToDo);
@@ -206,17 +210,10 @@ where
                     backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                 }
                 Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                Err(error) => return Err(self.lost(&error)),
+                // The store is not where we left it, or a newer owner was there.
+                Err(error) => return Err(Unread::Retake(error.to_string())),
             }
         }
-    }
-
-    /// The store is not where we left it, or a newer owner was there.
-    pub(super) fn lost(&self, error: &StoreError) -> Unread {
-        if matches!(error, StoreError::Lost { .. }) {
-            observe::lost(self.spec.name);
-        }
-        Unread::Retake(error.to_string())
     }
 }
 

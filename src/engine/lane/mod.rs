@@ -38,6 +38,8 @@ pub struct Work<S> {
     pub ceiling: Millis,
     /// Ask where the input ends, to open the gate.
     pub fence: bool,
+    /// Look at the store even where there is nothing to decide (E15).
+    pub look: bool,
 }
 
 /// What became of a partition.

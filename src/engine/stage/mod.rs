@@ -111,6 +111,7 @@ where
         let mut running: Running<P, L> = FuturesUnordered::new();
         let shared = self.shared.clone();
         let mut look_again: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
+        let mut store_look: Fuse<BoxFuture<'_, ()>> = Fuse::terminated();
         loop {
             if let Some(exit) = self.finished(&running) {
                 return Ok(exit);
@@ -127,6 +128,9 @@ where
             // Goes on over many rounds: what else happens must not put it off for ever.
             if look_again.is_terminated() && (gated || self.waits()) {
                 look_again = shared.clock.pause(RECHECK_MS).boxed().fuse();
+            }
+            if store_look.is_terminated() {
+                store_look = shared.clock.pause(self.store_look_in()).boxed().fuse();
             }
             futures_util::select_biased! {
                 cycle = running.select_next_some() => {
@@ -151,6 +155,7 @@ where
                 () = asked.fuse() => {}
                 () = moved.fuse() => {}
                 () = look_again => self.rechecked(),
+                () = store_look => {}
             }
         }
     }
@@ -207,6 +212,16 @@ where
             }
         }
         gated
+    }
+
+    /// Milliseconds until the store of a resting partition is looked at, whatever happens (E15).
+    fn store_look_in(&self) -> u64 {
+        let (wall, every) = (self.shared.clock.wall(), self.shared.spec.limits.store_look_ms);
+        let resting = self.seats.values().filter_map(|seat| match &seat.place {
+            Place::Here(owned) => Some(owned.look_in(wall, every)),
+            _ => None,
+        });
+        resting.min().unwrap_or(every).max(RECHECK_MS as Millis) as u64
     }
 
     /// Whether something waits for what rings no bell: it is looked at again in real time.

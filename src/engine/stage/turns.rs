@@ -85,7 +85,8 @@ where
         let wanted = self.board().wanted().min(now);
         let limits = self.shared.spec.limits;
         let table = self.shared.table.version();
-        let mut busy: Vec<(Partition, bool)> = Vec::new();
+        let wall = self.shared.clock.wall();
+        let mut busy: Vec<(Partition, bool, bool)> = Vec::new();
         for (&partition, seat) in self.seats.iter_mut().filter(|(_, seat)| seat.lane == lane) {
             let Place::Here(owned) = &mut seat.place else {
                 continue;
@@ -112,14 +113,15 @@ where
             let fence = asked_for && !owned.gate.fenced() && ceiling > owned.gate.open_until();
             let has_work =
                 !seat.inbox.is_empty() || owned.fires_before(now).is_some() || owned.sweep.is_some();
-            if has_work || fence {
-                busy.push((partition, fence));
+            let look = self.shared.spec.changelog.is_some() && owned.look_in(wall, limits.store_look_ms) <= 0;
+            if has_work || fence || look {
+                busy.push((partition, fence, look));
             }
         }
         let share = (limits.batch_max_records / busy.len().max(1)).max(1);
         let bytes = limits.batch_max_bytes / busy.len().max(1);
         let mut works = Vec::new();
-        for (partition, fence) in busy {
+        for (partition, fence, look) in busy {
             let seat = self.seats.get_mut(&partition).expect("seated");
             let Place::Here(owned) = std::mem::replace(&mut seat.place, Place::Away) else {
                 unreachable!("only resting partitions were listed")
@@ -135,6 +137,7 @@ where
                 records,
                 ceiling,
                 fence,
+                look,
             });
         }
         works

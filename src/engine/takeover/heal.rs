@@ -1,15 +1,24 @@
-//! Healing the store from the changelog: by the batches that it lacks, or whole (E3, E7).
+//! Healing the store from the changelog: by the batches that it lacks, or whole (E3, E7, E15).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Failure, Takeover, read_on, stopped};
 use crate::engine::changelog::{Entry, Meta};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
 use crate::engine::ports::{
-    Ask, Change, Clock, Found, Key, Log, Marker, Millis, Offset, Partition, Step, Store, Timers, Write,
+    Ask, Change, Clock, Found, Key, Log, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
 };
 use crate::engine::stored;
+
+/// A changelog partition on its way to the claim.
+struct Walk {
+    start: Offset,
+    from: Offset,
+    until: Offset,
+}
 
 impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     /// Puts the store at the last batch under `epoch`: by what it lacks, or whole.
@@ -34,25 +43,122 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             stamp: now,
             clock: self.clock.standing().map(|now| now.max(clock)),
         };
+        self.report(partition, &found, target);
         match found {
-            Found::At { batch, .. } if batch == target => {
-                let ask = Ask::default();
+            Found::At { batch, counted, .. } if batch == target => {
                 let marker = Marker { epoch, batch };
-                let answer = self
-                    .store_call(|| self.store.read(partition, marker, ask.clone()))
-                    .await?;
-                Ok(answer.timers)
+                let known = match counted {
+                    true => Some(self.look(partition, marker).await?),
+                    false => self.adopt(partition, marker, now).await?,
+                };
+                match known {
+                    Some(timers) => Ok(timers),
+                    None => self.copy(partition, step, true, 0).await,
+                }
             }
             Found::At {
                 batch,
                 changelog,
                 stamp,
+                counted: true,
             } if batch < target && (stamp >= oldest || mutation::on(Mutation::E7IgnoreAge)) => {
                 self.copy(partition, Step { from: batch, ..step }, false, changelog)
                     .await
             }
             _ => self.copy(partition, step, true, 0).await,
         }
+    }
+
+    /// Counts and logs what a store should not have been found as.
+    fn report(&self, partition: Partition, found: &Found, target: u64) {
+        let stage = self.spec.name;
+        let reason = match found {
+            Found::At { batch, .. } if *batch <= target && batch + 1 >= target => return,
+            Found::Nothing if target == 0 => return,
+            Found::Nothing => "it holds nothing".to_owned(),
+            Found::At { batch, .. } => format!("it is at batch {batch}, the changelog at {target}"),
+            Found::Damaged { found } => format!("entries are missing: {found}"),
+            Found::Foreign { identity } => {
+                self.report_foreign(partition, identity);
+                format!("it holds the state of {identity}")
+            }
+        };
+        observe::lost(stage);
+        tracing::warn!(
+            stage,
+            partition,
+            reason,
+            "the store forgot; healing it from the changelog"
+        );
+    }
+
+    /// Once is a store that was used for something else before; twice is somebody who uses it.
+    fn report_foreign(&self, partition: Partition, identity: &str) {
+        if self.spec.board.is_foreign_again(partition, self.clock.wall()) {
+            tracing::error!(
+                stage = self.spec.name,
+                partition,
+                identity,
+                "two systems use the same application_id on one Redis: each rebuilds what the other wrote. \
+                 Give each its own application_id, or its own Redis"
+            );
+        }
+    }
+
+    async fn look(&self, partition: Partition, marker: Marker) -> Result<Timers, Failure> {
+        let ask = Ask::default();
+        let answer = self
+            .store_call(|| self.store.read(partition, marker, ask.clone()))
+            .await?;
+        Ok(answer.timers)
+    }
+
+    /// Takes over a store at the last batch that was written by a version that kept no sizes. It
+    /// may have lost entries, so they are counted once in the changelog: reading it is an order of
+    /// magnitude cheaper than rebuilding every partition at an upgrade. `None`: entries are missing.
+    async fn adopt(
+        &self,
+        partition: Partition,
+        marker: Marker,
+        begun: Millis,
+    ) -> Result<Option<Timers>, Failure> {
+        tracing::info!(
+            stage = self.spec.name,
+            partition,
+            "the store keeps no sizes yet; counting the changelog"
+        );
+        // By hash: two keys with one hash are counted once, which only costs a rebuild.
+        let mut held: HashMap<u64, (bool, bool)> = HashMap::new();
+        let mut walk = Walk::new(0, marker.epoch);
+        while let Some(entries) = self.next(partition, &mut walk).await? {
+            for entry in entries {
+                if let Entry::State(key, value) = entry {
+                    let write = restored(partition, key, value)?;
+                    let hash = xxh3_64(&write.key);
+                    match write.value {
+                        None => held.remove(&hash),
+                        Some(_) => {
+                            let woken = write.wake != Change::Clear;
+                            held.insert(hash, (woken, write.index == Change::Set(())))
+                        }
+                    };
+                }
+            }
+        }
+        self.check_overdue(begun)?;
+        let counted = Sizes {
+            states: held.len() as u64,
+            timers: held.values().filter(|(woken, _)| *woken).count() as u64,
+            index: held.values().filter(|(_, indexed)| *indexed).count() as u64,
+        };
+        let adopted = self
+            .store_call(|| self.store.adopt(partition, marker, counted))
+            .await?;
+        if adopted.is_none() {
+            let found = format!("other than {counted:?}");
+            self.report(partition, &Found::Damaged { found }, marker.batch);
+        }
+        Ok(adopted)
     }
 
     /// Copies the changelog from `start` to the claim into the store, onto the batch that it is
@@ -64,23 +170,16 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         rebuild: bool,
         start: Offset,
     ) -> Result<Timers, Failure> {
-        let (epoch, mut from) = (step.epoch, start);
         // The changelog names a key as often as it changed; a part of a step, once.
         let mut writes = BTreeMap::new();
-        while from < epoch {
-            self.check_cancelled()?;
-            let (read, to_read) = ((from - start) as u64, (epoch - start) as u64);
-            self.spec.board.restoring(partition, read, to_read);
-            let chunk = self.chunk(partition, from).await?;
-            let left = (epoch - chunk.next).max(0) as u64;
-            observe::restored(self.spec.name, partition, chunk.records.len() as u64, left);
-            tracing::info!(stage = self.spec.name, partition, read, to_read, "restoring");
-            for record in chunk.records.iter().filter(|record| record.offset < epoch) {
-                match self.entry(partition, record)? {
-                    Some(Entry::State(key, value)) => {
+        let mut walk = Walk::new(start, step.epoch);
+        while let Some(entries) = self.next(partition, &mut walk).await? {
+            for entry in entries {
+                match entry {
+                    Entry::State(key, value) => {
                         writes.insert(key.clone(), restored(partition, key, value)?);
                     }
-                    Some(Entry::Claim(_)) if mutation::on(Mutation::E2OwnEpochOnly) => writes.clear(),
+                    Entry::Claim(_) if mutation::on(Mutation::E2OwnEpochOnly) => writes.clear(),
                     _ => {}
                 }
                 if writes.len() >= self.spec.limits.store_chunk_max_keys {
@@ -88,18 +187,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                     step.part += 1;
                 }
             }
-            match read_on(from, &chunk)? {
-                Some(next) => from = next,
-                None => break,
-            }
         }
-        // Tombstones are kept for a while only: who read for longer may have missed one (E7).
-        let overdue = self.clock.wall() - step.stamp > self.spec.limits.store_max_age_ms;
-        if overdue && !mutation::on(Mutation::E7SlowCopy) {
-            return Err(Failure::Again(
-                "the restore took longer than tombstones are kept".to_string(),
-            ));
-        }
+        self.check_overdue(step.stamp)?;
         step.last = true;
         if !rebuild {
             let writes: Vec<Write> = writes.into_values().collect();
@@ -114,6 +203,37 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             step.part += 1;
         }
         self.store_call(|| self.store.swap(partition, step)).await
+    }
+
+    /// The next entries before the claim, with progress; `None`: that was all.
+    async fn next(&self, partition: Partition, walk: &mut Walk) -> Result<Option<Vec<Entry>>, Failure> {
+        if walk.from >= walk.until {
+            return Ok(None);
+        }
+        self.check_cancelled()?;
+        let (read, to_read) = ((walk.from - walk.start) as u64, (walk.until - walk.start) as u64);
+        self.spec.board.restoring(partition, read, to_read);
+        let chunk = self.chunk(partition, walk.from).await?;
+        let left = (walk.until - chunk.next).max(0) as u64;
+        observe::restored(self.spec.name, partition, chunk.records.len() as u64, left);
+        tracing::info!(stage = self.spec.name, partition, read, to_read, "restoring");
+        let mut entries = Vec::with_capacity(chunk.records.len());
+        for record in chunk.records.iter().filter(|record| record.offset < walk.until) {
+            entries.extend(self.entry(partition, record)?);
+        }
+        walk.from = read_on(walk.from, &chunk)?.unwrap_or(walk.until);
+        Ok(Some(entries))
+    }
+
+    /// Tombstones are kept for a while only: who read for longer may have missed one (E7).
+    fn check_overdue(&self, begun: Millis) -> Result<(), Failure> {
+        let overdue = self.clock.wall() - begun > self.spec.limits.store_max_age_ms;
+        if overdue && !mutation::on(Mutation::E7SlowCopy) {
+            return Err(Failure::Again(
+                "the restore took longer than tombstones are kept".to_string(),
+            ));
+        }
+        Ok(())
     }
 
     async fn put(
@@ -132,6 +252,16 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.store_call(|| self.store.replicate(partition, step, writes.clone()))
             .await
             .map(|_| ())
+    }
+}
+
+impl Walk {
+    fn new(start: Offset, until: Offset) -> Self {
+        Self {
+            start,
+            from: start,
+            until,
+        }
     }
 }
 

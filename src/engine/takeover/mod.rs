@@ -175,6 +175,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             gate: Gate::new(Millis::MIN),
             cache: Cache::new(self.spec.limits.cache_max_keys),
             timers,
+            looked: self.clock.wall(),
             changelog,
             sweep: None,
             poisoned: Default::default(),
