@@ -75,6 +75,45 @@ fn every_metric_is_told_as_it_is() {
     assert_eq!(told, wanted);
 }
 
+/// A metric that nothing counts would stand at 0 for ever.
+#[test]
+fn every_metric_is_counted_somewhere() {
+    let metrics_file = text("src/metrics.rs");
+    let mut sources = String::new();
+    read_sources(
+        Path::new(&format!("{}/src", env!("CARGO_MANIFEST_DIR"))),
+        &mut sources,
+    );
+    for metric in metrics::ALL {
+        let declared = metrics_file
+            .lines()
+            .find(|line| line.starts_with("pub const") && line.contains(&format!("\"{}\"", metric.name)))
+            .unwrap_or_else(|| panic!("{} has no constant", metric.name));
+        let constant = declared
+            .trim_start_matches("pub const ")
+            .split(':')
+            .next()
+            .expect("a name");
+        // Its declaration and its line of the list are two.
+        assert!(
+            sources.matches(constant).count() > 2,
+            "{} is documented and never counted",
+            metric.name
+        );
+    }
+}
+
+fn read_sources(dir: &Path, into: &mut String) {
+    for entry in fs::read_dir(dir).expect("readable folder") {
+        let path = entry.expect("readable entry").path();
+        if path.is_dir() {
+            read_sources(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            into.push_str(&fs::read_to_string(&path).expect("readable source"));
+        }
+    }
+}
+
 /// Every setting with the value that the sample shows, which is the default.
 fn sample() -> Vec<(String, String)> {
     let (mut section, mut settings) = (String::new(), Vec::new());

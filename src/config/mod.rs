@@ -17,8 +17,8 @@ pub use self::raw::{File, LOG_VARIABLE};
 
 use self::limits::Limits;
 use self::problem::Error;
+use self::problem::Source;
 use self::properties::Properties;
-use self::raw::Source;
 use self::reader::Reader;
 use self::secret::{RedisUrl, Secret};
 
@@ -86,14 +86,14 @@ pub enum Stage {
 }
 
 impl Stage {
-    const WORDS: [(&str, Stage); 3] = [
-        ("orders", Stage::Orders),
-        ("commands", Stage::Commands),
-        ("ledger", Stage::Ledger),
-    ];
+    pub const ALL: [Stage; 3] = [Stage::Orders, Stage::Commands, Stage::Ledger];
 
     pub fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize].0
+        match self {
+            Stage::Orders => "orders",
+            Stage::Commands => "commands",
+            Stage::Ledger => "ledger",
+        }
     }
 }
 
@@ -275,16 +275,11 @@ fn retention(reader: &mut Reader) -> Retention {
 }
 
 fn stages(reader: &mut Reader) -> Vec<Stage> {
-    let pick = |text: &str| {
-        Stage::WORDS
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, stage)| *stage)
-    };
+    let pick = |text: &str| Stage::ALL.into_iter().find(|stage| stage.as_str() == text);
     let expected = "some of \"orders\", \"commands\", \"ledger\"";
     let mut stages = match reader.list("stages", expected, pick) {
         Some((stages, _)) => stages,
-        None => Stage::WORDS.map(|(_, stage)| stage).to_vec(),
+        None => Stage::ALL.to_vec(),
     };
     stages.sort();
     stages.dedup();

@@ -2,7 +2,23 @@
 
 use std::fmt;
 
-use super::raw::Source;
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    File { name: String, line: usize },
+    Variable(String),
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File { name, line } => write!(f, "{name}:{line}"),
+            Source::Variable(name) => f.write_str(name),
+            Source::Default => f.write_str("default"),
+        }
+    }
+}
 
 /// One wrong setting. Never quotes a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

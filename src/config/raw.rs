@@ -1,12 +1,11 @@
 //! The settings as they were written: a file's keys and the environment's, each with its source.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
+use super::problem::{Problem, Source};
 
 /// Every variable of ours begins so.
 pub const ENV_PREFIX: &str = "ACCRUAL_";
@@ -24,24 +23,6 @@ pub enum Value {
     List(Vec<Value>),
     /// Something no setting takes, by its TOML name.
     Other(&'static str),
-}
-
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    File { name: String, line: usize },
-    Variable(String),
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::File { name, line } => write!(f, "{name}:{line}"),
-            Source::Variable(name) => f.write_str(name),
-            Source::Default => f.write_str("default"),
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

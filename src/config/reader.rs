@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use crate::adapters::kafka;
 
 use super::problem::Problem;
+use super::problem::Source;
 use super::properties;
-use super::raw::{Entry, PROPERTIES, Source, Value, variable_of};
+use super::raw::{Entry, PROPERTIES, Value, variable_of};
 
 /// How different a wrong name may be from the right one and still be taken for a slip.
 const SLIP_MAX_EDITS: usize = 2;

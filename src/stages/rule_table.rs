@@ -11,6 +11,7 @@ use crate::domain::rules::model::RuleVersion;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Offset, Record};
 use crate::engine::processor::{GlobalTable, Nudge};
+use crate::metrics::RULES_READ_TOTAL;
 use crate::wire::envelope;
 use crate::wire::rule_document::{self, RuleEvent};
 
@@ -80,7 +81,9 @@ impl GlobalTable for RuleTable {
         if record.value.is_none() {
             return Ok(());
         }
-        self.take(read(record)?, record.offset)
+        self.take(read(record)?, record.offset)?;
+        metrics::counter!(RULES_READ_TOTAL).increment(1);
+        Ok(())
     }
 }
 
