@@ -335,6 +335,7 @@ fn close<P: Processor>(
             table: owned.table,
             ..Meta::default()
         };
+        let meta = meta.in_topic(owned.topic);
         records.push(changelog::meta_record(topic, owned.id, meta));
     }
     Decision {

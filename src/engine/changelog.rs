@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use super::error::Refusal;
-use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record};
+use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record, TopicId};
 
 const STATE: u8 = 1;
 const META_KEY: &[u8] = &[0, b'm'];
@@ -37,6 +37,26 @@ pub struct Meta {
     /// Everything the global table said up to here has been looked at by every key.
     #[prost(int64, tag = "7")]
     pub table: Offset,
+    /// Id of the topic in which `input` counts (E12), in two halves; both 0: not known.
+    #[prost(fixed64, tag = "8")]
+    pub topic_high: u64,
+    #[prost(fixed64, tag = "9")]
+    pub topic_low: u64,
+}
+
+impl Meta {
+    pub fn topic(&self) -> Option<TopicId> {
+        TopicId::from_halves(self.topic_high, self.topic_low)
+    }
+
+    /// The same record, counting in `topic`.
+    pub fn in_topic(self, topic: Option<TopicId>) -> Self {
+        Self {
+            topic_high: topic.map_or(0, TopicId::high),
+            topic_low: topic.map_or(0, TopicId::low),
+            ..self
+        }
+    }
 }
 
 /// The first thing an owner writes (E5). Its offset is the owner's epoch.
@@ -162,7 +182,9 @@ mod tests {
             input: 77,
             clock: 1234,
             table: 4,
+            ..Meta::default()
         };
+        let meta = meta.in_topic(TopicId::new(11));
         assert_eq!(
             read(&as_read(meta_record(&topic, 3, meta))),
             Ok(Entry::Meta(meta))

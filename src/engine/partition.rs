@@ -7,7 +7,7 @@ use super::cache::Cache;
 use super::error::Refusal;
 use super::gate::Gate;
 use super::mutation::{self, Mutation};
-use super::ports::{Key, KeyMap, Marker, Millis, Offset, Partition, Timers};
+use super::ports::{Key, KeyMap, Marker, Millis, Offset, Partition, Timers, TopicId};
 use super::processor::Nudge;
 
 /// An owned, restored partition between two batches.
@@ -17,6 +17,8 @@ pub struct Owned<S> {
     pub marker: Marker,
     /// Next input offset to be decided.
     pub position: Offset,
+    /// The topic in which it counts.
+    pub topic: Option<TopicId>,
     /// Never goes back (E13).
     pub clock: Millis,
     /// Every key has looked at the global table up to here.

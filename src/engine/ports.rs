@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{LogError, StoreError};
+pub use super::topic_id::{Position, TopicId};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -66,7 +67,7 @@ pub struct OutRecord {
 pub struct Transaction<M> {
     pub records: Vec<OutRecord>,
     /// Absolute offsets of the input, the next to be consumed. Never empty (E1).
-    pub offsets: Vec<(Partition, Offset)>,
+    pub offsets: Vec<(Partition, Position)>,
     /// The membership the batch was read under (E6).
     pub membership: M,
 }
@@ -110,11 +111,14 @@ pub trait Log: Send + Sync + 'static {
     /// Start and read_committed end (last stable offset) of an input partition, asked afresh.
     fn input_bounds(&self, partition: Partition) -> impl Future<Output = Result<Bounds, LogError>> + Send;
 
+    /// The topic that stands under the input's name now; `None` where the log has no ids (E12).
+    fn input_topic(&self) -> impl Future<Output = Result<Option<TopicId>, LogError>> + Send;
+
     /// The group's stable committed offset. Waits while a transaction on it is unresolved (E5).
     fn committed(
         &self,
         partition: Partition,
-    ) -> impl Future<Output = Result<Option<Offset>, LogError>> + Send;
+    ) -> impl Future<Output = Result<Option<Position>, LogError>> + Send;
 }
 
 /// A part of a changelog partition.

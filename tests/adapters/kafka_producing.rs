@@ -8,7 +8,7 @@ use accrual::engine::error::LogError;
 use accrual::engine::ports::{Log, Producer};
 use bytes::Bytes;
 
-use super::kafka_support::{Raw, World, changelog_to, is_fenced, join, out, revoked, transaction};
+use super::kafka_support::{Raw, World, changelog_to, committed, is_fenced, join, out, revoked, transaction};
 
 async fn values_of(world: &World, topic: &Arc<str>) -> Vec<Option<Bytes>> {
     let reader = TopicReader::new(&world.cluster, "look", &world.application, topic).expect("a reader");
@@ -25,7 +25,7 @@ async fn a_committed_transaction_is_seen_whole_with_its_offset() {
     let world = World::new(2).await;
     let log = world.log("one");
     let (_input, membership, _) = join(&log).await;
-    assert_eq!(log.committed(1).await.expect("an answer"), None);
+    assert_eq!(committed(&log, 1).await, None);
     let mut lane = log.producer(0).await.expect("a producer");
 
     let mut record = out(&world.output, 0, "k", Some(b""));
@@ -42,12 +42,12 @@ async fn a_committed_transaction_is_seen_whole_with_its_offset() {
         out(&world.changelog, 1, "s", Some(b"state")),
         out(&world.changelog, 1, "t", None),
     ];
-    let committed = lane
+    let done = lane
         .commit(transaction(records, &[(1, 7)], &membership))
         .await
         .expect("committed");
-    assert_eq!(committed.changelog, [(1, 1)]);
-    assert_eq!(log.committed(1).await.expect("an answer"), Some(7));
+    assert_eq!(done.changelog, [(1, 1)]);
+    assert_eq!(committed(&log, 1).await, Some(7));
 
     let reader = TopicReader::new(&world.cluster, "look", "look", &world.output).expect("a reader");
     let found = reader.read(0, 0, 10).await.expect("records").records;
@@ -86,7 +86,7 @@ async fn a_transaction_without_an_absolute_offset_is_refused() {
     lane.commit(transaction(vec![], &[(0, 0)], &membership))
         .await
         .expect("offsets alone");
-    assert_eq!(log.committed(0).await.expect("an answer"), Some(0));
+    assert_eq!(committed(&log, 0).await, Some(0));
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_record_too_large_is_named_and_nothing_of_its_transaction_is_seen() {
         [Some(Bytes::from_static(b"fine"))]
     );
     assert_eq!(values_of(&world, &world.changelog).await, []);
-    assert_eq!(log.committed(0).await.expect("an answer"), Some(2));
+    assert_eq!(committed(&log, 0).await, Some(2));
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_topic_that_is_not_there_stops_the_lane() {
     let nowhere = vec![out(&world.input, 9, "a", Some(b"v"))];
     let result = lane.commit(transaction(nowhere, &[(0, 1)], &membership)).await;
     assert!(matches!(result, Err(LogError::Fatal(_))), "{result:?}");
-    assert_eq!(log.committed(0).await.expect("an answer"), None);
+    assert_eq!(committed(&log, 0).await, None);
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_newer_producer_of_the_same_lane_fences_the_older() {
         .await
         .expect("committed");
     assert_eq!(values_of(&world, &world.output).await.len(), 2);
-    assert_eq!(log.committed(0).await.expect("an answer"), Some(3));
+    assert_eq!(committed(&log, 0).await, Some(3));
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn a_membership_of_an_older_generation_is_fenced() {
         .await
         .expect("committed");
     assert_eq!(values_of(&world, &world.output).await.len(), 1);
-    assert_eq!(first.committed(0).await.expect("an answer"), Some(2));
+    assert_eq!(committed(&first, 0).await, Some(2));
 }
 
 #[tokio::test]
@@ -217,5 +217,5 @@ async fn an_open_transaction_hides_the_end_and_the_offset_until_it_is_resolved()
     // An aborted record and its marker, which the coordinator writes after it has answered.
     let chunk = changelog_to(&log, 0, 2).await;
     assert_eq!((chunk.records.len(), chunk.next, chunk.end), (0, 2, 2));
-    assert_eq!(log.committed(0).await.expect("an answer"), Some(4));
+    assert_eq!(committed(&log, 0).await, Some(4));
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrual::adapters::kafka::{
-    Admin, Cluster, KafkaInput, KafkaLog, Membership, Publisher, Stage, TopicSpec, end_process,
+    Admin, Cluster, Created, KafkaInput, KafkaLog, Membership, Publisher, Stage, TopicSpec, end_process,
 };
 use accrual::engine::error::LogError;
 use accrual::engine::ports::{
-    ChangelogChunk, Input, InputEvent, Log, OutRecord, Record, Released, Transaction,
+    ChangelogChunk, Input, InputEvent, Log, OutRecord, Position, Record, Released, Transaction,
 };
 use bytes::Bytes;
 use rdkafka::ClientConfig;
@@ -82,11 +82,27 @@ impl World {
         KafkaLog::new(self.stage(instance), end_process()).expect("a log")
     }
 
+    /// Deletes a topic and creates another one under its name.
+    pub async fn create_again(&self, topic: &str, partitions: i32) {
+        let deleted = raw_admin().delete_topics(&[topic], &AdminOptions::new()).await;
+        assert_eq!(deleted.expect("an answer"), [Ok(topic.to_owned())]);
+        let spec = TopicSpec {
+            name: topic.to_owned(),
+            partitions,
+            replication: None,
+            config: BTreeMap::new(),
+        };
+        // The broker still knows the name for a moment.
+        let deadline = Instant::now() + PATIENCE;
+        while self.admin.create(&spec).await.expect("an answer") != Created::Now {
+            assert!(Instant::now() < deadline, "{topic} was not created again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Gives a topic more partitions.
     pub async fn grow(&self, topic: &str, partitions: usize) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &servers::kafka().brokers);
-        let admin: AdminClient<DefaultClientContext> = config.create().expect("an admin");
+        let admin = raw_admin();
         let more = NewPartitions::new(topic, partitions);
         let done = admin.create_partitions([&more], &AdminOptions::new()).await;
         assert_eq!(done.expect("an answer"), [Ok(topic.to_owned())]);
@@ -102,6 +118,12 @@ impl World {
             }
         }
     }
+}
+
+fn raw_admin() -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &servers::kafka().brokers);
+    config.create().expect("an admin")
 }
 
 pub fn out(topic: &Arc<str>, partition: i32, key: &str, value: Option<&[u8]>) -> OutRecord {
@@ -121,9 +143,23 @@ pub fn transaction(
 ) -> Transaction<Membership> {
     Transaction {
         records,
-        offsets: offsets.to_vec(),
+        offsets: offsets
+            .iter()
+            .map(|(partition, offset)| (*partition, at(*offset)))
+            .collect(),
         membership: membership.clone(),
     }
+}
+
+/// An offset in a topic of no known id.
+pub fn at(offset: i64) -> Position {
+    Position { offset, topic: None }
+}
+
+/// The group's committed offset.
+pub async fn committed(log: &KafkaLog, partition: i32) -> Option<i64> {
+    let committed = log.committed(partition).await.expect("an answer");
+    committed.map(|committed| committed.offset)
 }
 
 /// A member that owns everything of the input.

@@ -11,6 +11,7 @@ mod kafka_consuming;
 mod kafka_producing;
 mod kafka_reading;
 mod kafka_support;
+mod kafka_topics;
 mod redis_applying;
 mod redis_asking;
 mod redis_claiming;

@@ -10,7 +10,9 @@ use accrual::adapters::kafka::{
     Cluster, KafkaInput, KafkaLog, KafkaProducer, Membership, Stage, end_process,
 };
 use accrual::engine::error::LogError;
-use accrual::engine::ports::{Input, InputEvent, Log, OutRecord, Partition, Producer, Record, Transaction};
+use accrual::engine::ports::{
+    Input, InputEvent, Log, OutRecord, Partition, Position, Producer, Record, Transaction,
+};
 use bytes::Bytes;
 use rand::RngExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -141,7 +143,7 @@ impl Copier<'_> {
         for &partition in partitions {
             let committed = self.log.committed(partition).await?;
             let from = match committed {
-                Some(offset) => offset,
+                Some(committed) => committed.offset,
                 None => self.log.input_bounds(partition).await?.start,
             };
             self.input.start(partition, from).await?;
@@ -164,7 +166,10 @@ impl Copier<'_> {
             if fails {
                 copies.push(refused(&copies));
             }
-            let offsets: BTreeMap<_, _> = records.iter().map(|r| (r.partition, r.offset + 1)).collect();
+            let offsets: BTreeMap<_, _> = records
+                .iter()
+                .map(|record| (record.partition, after(record)))
+                .collect();
             let transaction = Transaction {
                 records: copies,
                 offsets: offsets.into_iter().collect(),
@@ -194,5 +199,13 @@ fn refused(copies: &[OutRecord]) -> OutRecord {
     OutRecord {
         value: Some(Bytes::from(vec![0; TOO_LARGE_BYTES])),
         ..copies[0].clone()
+    }
+}
+
+/// The position behind a record.
+fn after(record: &Record) -> Position {
+    Position {
+        offset: record.offset + 1,
+        topic: None,
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use accrual::engine::ports::{Millis, Offset, Partition};
+use accrual::engine::ports::{Millis, Offset, Partition, Position};
 
 use super::mutation::{self, Mutation};
 use super::world::World;
@@ -28,12 +28,12 @@ pub struct Group {
     members: BTreeMap<u64, Member>,
     /// `Some`: a rebalance goes on until everybody joined or this time.
     rebalancing: Option<Millis>,
-    offsets: BTreeMap<Partition, Offset>,
+    offsets: BTreeMap<Partition, Position>,
     /// Every offset that was ever committed, to be set back to.
-    past: Vec<(Partition, Offset)>,
+    past: Vec<(Partition, Position)>,
     /// The highest offset ever committed.
     decided: BTreeMap<Partition, Offset>,
-    pending: BTreeMap<u64, Vec<(Partition, Offset)>>,
+    pending: BTreeMap<u64, Vec<(Partition, Position)>>,
 }
 
 struct Member {
@@ -82,7 +82,7 @@ impl Groups {
         })
     }
 
-    pub fn pend(&mut self, group: usize, tx: u64, offsets: &[(Partition, Offset)]) {
+    pub fn pend(&mut self, group: usize, tx: u64, offsets: &[(Partition, Position)]) {
         self.all[group]
             .pending
             .entry(tx)
@@ -96,8 +96,8 @@ impl Groups {
             if committed {
                 group.offsets.insert(partition, offset);
                 group.past.push((partition, offset));
-                let decided = group.decided.entry(partition).or_insert(offset);
-                *decided = (*decided).max(offset);
+                let decided = group.decided.entry(partition).or_insert(0);
+                *decided = (*decided).max(offset.offset);
             }
         }
     }
@@ -105,7 +105,8 @@ impl Groups {
     /// Somebody who does not know better says that more was read than was.
     pub fn set_ahead(&mut self, group: usize, partition: Partition, by: Offset) {
         let offset = self.decided(group, partition) + by;
-        self.all[group].offsets.insert(partition, offset);
+        let position = Position { offset, topic: None };
+        self.all[group].offsets.insert(partition, position);
     }
 
     pub fn decided(&self, group: usize, partition: Partition) -> Offset {
@@ -113,7 +114,7 @@ impl Groups {
     }
 
     /// `None`: a transaction on it is not resolved.
-    pub fn stable(&self, group: usize, partition: Partition) -> Option<Option<Offset>> {
+    pub fn stable(&self, group: usize, partition: Partition) -> Option<Option<Position>> {
         let group = &self.all[group];
         let unstable = group.pending.values().flatten().any(|(p, _)| *p == partition);
         (!unstable || mutation::on(Mutation::E5UnstableOffset))
@@ -277,10 +278,15 @@ impl World {
         if state
             .offsets
             .get(&partition)
-            .is_some_and(|present| *present > offset)
+            .is_some_and(|present| present.offset > offset.offset)
         {
             state.offsets.insert(partition, offset);
-            self.note(|| format!("group {group}: offset of {partition} set back to {offset}"));
+            self.note(|| {
+                format!(
+                    "group {group}: offset of {partition} set back to {}",
+                    offset.offset
+                )
+            });
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use accrual::engine::ports::{Bounds, Header, Millis, Offset, OutRecord, Partition, Record};
+use accrual::engine::ports::{Bounds, Header, Millis, Offset, OutRecord, Partition, Position, Record};
 use bytes::Bytes;
 
 use super::world::World;
@@ -304,7 +304,7 @@ impl World {
         id: &str,
         epoch: u32,
         group: usize,
-        offsets: &[(Partition, Offset)],
+        offsets: &[(Partition, Position)],
     ) -> Result<(), Refused> {
         let tx = self.begin(id, epoch)?;
         self.groups.pend(group, tx, offsets);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use accrual::engine::error::LogError;
 use accrual::engine::ports::{
-    Bounds, ChangelogChunk, Committed, Log, Offset, OutRecord, Partition, Producer, Transaction,
+    Bounds, ChangelogChunk, Committed, Log, Offset, OutRecord, Partition, Position, Producer, TopicId,
+    Transaction,
 };
 
 use super::group::Membership;
@@ -45,7 +46,7 @@ struct Chain {
     changelog: usize,
     records: Vec<OutRecord>,
     sent: usize,
-    offsets: Vec<(Partition, Offset)>,
+    offsets: Vec<(Partition, Position)>,
     membership: Membership,
     written: Vec<(Place, Offset)>,
     slot: Slot<Outcome>,
@@ -325,7 +326,12 @@ impl Log for SimLog {
             .await
     }
 
-    async fn committed(&self, partition: Partition) -> Result<Option<Offset>, LogError> {
+    async fn input_topic(&self) -> Result<Option<TopicId>, LogError> {
+        let input = self.input as u128;
+        self.ask(move |_| Some(TopicId::new(input + 1))).await
+    }
+
+    async fn committed(&self, partition: Partition) -> Result<Option<Position>, LogError> {
         let group = self.stage;
         self.ask(move |world| world.groups.stable(group, partition)).await
     }

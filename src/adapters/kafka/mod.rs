@@ -21,9 +21,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Bounds, ChangelogChunk, Log, Offset, Partition};
+use crate::engine::ports::{Bounds, ChangelogChunk, Log, Offset, Partition, Position, TopicId};
 
 pub use admin::{Admin, Created, TopicSpec, TopicState};
+pub use client::describe::Description as TopicDescription;
 pub use client::properties;
 pub use client::settings::{
     BATCH_MAX_BYTES, Cluster, MESSAGE_MAX_BYTES, REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, Stage,
@@ -111,7 +112,12 @@ impl Log for KafkaLog {
             .await
     }
 
-    async fn committed(&self, partition: Partition) -> Result<Option<Offset>, LogError> {
+    async fn input_topic(&self) -> Result<Option<TopicId>, LogError> {
+        let topic = self.stage.input.clone();
+        self.blocking(move |reader| reader.topic_id(&topic)).await
+    }
+
+    async fn committed(&self, partition: Partition) -> Result<Option<Position>, LogError> {
         let topic = self.stage.input.clone();
         self.blocking(move |reader| reader.committed(&topic, partition))
             .await

@@ -9,7 +9,7 @@ use crate::engine::error::{LogError, Refusal, Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
 use crate::engine::partition::Owned;
-use crate::engine::ports::{Clock, Log, Offset, Step, Store, Table, Timers, Transaction};
+use crate::engine::ports::{Clock, Log, Offset, Position, Step, Store, Table, Timers, Transaction};
 use crate::engine::processor::Processor;
 
 impl<P, L, S, C, T> Shared<P, L, S, C, T>
@@ -37,7 +37,11 @@ where
             if mutation::on(Mutation::E1TimersWithoutOffset) && prepared.batch.records.is_empty() {
                 continue;
             }
-            offsets.push((prepared.owned.id, decision.position));
+            let position = Position {
+                offset: decision.position,
+                topic: prepared.owned.topic,
+            };
+            offsets.push((prepared.owned.id, position));
         }
         Transaction {
             records,

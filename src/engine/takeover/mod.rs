@@ -4,6 +4,7 @@
 //! the store, then the batches that the store lacks. Only then is anything consumed or fired.
 
 mod heal;
+mod input;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,8 +16,8 @@ use crate::engine::gate::Gate;
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::partition::Owned;
 use crate::engine::ports::{
-    Bounds, ChangelogChunk, Clock, Log, Marker, Millis, Offset, OutRecord, Partition, Producer, Record,
-    Store, Timers, Transaction,
+    Bounds, ChangelogChunk, Clock, Log, Marker, Millis, Offset, OutRecord, Partition, Position, Producer,
+    Record, Store, Timers, TopicId, Transaction,
 };
 use crate::engine::spec::StageSpec;
 
@@ -58,8 +59,10 @@ pub struct Takeover<'a, L: Log, S: Store, C: Clock> {
 pub struct Claimed {
     partition: Partition,
     nonce: String,
-    committed: Option<Offset>,
+    committed: Option<Position>,
     bounds: Bounds,
+    /// The topic that stands under the input's name now.
+    topic: Option<TopicId>,
     /// Offset of the claim where the broker reported it.
     offset: Option<Offset>,
 }
@@ -74,21 +77,26 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         partitions: &[Partition],
         membership: L::Membership,
     ) -> Result<Vec<Claimed>, Failure> {
-        let (mut claims, mut records, mut offsets) =
-            (Vec::new(), Vec::new(), Vec::<(Partition, Offset)>::new());
+        let (mut claims, mut records, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+        let topic = self.log.input_topic().await?;
         for &partition in partitions {
             self.check_cancelled()?;
             let committed = self.log.committed(partition).await?;
             let bounds = self.log.input_bounds(partition).await?;
-            let input = committed.unwrap_or(bounds.start);
+            // The topic stays the one that was committed: what a claim says of it must not hide a change.
+            let input = committed.unwrap_or(Position {
+                offset: bounds.start,
+                topic: None,
+            });
             let nonce = format!("{}-{}", self.spec.nonce, CLAIMS.fetch_add(1, Ordering::Relaxed));
             offsets.push((partition, input));
-            records.extend(self.claim_record(partition, &nonce, input));
+            records.extend(self.claim_record(partition, &nonce, input.offset));
             claims.push(Claimed {
                 partition,
                 nonce,
                 committed,
                 bounds,
+                topic,
                 offset: None,
             });
         }
@@ -124,59 +132,43 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     pub async fn restore<T>(&self, claim: Claimed) -> Result<Owned<T>, Failure> {
         let partition = claim.partition;
         if self.spec.changelog.is_none() {
-            let input = claim.committed.unwrap_or(claim.bounds.start);
+            let input = self.input_position(&claim, None)?;
             self.check_position(&claim, input)?;
-            return Ok(self.owned(
-                partition,
-                Marker { epoch: 0, batch: 0 },
-                input,
-                None,
-                Timers::default(),
-                0,
-            ));
+            let marker = Marker { epoch: 0, batch: 0 };
+            return Ok(self.owned(&claim, marker, input, None, Timers::default()));
         }
         let epoch = self.own_claim(&claim).await?;
         let last = self.last_meta(partition, epoch).await?;
-        let mut input = last.map_or(claim.committed.unwrap_or(claim.bounds.start), |meta| meta.input);
-        if mutation::on(Mutation::E5GroupOffset) {
-            input = claim.committed.unwrap_or(claim.bounds.start);
-        }
-        self.check_committed(&claim, last)?;
+        let input = self.input_position(&claim, last)?;
         self.check_position(&claim, input)?;
         let target = last.map_or(0, |meta| meta.batch);
         let timers = self.heal(partition, epoch, last).await?;
         self.log.close_changelog(partition).await;
-        Ok(self.owned(
-            partition,
-            Marker { epoch, batch: target },
-            input,
-            last,
-            timers,
-            epoch,
-        ))
+        let marker = Marker { epoch, batch: target };
+        Ok(self.owned(&claim, marker, input, last, timers))
     }
 
     fn owned<T>(
         &self,
-        id: Partition,
+        claim: &Claimed,
         marker: Marker,
         position: Offset,
         last: Option<Meta>,
         timers: Timers,
-        changelog: Offset,
     ) -> Owned<T> {
         let clock = last.map_or(Millis::MIN, |meta| meta.clock);
         Owned {
-            id,
+            id: claim.partition,
             marker,
             position,
+            topic: claim.topic,
             clock,
             table: last.map_or(-1, |meta| meta.table),
             gate: Gate::new(Millis::MIN),
             cache: Cache::new(self.spec.limits.cache_max_keys),
             timers,
             looked: self.clock.wall(),
-            changelog,
+            changelog: marker.epoch,
             sweep: None,
             poisoned: Default::default(),
             broken_timers: Default::default(),
@@ -299,33 +291,6 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         } else {
             Ok(())
         }
-    }
-
-    /// The group's offset is a copy of the meta's and may only lag (E5, E12).
-    fn check_committed(&self, claim: &Claimed, last: Option<Meta>) -> Result<(), Failure> {
-        let highest = last.map_or(claim.bounds.start, |meta| meta.input);
-        match claim.committed {
-            Some(committed) if committed > highest && !mutation::on(Mutation::E12OffsetAhead) => {
-                Err(stopped(
-                    claim.partition,
-                    "E12",
-                    format!("committed offset {committed} lies beyond {highest}, where the changelog ends"),
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_position(&self, claim: &Claimed, position: Offset) -> Result<(), Failure> {
-        let Bounds { start, end } = claim.bounds;
-        if (start..=end).contains(&position) {
-            return Ok(());
-        }
-        let reason = format!(
-            "input offset {position} of {} is gone: the topic holds {start} to {end}",
-            self.spec.input_topic
-        );
-        Err(stopped(claim.partition, "E12", reason))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::engine::ports::Partition;
 
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::describe::{Description, describe};
 use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
 
 const OPERATION_TIMEOUT_MS: u64 = 30_000;
@@ -79,6 +80,16 @@ impl Admin {
                 .inner()
                 .fetch_cluster_id(Duration::from_millis(QUERY_TIMEOUT_MS));
             id.ok_or_else(|| LogError::Retry("the cluster does not answer".into()))
+        })
+        .await
+    }
+
+    /// Identity and size of each topic that exists, by one request.
+    pub async fn identify(&self, topics: &[&str]) -> Result<BTreeMap<String, Description>, LogError> {
+        let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        self.ask(move |client| {
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            describe(client.inner(), &names)
         })
         .await
     }

@@ -2,6 +2,8 @@
 
 pub mod classify;
 pub mod context;
+pub mod describe;
+pub mod positions;
 pub mod properties;
 pub mod queue;
 pub mod settings;

@@ -1,6 +1,6 @@
 //! An event queue of a consumer, read at the level of librdkafka's C interface: the safe wrapper
 //! does not tell at which offset a partition ended, and behind control records that is
-//! something else than the last record's offset. All `unsafe` of the adapter is in this file.
+//! something else than the last record's offset. All other `unsafe` of the adapter is in `describe`.
 
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};

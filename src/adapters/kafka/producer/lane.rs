@@ -5,17 +5,18 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::util::Timeout;
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use crate::engine::error::LogError;
 use crate::engine::ports::{Committed, OutRecord, Producer, Transaction};
 
 use crate::adapters::kafka::client::classify::{self, Remedy};
+use crate::adapters::kafka::client::positions::add_position;
 use crate::adapters::kafka::client::settings::{Stage, TRANSACTION_TIMEOUT_MS};
 use crate::adapters::kafka::consumer::Membership;
 
@@ -170,9 +171,8 @@ impl Lane {
             self.send(index, record)?;
         }
         let mut offsets = TopicPartitionList::with_capacity(transaction.offsets.len());
-        for (partition, offset) in &transaction.offsets {
-            offsets
-                .add_partition_offset(&self.input, *partition, KafkaOffset::Offset(*offset))
+        for (partition, position) in &transaction.offsets {
+            add_position(&mut offsets, &self.input, *partition, *position)
                 .map_err(|e| Failure::of("offsets", &e, Remedy::Abort))?;
         }
         self.watched("send_offsets_to_transaction", |client| {
@@ -308,7 +308,8 @@ impl Failure {
 
 /// E1: without an absolute offset nothing fences, and librdkafka would send logical ones as nothing.
 fn unfenceable(transaction: &Transaction<Membership>) -> Option<LogError> {
-    let absolute = !transaction.offsets.is_empty() && transaction.offsets.iter().all(|(_, at)| *at >= 0);
+    let absolute =
+        !transaction.offsets.is_empty() && transaction.offsets.iter().all(|(_, at)| at.offset >= 0);
     (!absolute).then(|| LogError::Fatal("a transaction without an absolute input offset [E1]".into()))
 }
 

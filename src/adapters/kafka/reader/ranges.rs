@@ -11,10 +11,12 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition};
+use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition, Position, TopicId};
 
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
+use crate::adapters::kafka::client::describe::describe;
+use crate::adapters::kafka::client::positions::position;
 use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
 use crate::adapters::kafka::client::settings::QUERY_TIMEOUT_MS;
 
@@ -116,7 +118,7 @@ impl Reader {
 
     /// The group's committed offset. A read_committed consumer asks for stable offsets, and
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
-    pub fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
+    pub fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Position>, LogError> {
         let begun = Instant::now();
         self.asking.drain_events();
         let stable = committed(&self.asking.client, topic, partition);
@@ -137,6 +139,16 @@ impl Reader {
         let mut config = self.config.clone();
         config.set("isolation.level", "read_uncommitted");
         committed(&Connection::open(&config)?.client, topic, partition)
+    }
+
+    /// The id of the topic that has this name now; `None` where the brokers have no ids.
+    pub fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        self.asking.drain_events();
+        let found = describe(self.asking.client.client(), &[topic])?;
+        // The topic was there at the start: a broker that is just starting may not know it yet.
+        let found = found.get(topic);
+        let found = found.ok_or_else(|| LogError::Retry(format!("topic {topic} does not exist")))?;
+        Ok(found.id)
     }
 
     /// How many partitions a topic has.
@@ -300,7 +312,7 @@ fn list(topic: &str, partition: Partition) -> TopicPartitionList {
     list
 }
 
-fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Option<Offset>, LogError> {
+fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Option<Position>, LogError> {
     let what = || format!("committed offset of {topic}-{partition}");
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
@@ -310,10 +322,7 @@ fn committed(client: &Client, topic: &str, partition: Partition) -> Result<Optio
     let found = list.find_partition(topic, partition);
     let found = found.ok_or_else(|| LogError::Retry(format!("{}: no answer", what())))?;
     found.error().map_err(|e| classify::reading(&what(), &e))?;
-    Ok(match found.offset() {
-        KafkaOffset::Offset(offset) => Some(offset),
-        _ => None,
-    })
+    Ok(position(&found))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
