@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::instant::Instant;
+use super::reason::Reason;
 use crate::domain::short_text::ShortText;
 
 /// A hand-over to one member's ledger.
@@ -22,6 +23,10 @@ pub struct Entry {
     /// for an order.
     pub cause_source: ShortText,
     pub order_id: Option<ShortText>,
+    /// Numbers the entries of one order from 1 on. One that is not later than the last that the
+    /// member's ledger has taken in was written a second time, and is dropped. 0: not sent by an
+    /// order, or written before entries were numbered.
+    pub step: u32,
     pub rule_version: Option<u32>,
     /// W3C trace context of the cause, carried through.
     pub traceparent: Option<ShortText>,
@@ -30,11 +35,16 @@ pub struct Entry {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum EntryKind {
-    /// An order's points. The lot id derives from shop, order and `part`.
+    /// An order's points, and those of its bonuses.
     Issue(Issue),
     /// Take back of what an order issued: `issued - taken so far - kept` is asked for.
     Reverse(Reverse),
-    /// Points used by an order's snapshot, when it binds.
+    /// The order's cancellation was withdrawn. What it took of issued points is credited, what it
+    /// gave back of redeemed ones is redeemed again, and commands may redeem for the order again.
+    /// What refunds and edits changed meanwhile follows as entries of its own.
+    Reopen(Reopen),
+    /// The points that an order's newest snapshot says were used. Sent when the order binds, and
+    /// again when the number changes: the ledger works out the difference.
     RedeemByOrder(RedeemByOrder),
     /// Give back redeemed points of an order, in total `numerator / denominator` of them.
     Return(Return),
@@ -50,19 +60,63 @@ pub enum EntryKind {
     GrantedToAll(Grant),
 }
 
+/// What an order issues at one moment, decided as one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Issue {
-    /// `false`: the order's first lot; `true`: more points by an edit after issue.
-    pub edited: bool,
-    /// 0 for the first lot of the order, then counted up: tells its lots apart.
-    pub part: u32,
-    pub points: i64,
-    pub base_amount: Decimal,
+    pub origin: IssueOrigin,
+    /// Counts the issues of the order from 0 on. Ids of lots derive from it: those of the order's
+    /// own points from shop, order and number, those of a bonus from its id as well.
+    pub number: u32,
+    /// Each becomes a lot with a `points-issued` of its own, in this order: the order's own points
+    /// first, then bonuses in the order of the rule. Parts of 0 points are left out.
+    pub parts: Vec<IssuePart>,
     pub currency: ShortText,
-    pub expires_at: Option<Instant>,
     /// With an edit: how the order then stands, these points counted as issued. What earlier
-    /// reversals left with the member comes off them; what is too much even so is asked for.
+    /// reversals left with the member comes off the parts, the last first; what is too much even
+    /// so is asked for.
     pub adjust: Option<Reverse>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct IssuePart {
+    /// `None`: the order's own points.
+    pub bonus_id: Option<ShortText>,
+    pub points: i64,
+    /// What the points were worked out from: the order's base, or the bonus' matching amount.
+    pub base_amount: Decimal,
+    pub expires_at: Option<Instant>,
+}
+
+/// Why points of an order are issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssueOrigin {
+    /// Its due time came: reason `order`, or `bonus`.
+    Due,
+    /// An edit after the issue raised what it earns: reason `edited`, for bonuses too.
+    Edited,
+}
+
+impl IssueOrigin {
+    pub fn reason(self) -> Reason {
+        match self {
+            IssueOrigin::Due => Reason::Order,
+            IssueOrigin::Edited => Reason::Edited,
+        }
+    }
+
+    pub fn reason_of_bonus(self) -> Reason {
+        match self {
+            IssueOrigin::Due => Reason::Bonus,
+            IssueOrigin::Edited => Reason::Edited,
+        }
+    }
+}
+
+impl Issue {
+    pub fn points(&self) -> i64 {
+        let points = self.parts.iter().map(|part| part.points.max(0));
+        points.fold(0, i64::saturating_add)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +124,16 @@ pub enum ReverseReason {
     Cancelled,
     Refunded,
     Edited,
+}
+
+impl ReverseReason {
+    pub fn reason(self) -> Reason {
+        match self {
+            ReverseReason::Cancelled => Reason::Cancelled,
+            ReverseReason::Refunded => Reason::Refunded,
+            ReverseReason::Edited => Reason::Edited,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,15 +144,34 @@ pub struct Reverse {
     /// What it may keep.
     pub kept: i64,
     pub when_short: crate::domain::rules::model::WhenShort,
+    /// The order stands cancelled, and its cancellation takes points back: what is taken now
+    /// belongs to the cancellation whatever the reason says, and is credited if that is withdrawn.
+    pub by_cancellation: bool,
 }
 
+/// A cancellation withdrawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reopen {
+    pub base_amount: Decimal,
+    pub currency: ShortText,
+    /// Of the order's own lot. What the cancellation made of debt comes back with this expiry.
+    pub expires_at: Option<Instant>,
+}
+
+/// All amounts are those of the newest snapshot, without goods that points cannot pay for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedeemByOrder {
+    /// In all; 0: none any more.
     pub points: i64,
     /// Before discounts.
     pub subtotal: Decimal,
+    /// What is to be paid for goods after discounts and store credit. `None`: as `subtotal`.
+    pub payable: Option<Decimal>,
+    /// Whose limits count. None where another member than the customer pays.
     pub tier: Option<ShortText>,
-    /// The order was already cancelled when it bound: refused as `invalid`.
+    /// The snapshot's currency is not that of the rule.
+    pub currency_mismatch: bool,
+    /// The order was already cancelled when it bound: left out in silence.
     pub cancelled: bool,
 }
 
@@ -114,7 +197,18 @@ pub enum Command {
     Redeem {
         points: i64,
         subtotal: Option<Decimal>,
+        /// `None`: as `subtotal`.
+        payable: Option<Decimal>,
         tier: Option<String>,
+        note: Option<String>,
+        actor: Option<String>,
+    },
+    /// Gives back what was redeemed for the entry's order, or by the `points.redeem` with this id
+    /// and the same source.
+    Return {
+        redeem_id: Option<String>,
+        /// `None`: all that is left.
+        points: Option<i64>,
         note: Option<String>,
         actor: Option<String>,
     },

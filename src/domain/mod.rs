@@ -3,11 +3,13 @@
 pub mod calendar;
 pub mod digest;
 pub mod entry;
+pub mod ids;
 pub mod instant;
 pub mod ledger;
 pub mod money;
 pub mod order;
 pub mod outcome;
+pub mod reason;
 pub mod rules;
 pub mod short_text;
 pub mod wall_time;

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::instant::Instant;
+use super::reason::Reason;
 use crate::domain::short_text::ShortText;
 
 /// One output event.
@@ -15,8 +16,7 @@ pub struct Outcome {
     pub member_id: Option<ShortText>,
     pub order_id: Option<ShortText>,
     pub rule_version: Option<u32>,
-    /// Stable code.
-    pub reason: &'static str,
+    pub reason: Reason,
     pub effective_at: Instant,
     pub cause_id: ShortText,
     pub note: Option<String>,
@@ -36,6 +36,8 @@ pub enum Body {
         expires_at: Option<Instant>,
         /// For an order: the base and its currency.
         base: Option<(Decimal, ShortText)>,
+        /// The bonus of the order that gave them.
+        bonus_id: Option<ShortText>,
     },
     Expired {
         movement: Movement,

@@ -290,6 +290,7 @@ fn parts(key: &Key) -> Result<(&str, &str), Refusal> {
 fn reads_rules(kind: &EntryKind) -> bool {
     match kind {
         EntryKind::Issue(_)
+        | EntryKind::Reopen(_)
         | EntryKind::RedeemByOrder(_)
         | EntryKind::GrantedToAll(_)
         | EntryKind::Command(_) => true,

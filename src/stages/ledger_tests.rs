@@ -22,6 +22,7 @@ fn entry(member_id: &str, id: &str, time: Instant, kind: EntryKind) -> Entry {
         cause_id: id.into(),
         cause_source: "/test".into(),
         order_id: None,
+        step: 0,
         rule_version: None,
         traceparent: None,
         kind,

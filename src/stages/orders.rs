@@ -114,7 +114,7 @@ impl Processor for Orders {
         };
         let now = Instant::from_millis(turn.now);
         let book = self.book.load();
-        let decisions = match (turn.cause, turn.state.as_mut()) {
+        let mut decisions = match (turn.cause, turn.state.as_mut()) {
             (Cause::Event { event, .. }, Some(order)) => order.apply(key, event, now, &book),
             (Cause::Event { event, .. }, None) => {
                 let mut order = Order::default();
@@ -128,8 +128,12 @@ impl Processor for Orders {
             (Cause::Timer { .. }, Some(order)) => order.timer(key, now, &book),
             (Cause::Nudge, Some(order)) => order.nudge(key, &book),
             (Cause::Timer { .. } | Cause::Nudge, None) => return Ok(()),
-        };
-        send(decisions.map_err(refusal)?, effects);
+        }
+        .map_err(refusal)?;
+        if let Some(order) = turn.state.as_mut() {
+            order.number(&mut decisions);
+        }
+        send(decisions, effects);
         if turn
             .state
             .as_ref()

@@ -36,7 +36,7 @@ pub fn hand_over_to(partition: Partition, entry: Entry, effects: &mut Effects<Ou
 }
 
 fn count(outcome: &Outcome, effects: &mut Effects<Output>) {
-    let reason = outcome.reason;
+    let reason = outcome.reason.code();
     let points = |movement: &Movement| u64::try_from(movement.points).unwrap_or(0);
     match &outcome.body {
         Body::Issued { movement, .. } => {

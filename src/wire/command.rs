@@ -70,6 +70,7 @@ pub fn read(envelope: &Envelope<'_>, arrival: Instant) -> Result<Entry, CommandE
         cause_id: envelope.id.as_ref().into(),
         cause_source: envelope.source.as_ref().into(),
         order_id: order_id.map(Into::into),
+        step: 0,
         rule_version: None,
         traceparent: envelope.traceparent.as_deref().map(Into::into),
         kind,
@@ -120,6 +121,7 @@ impl Fields<'_> {
             Kind::Redeem => Command::Redeem {
                 points: self.points()?,
                 subtotal: self.amount("subtotal")?,
+                payable: self.amount("payable")?,
                 tier: self.text("tier")?.map(str::to_owned),
                 note: self.reason()?,
                 actor: self.actor()?,

@@ -62,11 +62,13 @@ fn an_entry_knows_its_command() {
         cause_id: "c1".into(),
         cause_source: "/shops/acme".into(),
         order_id: Some("A".into()),
+        step: 0,
         rule_version: None,
         traceparent: Some("00-aa-bb-01".into()),
         kind: EntryKind::Command(Command::Redeem {
             points: 5,
             subtotal: Some(Decimal::new(105, 1)),
+            payable: None,
             tier: Some("gold".into()),
             note: None,
             actor: Some("amy".into()),

@@ -1,6 +1,7 @@
 //! Entries between the stages, on `accrual-ledger-entries`.
 
 mod messages;
+mod sections;
 
 use std::str::FromStr;
 
@@ -10,19 +11,20 @@ use prost::Message;
 use rust_decimal::Decimal;
 
 use self::messages::{
-    DeductV1, EntryV1, GrantAllV1, GrantV1, ImportV1, InvalidV1, IssueV1, KindV1, Nothing, RedeemByOrderV1,
-    RedeemV1, RegisteredV1, ReturnV1, ReverseV1,
+    DeductV1, EntryV1, GiveBackV2, GrantAllV1, ImportV1, InvalidV1, KindV1, Nothing, RedeemByOrderV1,
+    RedeemV1, RegisteredV1, ReopenV2, ReturnV1,
 };
-use super::expiry::ExpiryV1;
+use self::sections::{own_part, reason, reason_tag};
 use crate::domain::entry::{
-    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid, Issue, RedeemByOrder, Return, Reverse,
-    ReverseReason,
+    Birthday, Command, Entry, EntryKind, ImportExpiry, Invalid, RedeemByOrder, Reopen, Return,
 };
 use crate::domain::instant::Instant;
-use crate::domain::rules::model::WhenShort;
 
-/// Written first in every entry.
-const VERSION: u32 = 1;
+/// Written first in every entry that the first version can carry out.
+const FIRST_VERSION: u32 = 1;
+/// Written first in entries of bonuses, of withdrawn cancellations, of redeemed points that may
+/// change, and of returns by command: the first version must not read them as something less.
+const VERSION: u32 = 2;
 
 /// An entry that this program cannot have written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +43,7 @@ pub fn encode(entry: &Entry) -> Bytes {
 
 pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
     let read = EntryV1::decode(bytes).map_err(|error| EntryError::NotProtobuf(error.to_string()))?;
-    if read.version != VERSION {
+    if !(FIRST_VERSION..=VERSION).contains(&read.version) {
         return Err(EntryError::Version(read.version));
     }
     let kind = read.kind.ok_or(EntryError::Field("kind"))?;
@@ -53,6 +55,7 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
         cause_id: read.cause_id.into(),
         cause_source: read.cause_source.into(),
         order_id: read.order_id.map(Into::into),
+        step: read.step,
         rule_version: read.rule_version,
         traceparent: read.traceparent.map(Into::into),
         kind: kind.read()?,
@@ -62,7 +65,7 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
 impl From<&Entry> for EntryV1 {
     fn from(entry: &Entry) -> Self {
         EntryV1 {
-            version: VERSION,
+            version: version(&entry.kind),
             shop_id: entry.shop_id.to_string(),
             member_id: entry.member_id.to_string(),
             at: entry.at.0,
@@ -70,6 +73,7 @@ impl From<&Entry> for EntryV1 {
             cause_id: entry.cause_id.to_string(),
             cause_source: entry.cause_source.to_string(),
             order_id: entry.order_id.as_ref().map(ToString::to_string),
+            step: entry.step,
             rule_version: entry.rule_version,
             traceparent: entry.traceparent.as_ref().map(ToString::to_string),
             kind: Some(KindV1::written(&entry.kind)),
@@ -80,21 +84,20 @@ impl From<&Entry> for EntryV1 {
 impl KindV1 {
     fn written(kind: &EntryKind) -> Self {
         match kind {
-            EntryKind::Issue(issue) => KindV1::Issue(IssueV1 {
-                edited: issue.edited,
-                part: issue.part,
-                points: issue.points,
-                base_amount: issue.base_amount.to_string(),
-                currency: issue.currency.to_string(),
-                expires_at: issue.expires_at.map(|at| at.0),
-                adjust: issue.adjust.as_ref().map(ReverseV1::from),
-            }),
+            EntryKind::Issue(issue) => KindV1::Issue(issue.into()),
             EntryKind::Reverse(reverse) => KindV1::Reverse(reverse.into()),
+            EntryKind::Reopen(reopen) => KindV1::Reopen(ReopenV2 {
+                base_amount: reopen.base_amount.to_string(),
+                currency: reopen.currency.to_string(),
+                expires_at: reopen.expires_at.map(|at| at.0),
+            }),
             EntryKind::RedeemByOrder(redeem) => KindV1::RedeemByOrder(RedeemByOrderV1 {
                 points: redeem.points,
                 subtotal: redeem.subtotal.to_string(),
                 tier: redeem.tier.as_ref().map(ToString::to_string),
                 cancelled: redeem.cancelled,
+                payable: redeem.payable.map(|amount| amount.to_string()),
+                currency_mismatch: redeem.currency_mismatch,
             }),
             EntryKind::Return(back) => KindV1::Return(ReturnV1 {
                 reason: reason_tag(back.reason),
@@ -132,13 +135,26 @@ impl KindV1 {
             Command::Redeem {
                 points,
                 subtotal,
+                payable,
                 tier,
                 note,
                 actor,
             } => KindV1::Redeem(RedeemV1 {
                 points,
                 subtotal: subtotal.map(|amount| amount.to_string()),
+                payable: payable.map(|amount| amount.to_string()),
                 tier,
+                note,
+                actor,
+            }),
+            Command::Return {
+                redeem_id,
+                points,
+                note,
+                actor,
+            } => KindV1::GiveBack(GiveBackV2 {
+                redeem_id,
+                points,
                 note,
                 actor,
             }),
@@ -175,20 +191,19 @@ impl KindV1 {
 
     fn read(self) -> Result<EntryKind, EntryError> {
         Ok(match self {
-            KindV1::Issue(issue) => EntryKind::Issue(Issue {
-                edited: issue.edited,
-                part: issue.part,
-                points: issue.points,
-                base_amount: amount("base_amount", &issue.base_amount)?,
-                currency: issue.currency.into(),
-                expires_at: issue.expires_at.map(Instant),
-                adjust: issue.adjust.map(ReverseV1::read).transpose()?,
-            }),
+            KindV1::Issue(issue) => EntryKind::Issue(issue.read()?),
             KindV1::Reverse(reverse) => EntryKind::Reverse(reverse.read()?),
+            KindV1::Reopen(reopen) => EntryKind::Reopen(Reopen {
+                base_amount: amount("base_amount", &reopen.base_amount)?,
+                currency: reopen.currency.into(),
+                expires_at: reopen.expires_at.map(Instant),
+            }),
             KindV1::RedeemByOrder(redeem) => EntryKind::RedeemByOrder(RedeemByOrder {
                 points: redeem.points,
                 subtotal: amount("subtotal", &redeem.subtotal)?,
+                payable: optional_amount("payable", redeem.payable.as_deref())?,
                 tier: redeem.tier.map(Into::into),
+                currency_mismatch: redeem.currency_mismatch,
                 cancelled: redeem.cancelled,
             }),
             KindV1::Return(back) => EntryKind::Return(Return {
@@ -227,13 +242,26 @@ impl KindV1 {
             KindV1::Redeem(RedeemV1 {
                 points,
                 subtotal,
+                payable,
                 tier,
                 note,
                 actor,
             }) => Command::Redeem {
                 points,
-                subtotal: subtotal.map(|text| amount("subtotal", &text)).transpose()?,
+                subtotal: optional_amount("subtotal", subtotal.as_deref())?,
+                payable: optional_amount("payable", payable.as_deref())?,
                 tier,
+                note,
+                actor,
+            },
+            KindV1::GiveBack(GiveBackV2 {
+                redeem_id,
+                points,
+                note,
+                actor,
+            }) => Command::Return {
+                redeem_id,
+                points,
                 note,
                 actor,
             },
@@ -271,61 +299,13 @@ impl KindV1 {
     }
 }
 
-impl From<&Reverse> for ReverseV1 {
-    fn from(reverse: &Reverse) -> Self {
-        ReverseV1 {
-            reason: reason_tag(reverse.reason),
-            issued: reverse.issued,
-            kept: reverse.kept,
-            when_short: match reverse.when_short {
-                WhenShort::Refuse => 1,
-                WhenShort::Clamp => 2,
-                WhenShort::Negative => 3,
-            },
-        }
-    }
-}
-
-impl ReverseV1 {
-    fn read(self) -> Result<Reverse, EntryError> {
-        Ok(Reverse {
-            reason: reason(self.reason)?,
-            issued: self.issued,
-            kept: self.kept,
-            when_short: match self.when_short {
-                1 => WhenShort::Refuse,
-                2 => WhenShort::Clamp,
-                3 => WhenShort::Negative,
-                _ => return Err(EntryError::Field("when_short")),
-            },
-        })
-    }
-}
-
-impl From<&Grant> for GrantV1 {
-    fn from(grant: &Grant) -> Self {
-        GrantV1 {
-            points: grant.points,
-            note: grant.note.clone(),
-            expiry: grant.expiry.as_ref().map(ExpiryV1::from),
-            silent: !grant.notify,
-            actor: grant.actor.clone(),
-        }
-    }
-}
-
-impl GrantV1 {
-    fn read(self) -> Result<Grant, EntryError> {
-        Ok(Grant {
-            points: self.points,
-            note: self.note,
-            expiry: match self.expiry {
-                Some(expiry) => Some(expiry.read().ok_or(EntryError::Field("expiry"))?),
-                None => None,
-            },
-            notify: !self.silent,
-            actor: self.actor,
-        })
+/// The lowest version that carries it out whole.
+fn version(kind: &EntryKind) -> u32 {
+    match kind {
+        EntryKind::Issue(issue) if own_part(issue).is_none() => VERSION,
+        EntryKind::RedeemByOrder(redeem) if redeem.payable.is_some() || redeem.currency_mismatch => VERSION,
+        EntryKind::Reopen(_) | EntryKind::Command(Command::Return { .. }) => VERSION,
+        _ => FIRST_VERSION,
     }
 }
 
@@ -343,27 +323,18 @@ pub(super) fn birthday(tag: u32) -> Result<Option<Birthday>, EntryError> {
     Ok(Some(Birthday { month, day }))
 }
 
-fn reason_tag(reason: ReverseReason) -> u32 {
-    match reason {
-        ReverseReason::Cancelled => 1,
-        ReverseReason::Refunded => 2,
-        ReverseReason::Edited => 3,
-    }
-}
-
-fn reason(tag: u32) -> Result<ReverseReason, EntryError> {
-    match tag {
-        1 => Ok(ReverseReason::Cancelled),
-        2 => Ok(ReverseReason::Refunded),
-        3 => Ok(ReverseReason::Edited),
-        _ => Err(EntryError::Field("reason")),
-    }
-}
-
 fn amount(field: &'static str, text: &str) -> Result<Decimal, EntryError> {
     Decimal::from_str(text).map_err(|_| EntryError::Field(field))
+}
+
+fn optional_amount(field: &'static str, text: Option<&str>) -> Result<Option<Decimal>, EntryError> {
+    text.map(|text| amount(field, text)).transpose()
 }
 
 #[cfg(test)]
 #[path = "ledger_entry_tests.rs"]
 pub(crate) mod tests;
+
+#[cfg(test)]
+#[path = "ledger_entry_golden.rs"]
+mod golden;

@@ -88,6 +88,7 @@ fn broadcasts() -> impl Strategy<Value = Broadcasts> {
         cause_id: id.into(),
         cause_source: source.into(),
         order_id: None,
+        step: 0,
         rule_version: None,
         traceparent: None,
         kind: EntryKind::GrantAll(grant),

@@ -159,7 +159,7 @@ fn data(outcome: &Outcome, data: &mut Object) {
     data.optional("member_id", outcome.member_id.as_deref());
     data.optional("order_id", outcome.order_id.as_deref());
     data.optional_number("rule_version", outcome.rule_version);
-    data.own("reason", outcome.reason);
+    data.own("reason", outcome.reason.code());
     data.own("effective_at", &outcome.effective_at.rfc3339());
     data.text("cause_id", &outcome.cause_id);
     data.optional("note", outcome.note.as_deref());
@@ -179,6 +179,7 @@ fn body(data: &mut Object, body: &Body) {
             issued_at,
             expires_at,
             base,
+            bonus_id,
         } => {
             movement(data, moved);
             data.own("lot_id", lot_id);
@@ -187,6 +188,9 @@ fn body(data: &mut Object, body: &Body) {
             if let Some((amount, currency)) = base {
                 data.text("base_amount", &format_compact!("{amount}"));
                 data.text("currency", currency);
+            }
+            if let Some(bonus) = bonus_id {
+                data.text("bonus_id", bonus);
             }
         }
         Body::Expired {

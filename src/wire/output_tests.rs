@@ -1,3 +1,4 @@
+use crate::domain::reason::Reason;
 use rust_decimal::Decimal;
 
 use super::*;
@@ -15,7 +16,7 @@ fn outcome(body: Body) -> Outcome {
         member_id: Some("m-7".into()),
         order_id: None,
         rule_version: None,
-        reason: "granted",
+        reason: Reason::Granted,
         effective_at: at("2024-01-01T08:00:00+08:00"),
         cause_id: "e1".into(),
         note: None,
@@ -81,9 +82,10 @@ fn every_type_in_its_order_of_fields() {
         issued_at: at("2024-01-01T00:00:00.5Z"),
         expires_at: None,
         base: Some((Decimal::new(10050, 2), "TWD".into())),
+        bonus_id: Some("tea".into()),
     };
     let expected = format!(
-        r#"{HEAD},"points":5,"balance_after":5,"sequence":1,"lots":[{{"lot_id":"l1","points":5,"expires_at":null}}],"lot_id":"l1","issued_at":"2024-01-01T00:00:00.500Z","expires_at":null,"base_amount":"100.50","currency":"TWD"}}"#
+        r#"{HEAD},"points":5,"balance_after":5,"sequence":1,"lots":[{{"lot_id":"l1","points":5,"expires_at":null}}],"lot_id":"l1","issued_at":"2024-01-01T00:00:00.500Z","expires_at":null,"base_amount":"100.50","currency":"TWD","bonus_id":"tea"}}"#
     );
     check(outcome(issued), TopicKind::Issued, "m-7", &expected);
 
@@ -149,7 +151,7 @@ fn guests_are_keyed_by_their_order_and_texts_are_escaped() {
         member_id: None,
         order_id: Some("A \"1\"\\\n\u{1}é".into()),
         rule_version: Some(3),
-        reason: "guest",
+        reason: Reason::Guest,
         note: Some("謝謝".into()),
         actor: Some("amy".into()),
         notify: false,

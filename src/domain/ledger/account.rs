@@ -3,11 +3,12 @@
 use super::Terms;
 use super::lots::Lot;
 use super::member::Member;
-use super::reversal::reason;
-use crate::domain::digest::{digest, hex};
+use crate::domain::digest::hex;
 use crate::domain::entry::{Entry, EntryKind, Issue};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
+use crate::domain::reason::Reason;
 use crate::domain::rules::book::Published;
 use crate::domain::short_text::ShortText;
 
@@ -23,7 +24,7 @@ pub(super) struct Account<'a> {
 /// What an outcome says of its cause.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
-    pub reason: &'static str,
+    pub reason: Reason,
     pub order_id: Option<ShortText>,
     pub rule_version: Option<u32>,
     pub effective_at: Instant,
@@ -36,7 +37,7 @@ pub(super) struct Head {
 
 impl Head {
     /// Of an outcome that an entry causes.
-    pub fn of(entry: &Entry, reason: &'static str) -> Self {
+    pub fn of(entry: &Entry, reason: Reason) -> Self {
         Head {
             reason,
             order_id: entry.order_id.clone(),
@@ -51,7 +52,7 @@ impl Head {
     }
 
     /// Of an outcome that a timer of a lot causes.
-    pub fn of_lot(lot: &Lot, reason: &'static str, effective_at: Instant) -> Self {
+    pub fn of_lot(lot: &Lot, reason: Reason, effective_at: Instant) -> Self {
         Head {
             reason,
             order_id: lot.order.clone(),
@@ -72,6 +73,7 @@ pub(super) struct Credit {
     pub points: i64,
     pub expires_at: Option<Instant>,
     pub order: Option<ShortText>,
+    pub bonus_id: Option<ShortText>,
     pub base: Option<(rust_decimal::Decimal, ShortText)>,
 }
 
@@ -86,25 +88,38 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Points of an order.
+    /// Points of an order and its bonuses. Of an edit's, those that the member still holds are not
+    /// credited.
     pub fn issue(&mut self, entry: &Entry, issue: &Issue, at: Instant) {
         let order = entry.order_id.clone().unwrap_or_default();
-        let lacking = issue
-            .adjust
-            .as_ref()
-            .map(|adjust| self.adjust(entry, issue.points, adjust, at));
-        let credit = Credit {
-            lot_id: digest(&["order", self.shop_id, &order, &issue.part.to_string()]),
-            points: lacking.unwrap_or(issue.points),
-            expires_at: issue.expires_at,
-            order: Some(order),
-            base: Some((issue.base_amount, issue.currency.clone())),
+        let points = issue.points();
+        let mut open = match &issue.adjust {
+            Some(adjust) => self.adjust(entry, points, adjust, at),
+            None => points,
         };
-        self.credit(
-            Head::of(entry, if issue.edited { "edited" } else { "order" }),
-            credit,
-            at,
-        );
+        for part in &issue.parts {
+            let credited = part.points.min(open);
+            open -= credited.max(0);
+            let (lot_id, reason) = match (&part.bonus_id, issue.origin) {
+                (None, origin) => (
+                    ids::order_lot(self.shop_id, &order, issue.number),
+                    origin.reason(),
+                ),
+                (Some(bonus), origin) => (
+                    ids::bonus_lot(self.shop_id, &order, bonus, issue.number),
+                    origin.reason_of_bonus(),
+                ),
+            };
+            let credit = Credit {
+                lot_id,
+                points: credited,
+                expires_at: part.expires_at,
+                order: Some(order.clone()),
+                bonus_id: part.bonus_id.clone(),
+                base: Some((part.base_amount, issue.currency.clone())),
+            };
+            self.credit(Head::of(entry, reason), credit, at);
+        }
     }
 
     /// Credits a lot. What the balance lacks to 0 is paid first, only the rest is in the lot.
@@ -139,18 +154,19 @@ impl<'a> Account<'a> {
         }
         let waiting = if expired { lot.points } else { 0 };
         let movement = self.movement(credit.points, parts, waiting);
+        let id = ids::issued(lot.id);
         let lot_id = lot.lot_id();
-        let id = digest(&["issued", &lot_id]);
         let body = Body::Issued {
             movement,
             lot_id,
             issued_at: effective_at,
             expires_at: credit.expires_at,
             base: credit.base,
+            bonus_id: credit.bonus_id,
         };
         self.tell(id, head, body);
         if waiting > 0 {
-            let id = digest(&["expired", &lot.lot_id()]);
+            let id = ids::expired(lot.id);
             self.expire(id, &lot, effective_at, 0);
         }
     }
@@ -160,14 +176,14 @@ impl<'a> Account<'a> {
         if !self.member.knows_lot(id) {
             return id;
         }
-        digest(&["anew", &hex(id), &(self.member.sequence + 1).to_string()])
+        ids::repeated_lot(id, self.member.sequence + 1)
     }
 
     /// Tells that a lot, already taken out, has expired. Never before `known`, when its points
     /// came into it. `waiting` as in [`Account::movement`].
     pub fn expire(&mut self, id: u128, lot: &Lot, known: Instant, waiting: i64) {
         let expired_at = lot.expires_at.unwrap_or(known);
-        let head = Head::of_lot(lot, "expired", expired_at.max(known));
+        let head = Head::of_lot(lot, Reason::Expired, expired_at.max(known));
         let movement = self.movement(lot.points, vec![lot.part(lot.points)], waiting);
         let body = Body::Expired {
             movement,
@@ -199,23 +215,13 @@ impl<'a> Account<'a> {
 
     /// Answers that an entry was refused.
     pub fn reject(&mut self, head: Head, entry: &Entry, points: Option<i64>, detail: Option<String>) {
-        let id = self.outcome_id("rejected", entry);
+        let id = Self::outcome_id("rejected", entry);
         self.tell(id, head, Body::Rejected { points, detail });
     }
 
     /// Id of what an entry causes; one entry has at most one outcome of a kind.
-    pub fn outcome_id(&self, kind: &str, entry: &Entry) -> u128 {
-        let order = entry.order_id.as_deref().unwrap_or_default();
-        let by = trigger(&entry.kind);
-        digest(&[
-            kind,
-            by,
-            self.shop_id,
-            self.member_id,
-            order,
-            &entry.cause_source,
-            &entry.cause_id,
-        ])
+    pub fn outcome_id(kind: &str, entry: &Entry) -> u128 {
+        ids::of_entry(kind, trigger(&entry.kind), entry)
     }
 
     pub fn tell(&mut self, id: u128, head: Head, body: Body) {
@@ -246,9 +252,10 @@ impl<'a> Account<'a> {
 fn trigger(kind: &EntryKind) -> &'static str {
     match kind {
         EntryKind::Issue(_) => "issue",
-        EntryKind::Reverse(reverse) => reason(reverse.reason),
+        EntryKind::Reopen(_) => "reopened",
+        EntryKind::Reverse(reverse) => reverse.reason.reason().code(),
         EntryKind::RedeemByOrder(_) => "snapshot",
-        EntryKind::Return(back) => reason(back.reason),
+        EntryKind::Return(back) => back.reason.reason().code(),
         EntryKind::OrderCancelled | EntryKind::Expect(_) => "order",
         EntryKind::Command(_) => "command",
         EntryKind::GrantAll(_) | EntryKind::GrantedToAll(_) => "broadcast",

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::Terms;
 use super::member::command_id;
-use crate::domain::digest::{digest, hex};
+use crate::domain::digest::hex;
 use crate::domain::entry::{Entry, EntryKind, Invalid};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Outcome};
+use crate::domain::reason::Reason;
 
 /// A timer fires once time is past it, and a broadcast goes on as soon as it has arrived.
 const TIMER_STEP_MICROS: i64 = 1_000;
@@ -96,20 +98,13 @@ impl Broadcasts {
 /// Answers a broadcast that cannot be carried out. It has no member who could be told.
 pub fn refused(entry: &Entry, invalid: &Invalid, terms: &Terms) -> Outcome {
     let in_force = terms.book.in_force(&entry.shop_id, entry.effective_at);
-    let (shop_id, source) = (&entry.shop_id, &entry.cause_source);
     Outcome {
-        id: hex(digest(&[
-            "rejected",
-            "broadcast",
-            shop_id,
-            source,
-            &entry.cause_id,
-        ])),
+        id: hex(ids::refused_broadcast(entry)),
         shop_id: entry.shop_id.clone(),
         member_id: None,
         order_id: None,
         rule_version: in_force.map(|published| published.rules.version),
-        reason: "invalid",
+        reason: Reason::Invalid,
         effective_at: entry.effective_at,
         cause_id: entry.cause_id.clone(),
         note: invalid.note.clone(),

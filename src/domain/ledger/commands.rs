@@ -5,28 +5,31 @@ use super::lots::Lot;
 use super::member::Celebration;
 use super::redemption::Use;
 use crate::domain::calendar;
-use crate::domain::digest::{digest, from_hex};
+use crate::domain::digest::from_hex;
 use crate::domain::entry::{Birthday, Command, Entry, Grant, ImportExpiry};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Body;
+use crate::domain::reason::Reason;
 use crate::domain::rules::model::Expiry;
 
 impl Account<'_> {
     pub fn command(&mut self, entry: &Entry, command: &Command, at: Instant) {
         match command {
-            Command::Grant(grant) => self.grant(entry, grant, "granted", at),
+            Command::Grant(grant) => self.grant(entry, grant, Reason::Granted, at),
             Command::Deduct {
                 points,
                 lot_id,
                 note,
                 actor,
             } => {
-                let head = self.head(entry, "deducted", note, actor);
+                let head = self.head(entry, Reason::Deducted, note, actor);
                 self.deduct(entry, head, *points, lot_id.as_deref(), at);
             }
             Command::Redeem {
                 points,
                 subtotal,
+                payable: _,
                 tier,
                 note,
                 actor,
@@ -40,7 +43,7 @@ impl Account<'_> {
                 let rules = self.rules(entry.effective_at).map(|published| &*published.rules);
                 self.redeem(
                     entry,
-                    self.head(entry, "redeemed", note, actor),
+                    self.head(entry, Reason::Redeemed, note, actor),
                     &asked,
                     rules,
                     at,
@@ -53,17 +56,24 @@ impl Account<'_> {
                 actor,
             } => {
                 let credit = Credit {
-                    lot_id: self.lot_id("import", entry),
+                    lot_id: ids::command_lot("import", entry),
                     points: *points,
                     expires_at: self.import_expiry(*expires, entry.effective_at),
                     order: None,
+                    bonus_id: None,
                     base: None,
                 };
-                self.credit(self.head(entry, "imported", note, actor), credit, at);
+                self.credit(self.head(entry, Reason::Imported, note, actor), credit, at);
+            }
+            Command::Return {
+                points, note, actor, ..
+            } => {
+                let head = self.head(entry, Reason::UnknownRedemption, note, actor);
+                self.reject(head, entry, *points, None);
             }
             Command::Registered { birthday } => self.registered(entry, *birthday, at),
             Command::Invalid(invalid) => {
-                let mut head = self.head(entry, "invalid", &invalid.note, &invalid.actor);
+                let mut head = self.head(entry, Reason::Invalid, &invalid.note, &invalid.actor);
                 head.notify = invalid.notify;
                 self.reject(head, entry, invalid.points, Some(invalid.detail.clone()));
             }
@@ -73,18 +83,19 @@ impl Account<'_> {
     /// A member's share of a broadcast; for members only that were known when it was read.
     pub fn granted_to_all(&mut self, entry: &Entry, grant: &Grant, at: Instant) {
         if self.member.known_since.is_some_and(|since| since <= entry.at) {
-            self.grant(entry, grant, "granted_to_all", at);
+            self.grant(entry, grant, Reason::GrantedToAll, at);
         }
     }
 
-    fn grant(&mut self, entry: &Entry, grant: &Grant, reason: &'static str, at: Instant) {
+    fn grant(&mut self, entry: &Entry, grant: &Grant, reason: Reason, at: Instant) {
         let mut head = self.head(entry, reason, &grant.note, &grant.actor);
         head.notify = grant.notify;
         let credit = Credit {
-            lot_id: self.lot_id(reason, entry),
+            lot_id: ids::command_lot(reason.code(), entry),
             points: grant.points,
             expires_at: self.expiry(grant.expiry, entry.effective_at),
             order: None,
+            bonus_id: None,
             base: None,
         };
         self.credit(head, credit, at);
@@ -98,7 +109,7 @@ impl Account<'_> {
         if self.member.known_since.is_none() {
             return self.reject(
                 Head {
-                    reason: "unknown_member",
+                    reason: Reason::UnknownMember,
                     ..head
                 },
                 entry,
@@ -109,7 +120,7 @@ impl Account<'_> {
         if held.min(self.member.usable(at)) < points {
             return self.reject(
                 Head {
-                    reason: "insufficient_balance",
+                    reason: Reason::InsufficientBalance,
                     ..head
                 },
                 entry,
@@ -121,7 +132,7 @@ impl Account<'_> {
         let parts = taken.iter().map(|lot| lot.part(lot.points)).collect();
         let movement = self.movement(points, parts, 0);
         self.tell(
-            self.outcome_id("adjusted", entry),
+            Self::outcome_id("adjusted", entry),
             head,
             Body::Adjusted { movement },
         );
@@ -159,23 +170,18 @@ impl Account<'_> {
             return;
         };
         let credit = Credit {
-            lot_id: digest(&["registration", self.shop_id, self.member_id]),
+            lot_id: ids::registration_lot(self.shop_id, self.member_id),
             points: gift.points,
             expires_at: self.expiry(gift.expiry, entry.effective_at),
             order: None,
+            bonus_id: None,
             base: None,
         };
-        self.credit(self.head(entry, "registration", &None, &None), credit, at);
+        self.credit(self.head(entry, Reason::Registration, &None, &None), credit, at);
     }
 
     /// Head of what a command leads to: under the version in force at its time.
-    fn head(
-        &self,
-        entry: &Entry,
-        reason: &'static str,
-        note: &Option<String>,
-        actor: &Option<String>,
-    ) -> Head {
+    fn head(&self, entry: &Entry, reason: Reason, note: &Option<String>, actor: &Option<String>) -> Head {
         Head {
             rule_version: self
                 .rules(entry.effective_at)
@@ -184,16 +190,6 @@ impl Account<'_> {
             actor: actor.clone(),
             ..Head::of(entry, reason)
         }
-    }
-
-    fn lot_id(&self, kind: &str, entry: &Entry) -> u128 {
-        digest(&[
-            kind,
-            self.shop_id,
-            self.member_id,
-            &entry.cause_source,
-            &entry.cause_id,
-        ])
     }
 
     /// A command's own expiry or that of the version in force. Without any rule: never.

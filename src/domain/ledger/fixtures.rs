@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use super::member::Member;
 use super::{Decision, Terms};
 use crate::domain::entry::{
-    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Issue, RedeemByOrder, Return, Reverse,
-    ReverseReason,
+    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Issue, IssueOrigin, IssuePart, RedeemByOrder,
+    Return, Reverse, ReverseReason,
 };
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Movement, Outcome};
@@ -140,6 +140,7 @@ pub fn redeem(points: i64, subtotal: Option<&str>) -> EntryKind {
     EntryKind::Command(Command::Redeem {
         points,
         subtotal,
+        payable: None,
         tier: None,
         note: None,
         actor: None,
@@ -165,33 +166,44 @@ pub fn import(points: i64, expires: ImportExpiry) -> EntryKind {
     })
 }
 
-pub fn issue(part: u32, points: i64, expires_at: Option<&str>) -> EntryKind {
-    EntryKind::Issue(Issue {
-        edited: part > 0,
-        part,
-        points,
+/// Points of an order alone, in its issue of this number.
+pub fn issue(number: u32, points: i64, expires_at: Option<&str>) -> EntryKind {
+    EntryKind::Issue(issue_of(number, &[(None, points, expires_at)]))
+}
+
+/// An issue with its parts: bonus, points, expiry.
+pub fn issue_of(number: u32, parts: &[(Option<&str>, i64, Option<&str>)]) -> Issue {
+    let parts = parts.iter().map(|(bonus_id, points, expires_at)| IssuePart {
+        bonus_id: bonus_id.map(Into::into),
+        points: *points,
         base_amount: Decimal::ONE,
-        currency: "TWD".into(),
         expires_at: expires_at.map(at),
+    });
+    Issue {
+        origin: if number > 0 {
+            IssueOrigin::Edited
+        } else {
+            IssueOrigin::Due
+        },
+        number,
+        parts: parts.collect(),
+        currency: "TWD".into(),
         adjust: None,
-    })
+    }
 }
 
 /// An edit that raised what an order may keep by `points`, to `kept` of `issued`.
-pub fn adjust(part: u32, points: i64, issued: i64, kept: i64, when_short: WhenShort) -> EntryKind {
+pub fn adjust(number: u32, points: i64, issued: i64, kept: i64, when_short: WhenShort) -> EntryKind {
     EntryKind::Issue(Issue {
-        edited: true,
-        part,
-        points,
-        base_amount: Decimal::ONE,
-        currency: "TWD".into(),
-        expires_at: None,
+        origin: IssueOrigin::Edited,
         adjust: Some(Reverse {
             reason: ReverseReason::Edited,
             issued,
             kept,
             when_short,
+            by_cancellation: false,
         }),
+        ..issue_of(number, &[(None, points, None)])
     })
 }
 
@@ -201,6 +213,7 @@ pub fn reverse(issued: i64, kept: i64, when_short: WhenShort) -> EntryKind {
         issued,
         kept,
         when_short,
+        by_cancellation: false,
     })
 }
 
@@ -216,7 +229,9 @@ pub fn snapshot(points: i64, subtotal: &str) -> EntryKind {
     EntryKind::RedeemByOrder(RedeemByOrder {
         points,
         subtotal: amount(subtotal),
+        payable: None,
         tier: None,
+        currency_mismatch: false,
         cancelled: false,
     })
 }
@@ -238,6 +253,7 @@ pub fn entry(
         cause_id: id.into(),
         cause_source: "/test".into(),
         order_id: order.map(Into::into),
+        step: 0,
         rule_version: by_order.then_some(1),
         traceparent: None,
         kind,
@@ -335,7 +351,11 @@ pub fn line(outcome: &Outcome) -> String {
         Body::Pending { .. } => ("pending", String::new()),
         Body::Withheld { .. } => ("withheld", String::new()),
     };
-    format!("{} {kind} {} {rest}", time(outcome.effective_at), outcome.reason)
-        .trim_end()
-        .to_owned()
+    format!(
+        "{} {kind} {} {rest}",
+        time(outcome.effective_at),
+        outcome.reason.code()
+    )
+    .trim_end()
+    .to_owned()
 }

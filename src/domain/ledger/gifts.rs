@@ -6,9 +6,10 @@ use super::Terms;
 use super::account::{Account, Credit, Head};
 use super::member::Member;
 use crate::domain::calendar;
-use crate::domain::digest::digest;
 use crate::domain::entry::Birthday;
+use crate::domain::ids;
 use crate::domain::instant::Instant;
+use crate::domain::reason::Reason;
 use crate::domain::rules::book::Published;
 use crate::domain::rules::model::{BirthdayGift, BirthdayOn};
 
@@ -78,7 +79,7 @@ impl Account<'_> {
         };
         celebration.given = Some(moment.year);
         let head = Head {
-            reason: "birthday",
+            reason: Reason::Birthday,
             order_id: None,
             rule_version: Some(moment.published.rules.version),
             effective_at: moment.at,
@@ -89,10 +90,11 @@ impl Account<'_> {
             traceparent: None,
         };
         let credit = Credit {
-            lot_id: digest(&["birthday", self.shop_id, self.member_id, &moment.year.to_string()]),
+            lot_id: ids::birthday_lot(self.shop_id, self.member_id, moment.year),
             points: moment.gift.points,
             expires_at: self.expiry(moment.gift.expiry, moment.at),
             order: None,
+            bonus_id: None,
             base: None,
         };
         self.credit(head, credit, moment.at);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lots::{Lot, Lots};
 use super::{Decision, Terms};
 use crate::domain::entry::{Birthday, Entry, EntryKind};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::ledger::account::Account;
 use crate::domain::outcome::Outcome;
@@ -105,6 +106,10 @@ impl Member {
             EntryKind::Issue(issue) => {
                 account.member.expect(entry, 0);
                 account.issue(entry, issue, at);
+            }
+            EntryKind::Reopen(_) => {
+                let order = entry.order_id.clone().unwrap_or_default();
+                account.member.cancelled_orders.remove(&order);
             }
             EntryKind::Reverse(reverse) => account.reverse(entry, reverse, at),
             EntryKind::RedeemByOrder(redeem) => account.redeem_by_order(entry, redeem, at),
@@ -208,5 +213,5 @@ impl Member {
 
 /// Tells commands apart: two are one if `source` and `id` are the same.
 pub fn command_id(entry: &Entry) -> u128 {
-    crate::domain::digest::digest(&["command", &entry.cause_source, &entry.cause_id])
+    ids::command(&entry.cause_source, &entry.cause_id)
 }

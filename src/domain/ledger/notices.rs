@@ -7,9 +7,10 @@ use chrono::Days;
 use super::account::{Account, Head};
 use super::lots::{Lot, Notice};
 use crate::domain::calendar;
-use crate::domain::digest::digest;
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Body;
+use crate::domain::reason::Reason;
 
 impl Account<'_> {
     /// A lot's first notice at or after `from`, by the version in force when it was issued.
@@ -82,18 +83,11 @@ impl Account<'_> {
             days_left: days_before,
             lots: lots.iter().map(|lot| lot.part(lot.points)).collect(),
         };
-        let id = digest(&[
-            "expiring",
-            self.shop_id,
-            self.member_id,
-            day,
-            &days_before.to_string(),
-            &at.0.to_string(),
-        ]);
+        let id = ids::expiring(self.shop_id, self.member_id, day, days_before, at);
         // The notice is not about one order, even if the lot that expires first is.
         let head = Head {
             order_id: None,
-            ..Head::of_lot(first, "expiring", at)
+            ..Head::of_lot(first, Reason::Expiring, at)
         };
         self.tell(id, head, body);
     }

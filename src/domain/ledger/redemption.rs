@@ -9,6 +9,7 @@ use super::member::{Member, Redeemed};
 use crate::domain::entry::{Entry, RedeemByOrder};
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Worth};
+use crate::domain::reason::Reason;
 use crate::domain::rules::model::{Redemption, RuleVersion};
 
 /// How many points could be used for an order, and why no more.
@@ -110,7 +111,7 @@ impl Account<'_> {
             tier: redeem.tier.as_deref(),
             cancelled: redeem.cancelled,
         };
-        let head = Head::of(entry, "redeemed");
+        let head = Head::of(entry, Reason::Redeemed);
         self.redeem(entry, head, &asked, bound.map(|bound| &*bound.rules), at);
     }
 
@@ -141,7 +142,7 @@ impl Account<'_> {
                 currency: rules.currency.code.clone(),
             })
         });
-        let id = self.outcome_id("redeemed", entry);
+        let id = Self::outcome_id("redeemed", entry);
         self.tell(id, head, Body::Redeemed { movement, worth });
     }
 
@@ -152,17 +153,17 @@ impl Account<'_> {
         asked: &Use,
         rules: Option<&RuleVersion>,
         at: Instant,
-    ) -> Option<&'static str> {
+    ) -> Option<Reason> {
         let order = entry.order_id.as_deref();
         let member = &self.member;
         if asked.cancelled || order.is_some_and(|order| member.cancelled_orders.contains(order)) {
-            return Some("invalid");
+            return Some(Reason::Invalid);
         }
         if rules.is_some_and(|rules| !rules.enabled) {
-            return Some("disabled");
+            return Some(Reason::Disabled);
         }
         if order.is_some_and(|order| member.redemptions.contains_key(order)) {
-            return Some("already_redeemed");
+            return Some(Reason::AlreadyRedeemed);
         }
         if let Some((rules, value)) = rules.and_then(|rules| Some((rules, value(rules, asked.tier)?)))
             && let Some(reason) = over(asked, value, rules.currency.digits)
@@ -170,17 +171,17 @@ impl Account<'_> {
             return Some(reason);
         }
         if member.known_since.is_none() {
-            return Some("unknown_member");
+            return Some(Reason::UnknownMember);
         }
-        (member.usable(at) < asked.points).then_some("insufficient_balance")
+        (member.usable(at) < asked.points).then_some(Reason::InsufficientBalance)
     }
 }
 
 /// Limits that need the order's amount are checked when it is known.
-fn over(asked: &Use, value: &Redemption, digits: u32) -> Option<&'static str> {
+fn over(asked: &Use, value: &Redemption, digits: u32) -> Option<Reason> {
     let subtotal = asked.subtotal?;
     if value.min_order.is_some_and(|least| subtotal < least) {
-        return Some("below_minimum");
+        return Some(Reason::BelowMinimum);
     }
     let within = || -> Option<bool> {
         let worth = worth(asked.points, value, digits)?;
@@ -196,7 +197,7 @@ fn over(asked: &Use, value: &Redemption, digits: u32) -> Option<&'static str> {
         Some(per && percent && payable)
     };
     // An amount too large to be worked out is over any limit.
-    (!within().unwrap_or(false)).then_some("over_limit")
+    (!within().unwrap_or(false)).then_some(Reason::OverLimit)
 }
 
 fn most(

@@ -151,6 +151,7 @@ fn a_tier_replaces_the_whole_section() {
         EntryKind::Command(Command::Redeem {
             points: 5,
             subtotal,
+            payable: None,
             tier,
             note: None,
             actor: None,
@@ -222,7 +223,9 @@ fn an_order_redeems_once() {
     let cancelled = EntryKind::RedeemByOrder(RedeemByOrder {
         points: 3,
         subtotal: amount("10"),
+        payable: None,
         tier: None,
+        currency_mismatch: false,
         cancelled: true,
     });
     check(

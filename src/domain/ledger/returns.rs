@@ -4,9 +4,8 @@ use rust_decimal::Decimal;
 
 use super::account::{Account, Head};
 use super::lots::Lot;
-use super::reversal::reason;
-use crate::domain::digest::digest;
 use crate::domain::entry::{Entry, Return};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::money::Ratio;
 use crate::domain::outcome::Body;
@@ -51,15 +50,15 @@ impl Account<'_> {
         }
         let mut waiting = expired.iter().map(|lot| lot.points).sum();
         let movement = self.movement(points, parts, waiting);
-        let id = self.outcome_id("returned", entry);
+        let id = Self::outcome_id("returned", entry);
         self.tell(
             id,
-            Head::of(entry, reason(back.reason)),
+            Head::of(entry, back.reason.reason()),
             Body::Returned { movement },
         );
         for lot in expired {
             waiting -= lot.points;
-            let id = digest(&["expired", &lot.lot_id(), &entry.cause_source, &entry.cause_id]);
+            let id = ids::returned_expired(lot.id, entry);
             self.expire(id, &lot, entry.effective_at, waiting);
         }
     }

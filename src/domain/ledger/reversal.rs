@@ -2,9 +2,10 @@
 
 use super::account::{Account, Head};
 use super::lots::Lot;
-use crate::domain::entry::{Entry, Reverse, ReverseReason};
+use crate::domain::entry::{Entry, Reverse};
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Body;
+use crate::domain::reason::Reason;
 use crate::domain::rules::model::WhenShort;
 
 impl Account<'_> {
@@ -41,7 +42,7 @@ impl Account<'_> {
             WhenShort::Refuse | WhenShort::Clamp => requested.min(usable),
         };
         if points == 0 {
-            let head = Head::of(entry, "insufficient_balance");
+            let head = Head::of(entry, Reason::InsufficientBalance);
             return self.reject(head, entry, Some(requested), None);
         }
         let own = |lot: &Lot| lot.order.as_ref() == Some(&order);
@@ -54,20 +55,12 @@ impl Account<'_> {
         self.member.taken_back.insert(order, before + points);
         let parts = taken.iter().map(|lot| lot.part(lot.points)).collect();
         let movement = self.movement(points, parts, 0);
-        let id = self.outcome_id("revoked", entry);
+        let id = Self::outcome_id("revoked", entry);
         self.tell(
             id,
-            Head::of(entry, reason(reverse.reason)),
+            Head::of(entry, reverse.reason.reason()),
             Body::Revoked { movement, requested },
         );
-    }
-}
-
-pub(super) fn reason(reason: ReverseReason) -> &'static str {
-    match reason {
-        ReverseReason::Cancelled => "cancelled",
-        ReverseReason::Refunded => "refunded",
-        ReverseReason::Edited => "edited",
     }
 }
 

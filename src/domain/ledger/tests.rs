@@ -381,6 +381,7 @@ fn what_is_expected_is_pending_until_it_is_issued() {
             cause_id: "e1".into(),
             cause_source: String::new().into(),
             order_id: Some(order.into()),
+            step: 0,
             rule_version: None,
             traceparent: None,
             kind,

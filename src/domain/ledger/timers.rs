@@ -1,7 +1,7 @@
 //! What time alone does to an account.
 
 use super::account::Account;
-use crate::domain::digest::digest;
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 
 impl Account<'_> {
@@ -18,7 +18,7 @@ impl Account<'_> {
                 self.notify_at(at);
             }
             while let Some(lot) = self.member.lots.pop_expired(at) {
-                let id = digest(&["expired", &lot.lot_id()]);
+                let id = ids::expired(lot.id);
                 self.expire(id, &lot, lot.issued_at, 0);
             }
             self.member.open_from = self.member.open_from.max(at);

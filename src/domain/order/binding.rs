@@ -29,7 +29,9 @@ impl Order {
         let redeem = RedeemByOrder {
             points: snapshot.points_redeemed,
             subtotal: snapshot.subtotal,
+            payable: None,
             tier: snapshot.tier().map(Into::into),
+            currency_mismatch: false,
             cancelled: self.facts.cancelled.is_some(),
         };
         self.bound = Some(Bound {

@@ -75,7 +75,7 @@ impl Order {
             told.reason = Some(reason.code());
             told.points = Some(0);
             told.why
-                .push(format!("it ended without points: {}", sentence(reason)));
+                .push(format!("it ended without points: {}", reason.sentence()));
         }
         Ok(told)
     }
@@ -112,7 +112,7 @@ impl Order {
         match reason {
             Some(reason) => told
                 .why
-                .push(format!("as things stand it earns nothing: {}", sentence(reason))),
+                .push(format!("as things stand it earns nothing: {}", reason.sentence())),
             None => told.why.extend(earning_words(snapshot, rules, &earned)),
         }
         for later in book.takeovers(key.shop_id, bound) {
@@ -335,22 +335,5 @@ fn delay(terms: IssuanceTerms) -> String {
         0 => "at once".to_owned(),
         1 => "1 local day later".to_owned(),
         days => format!("{days} local days later"),
-    }
-}
-
-fn sentence(reason: Reason) -> &'static str {
-    match reason {
-        Reason::TestOrder => "it is a test order",
-        Reason::NoRule => "the shop had no rule when it was created",
-        Reason::Disabled => "the shop's points are disabled",
-        Reason::CurrencyMismatch => "its currency is not that of the rule",
-        Reason::ChannelExcluded => "its channel does not earn",
-        Reason::Guest => "it was placed by a guest",
-        Reason::NotLoggedIn => "the rule wants a login, and the customer was not logged in",
-        Reason::TierExcluded => "only tiers with an own rate earn, and this one has none",
-        Reason::Cancelled => "it was cancelled before its points were issued",
-        Reason::Refunded => "refunds before the issue left nothing to earn on",
-        Reason::ShopResting => "the shop was resting when the points were due",
-        Reason::BelowRate => "the amount is below what earns a point",
     }
 }

@@ -17,6 +17,7 @@ use super::entry::{Entry, EntryKind};
 use super::instant::Instant;
 use super::outcome::Outcome;
 use super::rules::book::{Published, RuleBook};
+pub use crate::domain::reason::Reason;
 use crate::domain::short_text::ShortText;
 use facts::{Facts, OrderEvent, Told};
 
@@ -52,6 +53,8 @@ pub struct Order {
     pub promised: Option<Promised>,
     /// Arrival of the last event.
     pub last_event: Option<Instant>,
+    /// Entries sent to ledgers so far, which number them.
+    pub entries: u32,
 }
 
 /// The tie to a rule version. Never changed by later versions.
@@ -98,42 +101,6 @@ pub struct Issued {
     pub kept: i64,
     /// Times it was issued: each has a lot, if anything is credited.
     pub parts: u32,
-}
-
-/// Why there are no points, in the order in which they are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    TestOrder,
-    NoRule,
-    Disabled,
-    CurrencyMismatch,
-    ChannelExcluded,
-    Guest,
-    NotLoggedIn,
-    TierExcluded,
-    Cancelled,
-    Refunded,
-    ShopResting,
-    BelowRate,
-}
-
-impl Reason {
-    pub fn code(self) -> &'static str {
-        match self {
-            Reason::TestOrder => "test_order",
-            Reason::NoRule => "no_rule",
-            Reason::Disabled => "disabled",
-            Reason::CurrencyMismatch => "currency_mismatch",
-            Reason::ChannelExcluded => "channel_excluded",
-            Reason::Guest => "guest",
-            Reason::NotLoggedIn => "not_logged_in",
-            Reason::TierExcluded => "tier_excluded",
-            Reason::Cancelled => "cancelled",
-            Reason::Refunded => "refunded",
-            Reason::ShopResting => "shop_resting",
-            Reason::BelowRate => "below_rate",
-        }
-    }
 }
 
 /// What was decided, to be sent out.
@@ -262,6 +229,14 @@ impl Order {
         Ok(out)
     }
 
+    /// Numbers the entries of a decision, so that a ledger drops those written a second time.
+    pub fn number(&mut self, decisions: &mut Decisions) {
+        for entry in &mut decisions.entries {
+            self.entries += 1;
+            entry.step = self.entries;
+        }
+    }
+
     /// When it wants a turn: its due time, or the time to be forgotten.
     pub fn wake_millis(&self, orders_days: u32) -> Option<i64> {
         if let Some(due_at) = self.due_at {
@@ -324,6 +299,7 @@ impl Order {
             cause_id: cause.id.into(),
             cause_source: cause.source.into(),
             order_id: Some(key.order_id.into()),
+            step: 0,
             rule_version: self.version(),
             traceparent: cause.traceparent.map(Into::into),
             kind,

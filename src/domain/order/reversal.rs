@@ -6,7 +6,7 @@ use super::earning;
 use super::facts::{Cancelled, News, OrderEvent, Refund};
 use super::settlement::expires_at;
 use super::{CausedBy, Decisions, Issued, Order, OrderKey, Progress};
-use crate::domain::entry::{EntryKind, Issue, Return, Reverse, ReverseReason};
+use crate::domain::entry::{EntryKind, Issue, IssueOrigin, IssuePart, Return, Reverse, ReverseReason};
 use crate::domain::instant::Instant;
 use crate::domain::money::Ratio;
 use crate::domain::rules::book::{Published, RuleBook};
@@ -224,17 +224,20 @@ impl Issued {
         expires_at: Option<Instant>,
         rules: &RuleVersion,
     ) -> Issue {
-        let (part, points) = (self.parts, kept - self.kept);
+        let (number, points) = (self.parts, kept - self.kept);
         self.parts += 1;
         self.points = self.points.saturating_add(points);
         self.kept = kept;
         Issue {
-            edited: true,
-            part,
-            points,
-            base_amount,
+            origin: IssueOrigin::Edited,
+            number,
+            parts: vec![IssuePart {
+                bonus_id: None,
+                points,
+                base_amount,
+                expires_at,
+            }],
             currency: rules.currency.code.clone(),
-            expires_at,
             adjust: Some(self.reversal(ReverseReason::Edited, rules)),
         }
     }
@@ -246,6 +249,7 @@ impl Issued {
             issued: self.points,
             kept: self.kept,
             when_short: rules.reversal.when_short,
+            by_cancellation: reason == ReverseReason::Cancelled,
         }
     }
 }

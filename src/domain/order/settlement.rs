@@ -5,8 +5,9 @@ use super::earning::{self, Earned};
 use super::facts::{OrderEvent, Snapshot};
 use super::{CausedBy, Decisions, Issued, Order, OrderKey, Progress, Reason};
 use crate::domain::calendar;
-use crate::domain::digest;
-use crate::domain::entry::{EntryKind, Issue};
+use crate::domain::digest::hex;
+use crate::domain::entry::{EntryKind, Issue, IssueOrigin, IssuePart};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Outcome};
 use crate::domain::rules::book::{Published, RuleBook};
@@ -60,7 +61,7 @@ impl Order {
             (Some((event, _)), _) if before != (self.due_at, self.expected) => {
                 let cause = CausedBy::from(event);
                 let parts = [cause.source, cause.id];
-                let pending = self.outcome(key, "pending", &parts, "pending", event.time, cause, body);
+                let pending = self.outcome(key, "pending", &parts, Reason::Pending, event.time, cause, body);
                 out.outcomes.push(pending);
             }
             (None, Some(takeover)) if ahead > takeover.published => {
@@ -73,7 +74,7 @@ impl Order {
                 let parts = ["takeover", &takeover.version.to_string(), ""];
                 let at = takeover.published;
                 out.outcomes
-                    .push(self.outcome(key, "pending", &parts, "pending", at, cause, body));
+                    .push(self.outcome(key, "pending", &parts, Reason::Pending, at, cause, body));
             }
             _ => {}
         }
@@ -133,13 +134,17 @@ impl Order {
         let lost = earned.whole - earned.points;
         let progress = match (reason, &snapshot.customer) {
             (None, Some(customer)) => {
-                let issue = Issue {
-                    edited: false,
-                    part: 0,
+                let own = IssuePart {
+                    bonus_id: None,
                     points: earned.points,
                     base_amount: earned.base.to_decimal(),
-                    currency: bound.rules.currency.code.clone(),
                     expires_at: expires_at(key, bound, book, at, snapshot.tier()),
+                };
+                let issue = Issue {
+                    origin: IssueOrigin::Due,
+                    number: 0,
+                    parts: vec![own],
+                    currency: bound.rules.currency.code.clone(),
                     adjust: None,
                 };
                 out.entries
@@ -177,15 +182,7 @@ impl Order {
         at: Instant,
         cause: CausedBy<'_>,
     ) -> Outcome {
-        self.outcome(
-            key,
-            "withheld",
-            &[],
-            reason.code(),
-            at,
-            cause,
-            Body::Withheld { points },
-        )
+        self.outcome(key, "withheld", &[], reason, at, cause, Body::Withheld { points })
     }
 
     fn end_if_cancelled(
@@ -277,7 +274,7 @@ impl Order {
         key: OrderKey<'_>,
         kind: &str,
         parts: &[&str],
-        reason: &'static str,
+        reason: Reason,
         effective_at: Instant,
         cause: CausedBy<'_>,
         body: Body,
@@ -287,9 +284,8 @@ impl Order {
             .snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.customer.as_ref());
-        let id = [&["order", kind, key.shop_id, key.order_id], parts].concat();
         Outcome {
-            id: digest::hex(digest::digest(&id)),
+            id: hex(ids::of_order(kind, key.shop_id, key.order_id, parts)),
             shop_id: key.shop_id.into(),
             member_id: customer.map(|customer| customer.id.clone()),
             order_id: Some(key.order_id.into()),

@@ -237,18 +237,16 @@ fn show(record: &OutRecord) -> String {
     let entry = ledger_entry::decode(value).unwrap();
     let what = match &entry.kind {
         EntryKind::Issue(issue) => {
-            let expires = issue
+            let own = &issue.parts[0];
+            let expires = own
                 .expires_at
                 .map(|at| format!(" till {}", short(at)))
                 .unwrap_or_default();
             let part = match &issue.adjust {
-                Some(adjust) => format!(" part {} to {}-{}", issue.part, adjust.issued, adjust.kept),
+                Some(adjust) => format!(" part {} to {}-{}", issue.number, adjust.issued, adjust.kept),
                 None => String::new(),
             };
-            format!(
-                "issue {} of {}{}{}",
-                issue.points, issue.base_amount, part, expires
-            )
+            format!("issue {} of {}{}{}", own.points, own.base_amount, part, expires)
         }
         EntryKind::Reverse(reverse) => {
             format!("reverse {:?} {}-{}", reverse.reason, reverse.issued, reverse.kept).to_lowercase()

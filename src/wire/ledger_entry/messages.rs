@@ -26,7 +26,13 @@ pub(crate) struct EntryV1 {
     pub rule_version: Option<u32>,
     #[prost(string, optional, tag = "10")]
     pub traceparent: Option<String>,
-    #[prost(oneof = "KindV1", tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32")]
+    /// 0: not numbered.
+    #[prost(uint32, tag = "11")]
+    pub step: u32,
+    #[prost(
+        oneof = "KindV1",
+        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34"
+    )]
     pub kind: Option<KindV1>,
 }
 
@@ -59,17 +65,22 @@ pub(crate) enum KindV1 {
     /// Points; 0: none any more.
     #[prost(int64, tag = "32")]
     Expect(i64),
+    #[prost(message, tag = "33")]
+    Reopen(ReopenV2),
+    #[prost(message, tag = "34")]
+    GiveBack(GiveBackV2),
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(crate) struct Nothing {}
 
+/// One part, the order's own points, is in the fields of its own; anything else in `parts`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct IssueV1 {
     #[prost(bool, tag = "1")]
     pub edited: bool,
     #[prost(uint32, tag = "2")]
-    pub part: u32,
+    pub number: u32,
     #[prost(int64, tag = "3")]
     pub points: i64,
     #[prost(string, tag = "4")]
@@ -81,6 +92,30 @@ pub(crate) struct IssueV1 {
     /// Only with an edit; those written before it was known are credited whole.
     #[prost(message, optional, tag = "7")]
     pub adjust: Option<ReverseV1>,
+    #[prost(message, repeated, tag = "8")]
+    pub parts: Vec<IssuePartV2>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct IssuePartV2 {
+    #[prost(string, optional, tag = "1")]
+    pub bonus_id: Option<String>,
+    #[prost(int64, tag = "2")]
+    pub points: i64,
+    #[prost(string, tag = "3")]
+    pub base_amount: String,
+    #[prost(sint64, optional, tag = "4")]
+    pub expires_at: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ReopenV2 {
+    #[prost(string, tag = "1")]
+    pub base_amount: String,
+    #[prost(string, tag = "2")]
+    pub currency: String,
+    #[prost(sint64, optional, tag = "3")]
+    pub expires_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -95,6 +130,8 @@ pub(crate) struct ReverseV1 {
     /// 1 refuse, 2 clamp, 3 negative.
     #[prost(uint32, tag = "4")]
     pub when_short: u32,
+    #[prost(bool, tag = "5")]
+    pub by_cancellation: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -107,6 +144,10 @@ pub(crate) struct RedeemByOrderV1 {
     pub tier: Option<String>,
     #[prost(bool, tag = "4")]
     pub cancelled: bool,
+    #[prost(string, optional, tag = "5")]
+    pub payable: Option<String>,
+    #[prost(bool, tag = "6")]
+    pub currency_mismatch: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -157,6 +198,20 @@ pub(crate) struct RedeemV1 {
     #[prost(string, optional, tag = "4")]
     pub note: Option<String>,
     #[prost(string, optional, tag = "5")]
+    pub actor: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    pub payable: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GiveBackV2 {
+    #[prost(string, optional, tag = "1")]
+    pub redeem_id: Option<String>,
+    #[prost(int64, optional, tag = "2")]
+    pub points: Option<i64>,
+    #[prost(string, optional, tag = "3")]
+    pub note: Option<String>,
+    #[prost(string, optional, tag = "4")]
     pub actor: Option<String>,
 }
 

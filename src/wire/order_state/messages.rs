@@ -23,6 +23,7 @@ stored_message! {
         17 string(optional) promised_to: Option<String>, Option<&'a str>;
         18 int64 promised: i64, i64;
         19 string(repeated) other_customers: Vec<String>, Vec<&'a str>;
+        40 uint32 entries: u32, u32;
     }
 }
 

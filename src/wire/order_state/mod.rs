@@ -9,7 +9,7 @@ mod write;
 use prost::Message;
 use prost::bytes::Bytes;
 
-use crate::domain::order::{Order, Reason};
+use crate::domain::order::Order;
 use crate::wire::protobuf::{Write, Writer};
 use messages::OrderV1;
 
@@ -47,32 +47,6 @@ pub fn decode(stored: &[u8]) -> Result<Order, StateError> {
         }
         Some((&other, _)) => Err(StateError::Format(other)),
     }
-}
-
-/// Stored numbers of the reasons, never reused.
-const REASONS: [(Reason, u32); 12] = [
-    (Reason::TestOrder, 1),
-    (Reason::NoRule, 2),
-    (Reason::Disabled, 3),
-    (Reason::CurrencyMismatch, 4),
-    (Reason::ChannelExcluded, 5),
-    (Reason::Guest, 6),
-    (Reason::NotLoggedIn, 7),
-    (Reason::TierExcluded, 8),
-    (Reason::Cancelled, 9),
-    (Reason::Refunded, 10),
-    (Reason::ShopResting, 11),
-    (Reason::BelowRate, 12),
-];
-
-fn number_of(reason: Reason) -> u32 {
-    let found = REASONS.iter().find(|(known, _)| *known == reason);
-    found.map_or(0, |(_, number)| *number)
-}
-
-fn reason_of(number: u32) -> Option<Reason> {
-    let found = REASONS.iter().find(|(_, known)| *known == number);
-    found.map(|(reason, _)| *reason)
 }
 
 #[cfg(test)]

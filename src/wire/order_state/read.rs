@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+use super::StateError;
 use super::messages::*;
-use super::{StateError, reason_of};
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
 use crate::domain::order::{Bound, Issued, Order, Progress, Promised};
+use crate::domain::reason::Reason;
 
 impl TryFrom<OrderV1> for Order {
     type Error = StateError;
@@ -22,7 +23,7 @@ impl TryFrom<OrderV1> for Order {
                 after_issue: read.after_issue,
             })
         };
-        let reason = |number| reason_of(number).ok_or(StateError::Field("withheld"));
+        let reason = |number| Reason::of_number(number).ok_or(StateError::Field("withheld"));
         let progress = match (read.deferred_since, read.issued, read.withheld) {
             (Some(since), None, None) => Progress::Deferred {
                 since: Instant(since),
@@ -58,6 +59,7 @@ impl TryFrom<OrderV1> for Order {
                 points: read.promised,
             }),
             last_event: read.last_event.map(Instant),
+            entries: read.entries,
         })
     }
 }

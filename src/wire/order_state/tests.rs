@@ -10,6 +10,7 @@ use super::*;
 use crate::domain::instant::Instant;
 use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
 use crate::domain::order::{Bound, Issued, Progress, Promised};
+use crate::domain::reason::Reason;
 
 fn amount() -> impl Strategy<Value = Decimal> {
     (0i64..1_000_000_000_000_000_000, 0u32..=9).prop_map(|(units, scale)| Decimal::new(units, scale))
@@ -162,7 +163,7 @@ fn progress() -> impl Strategy<Value = Progress> {
         Just(Progress::Open),
         instant().prop_map(|since| Progress::Deferred { since }),
         issued.prop_map(Progress::Issued),
-        (0..REASONS.len()).prop_map(|i| Progress::Withheld(REASONS[i].0)),
+        proptest::sample::select(Reason::ALL).prop_map(Progress::Withheld),
     ]
 }
 
@@ -182,10 +183,10 @@ fn order() -> impl Strategy<Value = Order> {
         option::of(instant()),
         option::of(any::<i64>()),
         option::of(instant()),
-        option::of(promised),
+        (option::of(promised), any::<u32>()),
     );
     (facts(), option::of(bound), progress(), times).prop_map(
-        |(facts, bound, progress, (due_at, expected, last_event, promised))| Order {
+        |(facts, bound, progress, (due_at, expected, last_event, (promised, entries)))| Order {
             facts,
             bound,
             progress,
@@ -193,6 +194,7 @@ fn order() -> impl Strategy<Value = Order> {
             expected,
             promised,
             last_event,
+            entries,
         },
     )
 }

@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 
 use super::messages::*;
-use super::number_of;
 use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
 use crate::domain::order::{Bound, Issued, Order, Progress, Promised};
 
@@ -16,6 +15,7 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         expected,
         promised,
         last_event,
+        entries,
     } = order;
     let Facts {
         snapshot: known,
@@ -52,7 +52,7 @@ pub fn order(order: &Order) -> OrderRef<'_> {
             _ => None,
         },
         withheld: match progress {
-            Progress::Withheld(reason) => Some(number_of(*reason)),
+            Progress::Withheld(reason) => Some(reason.number()),
             _ => None,
         },
         due_at: due_at.map(|at| at.0),
@@ -61,6 +61,7 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         promised_to: promised.map(|(member_id, _)| member_id.as_str()),
         promised: promised.map_or(0, |(_, points)| points),
         other_customers: other_customers.iter().map(|id| id.as_str()).collect(),
+        entries: *entries,
     }
 }
 
