@@ -5,6 +5,7 @@
 
 pub mod base;
 pub mod binding;
+pub mod bonus;
 pub mod due;
 pub mod earning;
 pub mod explain;
