@@ -25,6 +25,8 @@ pub const PARTITIONS_RESTORING: &str = "accrual_partitions_restoring";
 pub const PARTITIONS_STOPPED: &str = "accrual_partitions_stopped";
 pub const RESTORE_RECORDS_TOTAL: &str = "accrual_restore_records_total";
 pub const RESTORE_RECORDS_LEFT: &str = "accrual_restore_records_left";
+pub const STATES_LARGE_TOTAL: &str = "accrual_states_large_total";
+pub const CHANGELOG_FOREIGN_TOTAL: &str = "accrual_changelog_foreign_total";
 pub const REBALANCES_TOTAL: &str = "accrual_rebalances_total";
 pub const LOTS_ISSUED_TOTAL: &str = "accrual_lots_issued_total";
 pub const POINTS_ISSUED_TOTAL: &str = "accrual_points_issued_total";
@@ -121,6 +123,8 @@ pub const ALL: &[Metric] = &[
     metric(PARTITIONS_STOPPED, Gauge, &[STAGE], "Owned partitions stopped for a reason that needs a person."),
     metric(RESTORE_RECORDS_TOTAL, Counter, &[STAGE], "Changelog records read by restores."),
     metric(RESTORE_RECORDS_LEFT, Gauge, &[STAGE, PARTITION], "Changelog records a running restore has yet to read."),
+    metric(STATES_LARGE_TOTAL, Counter, &[STAGE, REASON], "Writes of a state beyond half or four fifths of its limit."),
+    metric(CHANGELOG_FOREIGN_TOTAL, Counter, &[STAGE], "Records met in a changelog that accrual has not written; passed by."),
     metric(REBALANCES_TOTAL, Counter, &[STAGE, REASON], "Changes of the owned partitions: assigned, revoked, fenced, lost."),
     metric(LOTS_ISSUED_TOTAL, Counter, &[REASON], "Lots of points issued, by reason."),
     metric(POINTS_ISSUED_TOTAL, Counter, &[REASON], "Points issued, by reason."),

@@ -99,13 +99,15 @@ impl RunningStage {
             let restoring = matches!(shown.phase, Phase::Restoring { .. });
             status.rebuilding += u64::from(restoring);
             quiet &= !restoring && !shown.sweeping && shown.table_seen == table;
-            if restoring || matches!(shown.phase, Phase::Stopped(_)) {
+            if restoring {
                 continue;
             }
+            let stopped = matches!(shown.phase, Phase::Stopped(_));
+            quiet &= !stopped;
             let bounds = self.log.input_bounds(partition).await;
             let bounds = bounds.map_err(|error| Problem::Unavailable(error.to_string()))?;
             status.behind += (bounds.end - shown.position).max(0) as u64;
-            if self.kind == StageKind::Commands {
+            if stopped || self.kind == StageKind::Commands {
                 continue;
             }
             // What the owner knows, not what the store says: it may have been put back to an old
@@ -156,7 +158,12 @@ impl RunningStage {
                     ));
                 }
                 Phase::Stopped(reason) => reasons.push(format!("{name} {partition}: stopped: {reason}")),
-                Phase::Running => {}
+                Phase::Running => {
+                    let undecided = shown.undecided.iter();
+                    reasons.extend(
+                        undecided.map(|what| format!("{name} {partition}: cannot be decided: {what}")),
+                    );
+                }
             }
         }
         reasons

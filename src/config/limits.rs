@@ -7,7 +7,7 @@ pub const DEFAULT_BATCH_MAX_RECORDS: usize = 8_000;
 pub const DEFAULT_BATCH_MAX_BYTES: usize = 8 * 1_024 * 1_024;
 pub const DEFAULT_TIMERS_MAX_PER_TURN: usize = 1_000;
 pub const DEFAULT_STORE_CHUNK_MAX_KEYS: usize = 1_500;
-pub const DEFAULT_STATE_MAX_BYTES: usize = 900_000;
+pub const DEFAULT_STATE_MAX_BYTES: usize = 8 * 1_024 * 1_024;
 pub const DEFAULT_INBOX_MAX_RECORDS: usize = 10_000;
 pub const DEFAULT_CACHE_MAX_KEYS: usize = 20_000;
 pub const DEFAULT_STORE_LOOK_SECONDS: u32 = 60;
@@ -25,7 +25,7 @@ pub struct Limits {
     pub timers_max_per_turn: usize,
     /// Keys in one script of the store.
     pub store_chunk_max_keys: usize,
-    /// One key's stored state; below the broker's `max.message.bytes`.
+    /// One key's stored state. A large one is written in parts that every broker takes.
     pub state_max_bytes: usize,
     /// Records read and not yet decided, for each partition; beyond it reading pauses.
     pub inbox_max_records: usize,
@@ -79,7 +79,7 @@ impl Limits {
         );
         let state_max_bytes = size(
             "limits.state_max_bytes",
-            4_096..=8_388_608,
+            4_096..=67_108_864,
             default.state_max_bytes,
         );
         let inbox_max_records = size(

@@ -50,6 +50,8 @@ pub struct Shown {
     pub sweeping: bool,
     /// Version of the global table that every key has looked at, or is in the sweep for.
     pub table_seen: u64,
+    /// Keys whose timers cannot be decided for now, and why.
+    pub undecided: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -138,11 +140,13 @@ impl Board {
         );
     }
 
-    pub fn stop_partition(&self, partition: Partition, reason: String) {
+    pub fn stop_partition(&self, partition: Partition, reason: String, position: Option<Offset>) {
+        let known = self.lock().partitions.get(&partition).map(|shown| shown.position);
         self.show(
             partition,
             Shown {
                 phase: Phase::Stopped(reason),
+                position: position.or(known).unwrap_or(0),
                 ..Shown::nothing()
             },
         );
@@ -214,6 +218,7 @@ impl Shown {
             next_wake: None,
             sweeping: false,
             table_seen: 0,
+            undecided: Vec::new(),
         }
     }
 }

@@ -16,12 +16,16 @@ pub struct Slot<S> {
     /// Wake-up and index flag of `state`.
     pub held: Option<Held>,
     pub dirty: bool,
+    /// Length of the stored value.
+    pub stored_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub wake: Option<Millis>,
     pub indexed: bool,
+    /// The wake-up is a later look at what could not be decided, not the state's own.
+    pub postponed: bool,
 }
 
 impl<S> Slot<S> {
@@ -31,6 +35,7 @@ impl<S> Slot<S> {
             stored: None,
             held: None,
             dirty: false,
+            stored_bytes: 0,
         }
     }
 
@@ -46,12 +51,14 @@ impl<S> Slot<S> {
         let held = Some(Held {
             wake: saved.wake,
             indexed: saved.indexed,
+            postponed: stored::is_postponed(bytes),
         });
         Ok(Self {
             state: Some(processor.load(key, &saved.bytes)?),
             stored: held,
             held,
             dirty: false,
+            stored_bytes: bytes.len(),
         })
     }
 
@@ -62,39 +69,94 @@ impl<S> Slot<S> {
 
 /// Two generations: what was not used while one filled up is forgotten with it.
 pub struct Cache<S> {
-    /// Boxed: a growing map moves its entries, and states are large.
-    young: KeyMap<Box<Slot<S>>>,
-    old: KeyMap<Box<Slot<S>>>,
-    generation_max_keys: usize,
+    young: Generation<S>,
+    old: Generation<S>,
+    /// Of one generation.
+    max_keys: usize,
+    max_bytes: usize,
+}
+
+/// Boxed: a growing map moves its entries, and states are large.
+struct Generation<S> {
+    slots: KeyMap<Box<Slot<S>>>,
+    /// As they are stored.
+    bytes: usize,
+}
+
+impl<S> Default for Generation<S> {
+    fn default() -> Self {
+        Self {
+            slots: KeyMap::default(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<S> Generation<S> {
+    fn take(&mut self, key: &Key) -> Option<Box<Slot<S>>> {
+        let slot = self.slots.remove(key)?;
+        self.bytes -= slot.stored_bytes;
+        Some(slot)
+    }
 }
 
 impl<S> Cache<S> {
-    pub fn new(max_keys: usize) -> Self {
+    pub fn new(max_keys: usize, max_bytes: usize) -> Self {
         Self {
-            young: KeyMap::default(),
-            old: KeyMap::default(),
-            generation_max_keys: (max_keys / 2).max(1),
+            young: Generation::default(),
+            old: Generation::default(),
+            max_keys: (max_keys / 2).max(1),
+            max_bytes: (max_bytes / 2).max(1),
         }
     }
 
     pub fn take(&mut self, key: &Key) -> Option<Box<Slot<S>>> {
-        self.young.remove(key).or_else(|| self.old.remove(key))
+        self.young.take(key).or_else(|| self.old.take(key))
     }
 
     /// Only clean slots come back: what is here is what the store holds.
     pub fn put(&mut self, key: Key, slot: Box<Slot<S>>) {
-        if self.young.len() >= self.generation_max_keys {
+        let full =
+            self.young.slots.len() >= self.max_keys || self.young.bytes + slot.stored_bytes > self.max_bytes;
+        if full && !self.young.slots.is_empty() {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key, slot);
+        self.young.bytes += slot.stored_bytes;
+        if let Some(before) = self.young.slots.insert(key, slot) {
+            self.young.bytes -= before.stored_bytes;
+        }
     }
 
     pub fn contains(&self, key: &Key) -> bool {
-        self.young.contains_key(key) || self.old.contains_key(key)
+        self.young.slots.contains_key(key) || self.old.slots.contains_key(key)
     }
+}
 
-    pub fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_bytes_are_bounded() {
+        let slot = |bytes| {
+            Box::new(Slot::<()> {
+                stored_bytes: bytes,
+                ..Slot::absent()
+            })
+        };
+        let key = |n: u32| Key::from(n.to_string());
+        let mut cache = Cache::new(100, 1_000);
+        (0..50).for_each(|n| cache.put(key(n), slot(300)));
+        assert_eq!(
+            (0..50).filter(|n| cache.contains(&key(*n))).count(),
+            2,
+            "by bytes"
+        );
+        (0..500).for_each(|n| cache.put(key(n), slot(1)));
+        let kept = (0..500).filter(|n| cache.contains(&key(*n))).count();
+        assert!((50..=100).contains(&kept), "by number: {kept}");
+        assert!(cache.take(&key(499)).is_some() && cache.take(&key(499)).is_none());
+        cache.put(key(1_000), slot(9_999));
+        assert!(cache.contains(&key(1_000)), "one is always kept");
     }
 }

@@ -38,7 +38,11 @@ pub fn of_record(spec: &StageSpec, record: &Record, refusal: &Refusal) -> OutRec
     }
 }
 
-/// The dead letter of a timer: the key, and its state as it is stored.
+/// A larger state is not sent along with its timer's dead letter: it stays where it is anyway.
+const STATE_MAX_BYTES: usize = 512 << 10;
+
+/// The dead letter of a timer or a nudge: the key, and its state as it is stored. The key is tried
+/// again by itself; the letter says that somebody should look.
 pub fn of_timer(
     spec: &StageSpec,
     partition: Partition,
@@ -52,7 +56,7 @@ pub fn of_timer(
         topic: spec.dead_letters.clone(),
         partition: None,
         key: Some(key.clone()),
-        value: state,
+        value: state.filter(|state| state.len() <= STATE_MAX_BYTES),
         headers,
     }
 }

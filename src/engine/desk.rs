@@ -3,12 +3,15 @@
 //! A key's own timers come before an event that arrived after them, whatever batch either is
 //! in: results do not depend on outages, load or the size of batches.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::cache::{Held, Slot};
 use super::error::Refusal;
-use super::ports::{Key, Millis, OutRecord, Partition, Record};
-use super::processor::{Cause, Effects, Processor, Turn};
+use super::partition::SetAside;
+use super::ports::{Key, KeyMap, Millis, OutRecord, Partition, Record};
+use super::processor::{Cause, Effects, Processor, Saved, Turn};
+use super::stored;
 
 /// Timer turns one key may take in a row before an event. More is a timer that does not move.
 const CATCH_UP_MAX_TURNS: usize = 100_000;
@@ -20,6 +23,26 @@ pub enum Fault {
     Refused(Refusal),
     /// Panicked, or broke a rule of the engine: the state may be half changed.
     Broken(Refusal),
+    /// Not the event but one of the key's own timers before it was not taken.
+    Timer(Refusal),
+}
+
+impl Fault {
+    pub fn into_refusal(self) -> Refusal {
+        match self {
+            Fault::Refused(refusal) | Fault::Broken(refusal) | Fault::Timer(refusal) => refusal,
+        }
+    }
+}
+
+/// What a partition knows of keys that need care.
+#[derive(Clone, Copy)]
+pub struct Guard<'a> {
+    pub state_max_bytes: usize,
+    /// States that have come to their limit: a turn that makes one larger is refused.
+    pub measured: &'a HashSet<Key>,
+    /// Keys whose timers wait; those freshly set aside are not tried before an event.
+    pub set_aside: &'a KeyMap<SetAside>,
 }
 
 /// What was decided on the states of one partition, each laid before it for its turns.
@@ -33,6 +56,11 @@ pub struct Desk<'a, P: Processor> {
     pub timers_fired: Vec<Millis>,
     /// Only where a test takes E8 away: the time that timers are told.
     pub late: Option<Millis>,
+    pub guard: Option<Guard<'a>>,
+    /// Measured states as they are after their last turn.
+    measured: KeyMap<Option<Saved>>,
+    /// How much was written to measure them.
+    pub measured_bytes: usize,
 }
 
 impl<'a, P: Processor> Desk<'a, P> {
@@ -44,6 +72,9 @@ impl<'a, P: Processor> Desk<'a, P> {
             effects: Effects::default(),
             timers_fired: Vec::new(),
             late: None,
+            guard: None,
+            measured: KeyMap::default(),
+            measured_bytes: 0,
         }
     }
 
@@ -56,7 +87,11 @@ impl<'a, P: Processor> Desk<'a, P> {
         record: &Record,
         at: Millis,
     ) -> Result<(), Fault> {
-        self.catch_up(key, slot, at)?;
+        let waits = |guard: &Guard<'_>| guard.set_aside.get(key).is_some_and(|aside| aside.fresh);
+        if !self.guard.as_ref().is_some_and(waits) {
+            self.catch_up(key, slot, at)
+                .map_err(|fault| Fault::Timer(fault.into_refusal()))?;
+        }
         self.turn(key, slot, Cause::Event { event, record }, at)
     }
 
@@ -71,6 +106,10 @@ impl<'a, P: Processor> Desk<'a, P> {
         if self.wake(key, slot) != Some(due) {
             return Ok(());
         }
+        let due = match self.own_due(key, slot, due) {
+            Some(due) => due,
+            None => return self.nudge(key, slot, due),
+        };
         self.timers_fired.push(due);
         // Work that sees other keys goes on at the same instant, piece by piece.
         let in_pieces = self.scans(key, slot);
@@ -86,6 +125,16 @@ impl<'a, P: Processor> Desk<'a, P> {
         })
     }
 
+    /// The wake-up that fires now. A postponed one stands for the state's own, where that is due by
+    /// now; else it was a nudge that was set aside.
+    fn own_due(&self, key: &Key, slot: &Slot<P::State>, due: Millis) -> Option<Millis> {
+        if !slot.held.is_some_and(|held| held.postponed) {
+            return Some(due);
+        }
+        let state = slot.state.as_ref()?;
+        self.processor.wake(key, state).filter(|own| *own <= due)
+    }
+
     /// Lets a key look again at the global table.
     pub fn nudge(&mut self, key: &Key, slot: &mut Slot<P::State>, now: Millis) -> Result<(), Fault> {
         self.turn(key, slot, Cause::Nudge, now)
@@ -98,6 +147,7 @@ impl<'a, P: Processor> Desk<'a, P> {
             slot.held = Some(Held {
                 wake: self.processor.wake(key, state),
                 indexed: false,
+                postponed: false,
             });
         }
         slot.wake()
@@ -141,6 +191,7 @@ impl<'a, P: Processor> Desk<'a, P> {
         cause: Cause<'_, P::Event>,
         now: Millis,
     ) -> Result<(), Fault> {
+        self.measure_before(key, slot);
         let turn = Turn {
             key,
             state: &mut slot.state,
@@ -151,22 +202,60 @@ impl<'a, P: Processor> Desk<'a, P> {
         let (processor, effects) = (self.processor, &mut self.effects);
         let marks = (effects.outputs.len(), effects.counts.len());
         let result = catch_unwind(AssertUnwindSafe(|| processor.apply(turn, effects)));
-        match result {
-            Ok(Ok(())) => {
-                slot.held = None;
-                if !slot.dirty {
-                    slot.dirty = true;
-                    self.touched.push(key.clone());
+        let refusal = match result {
+            Ok(Ok(())) => match self.outgrown(key, slot)? {
+                None => {
+                    slot.held = None;
+                    if !slot.dirty {
+                        slot.dirty = true;
+                        self.touched.push(key.clone());
+                    }
+                    return Ok(());
                 }
-                Ok(())
-            }
-            Ok(Err(refusal)) => {
-                effects.outputs.truncate(marks.0);
-                effects.counts.truncate(marks.1);
-                Err(Fault::Refused(refusal))
-            }
-            Err(panic) => Err(Fault::Broken(Refusal::new("panicked", panic_text(&panic)))),
+                Some(refusal) => refusal,
+            },
+            Ok(Err(refusal)) => refusal,
+            Err(panic) => return Err(Fault::Broken(Refusal::new("panicked", panic_text(&panic)))),
+        };
+        self.effects.outputs.truncate(marks.0);
+        self.effects.counts.truncate(marks.1);
+        Err(Fault::Refused(refusal))
+    }
+
+    /// Keeps a measured state as it is before its first turn.
+    fn measure_before(&mut self, key: &Key, slot: &Slot<P::State>) {
+        let measures = |guard: &Guard<'_>| guard.measured.contains(key);
+        if self.guard.as_ref().is_some_and(measures) && !self.measured.contains_key(key) {
+            let saved = self.saved(key, slot);
+            self.measured.insert(key.clone(), saved);
         }
+    }
+
+    /// Why the last turn is refused after all, if it is: the state became larger and is beyond its
+    /// limit. Then the state is as it was before. One that shrinks may be beyond it: the limit was
+    /// lowered.
+    fn outgrown(&mut self, key: &Key, slot: &mut Slot<P::State>) -> Result<Option<Refusal>, Fault> {
+        let (Some(guard), Some(before)) = (self.guard, self.measured.get(key)) else {
+            return Ok(None);
+        };
+        let size = |saved: &Option<Saved>| saved.as_ref().map_or(0, stored::len);
+        let (limit, had) = (guard.state_max_bytes, size(before));
+        let after = self.saved(key, slot);
+        let has = size(&after);
+        self.measured_bytes += has;
+        if has <= limit.max(had) {
+            self.measured.insert(key.clone(), after);
+            return Ok(None);
+        }
+        let before = self.measured.get(key).and_then(Option::as_ref);
+        let state = before.map(|saved| self.processor.load(key, &saved.bytes));
+        slot.state = state.transpose().map_err(Fault::Broken)?;
+        let detail = format!("state would grow from {had} to {has} bytes; at most {limit}");
+        Ok(Some(Refusal::new("state_too_large", detail)))
+    }
+
+    fn saved(&self, key: &Key, slot: &Slot<P::State>) -> Option<Saved> {
+        slot.state.as_ref().map(|state| self.processor.save(key, state))
     }
 }
 

@@ -168,7 +168,7 @@ impl<'a, P: Processor> Embedded<'a, P> {
                 self.desk.effects.counts.clear();
                 Ok(std::mem::take(&mut self.desk.effects.outputs))
             }
-            Err(Fault::Refused(refusal) | Fault::Broken(refusal)) => Err(refusal),
+            Err(fault) => Err(fault.into_refusal()),
         }
     }
 
@@ -188,6 +188,7 @@ fn hold<P: Processor>(processor: &P, key: &Key, slot: &mut Slot<P::State>, order
     let after = state.map_or_else(Held::default, |state| Held {
         wake: processor.wake(key, state),
         indexed: processor.indexed(key, state),
+        postponed: false,
     });
     (slot.stored, slot.held, slot.dirty) = (Some(after), Some(after), false);
     if before.wake != after.wake {

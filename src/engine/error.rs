@@ -68,4 +68,6 @@ pub struct Stopped {
     /// The invariant that would break, E1 to E15.
     pub invariant: &'static str,
     pub reason: String,
+    /// Next input offset to be decided, where that is known: what waits there counts as behind.
+    pub position: Option<Offset>,
 }

@@ -8,6 +8,8 @@ pub enum Mutation {
     E1ClaimWithoutOffset,
     E2StoreFirst,
     E2OwnEpochOnly,
+    E2PartsLeft,
+    E2PartsMixed,
     E5NoWaitForClaim,
     E5GroupOffset,
     E5NoClaim,

@@ -6,11 +6,13 @@ use metrics::{counter, gauge, histogram};
 
 use super::batch::Decision;
 use super::error::LogError;
+use super::partition::Fill;
 use super::ports::{Millis, Partition};
 use crate::metrics::{
-    BATCH_RECORDS, BATCH_TIMERS, DEAD_LETTERS_TOTAL, EVENTS_READ_TOTAL, RESTORE_RECORDS_LEFT,
-    RESTORE_RECORDS_TOTAL, STORE_LOST_TOTAL, STORE_READ_DURATION_SECONDS, STORE_REPLICATE_DURATION_SECONDS,
-    TIMER_LATENESS_SECONDS, TIMERS_FIRED_TOTAL, TRANSACTION_DURATION_SECONDS, TRANSACTIONS_FAILED_TOTAL,
+    BATCH_RECORDS, BATCH_TIMERS, CHANGELOG_FOREIGN_TOTAL, DEAD_LETTERS_TOTAL, EVENTS_READ_TOTAL,
+    RESTORE_RECORDS_LEFT, RESTORE_RECORDS_TOTAL, STATES_LARGE_TOTAL, STORE_LOST_TOTAL,
+    STORE_READ_DURATION_SECONDS, STORE_REPLICATE_DURATION_SECONDS, TIMER_LATENESS_SECONDS,
+    TIMERS_FIRED_TOTAL, TRANSACTION_DURATION_SECONDS, TRANSACTIONS_FAILED_TOTAL,
 };
 
 /// Only ever handed to one of the functions below.
@@ -47,6 +49,16 @@ pub fn lost(stage: &'static str) {
     counter!(STORE_LOST_TOTAL, "stage" => stage).increment(1);
 }
 
+/// A state was written that comes near its limit.
+pub fn large_state(stage: &'static str, fill: Fill) {
+    counter!(STATES_LARGE_TOTAL, "stage" => stage, "reason" => fill.as_str()).increment(1);
+}
+
+/// A record of a changelog that accrual has not written.
+pub fn foreign(stage: &'static str) {
+    counter!(CHANGELOG_FOREIGN_TOTAL, "stage" => stage).increment(1);
+}
+
 pub fn restored(stage: &'static str, partition: Partition, read: u64, left: u64) {
     counter!(RESTORE_RECORDS_TOTAL, "stage" => stage).increment(read);
     let labels = [("stage", stage.to_string()), ("partition", partition.to_string())];
@@ -54,9 +66,9 @@ pub fn restored(stage: &'static str, partition: Partition, read: u64, left: u64)
 }
 
 /// A batch that is committed and in the store.
-pub fn applied<S>(stage: &'static str, decision: &Decision<S>, records: usize, now: Millis) {
-    counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(records as u64);
-    histogram!(BATCH_RECORDS, "stage" => stage).record(records as f64);
+pub fn applied<S>(stage: &'static str, decision: &Decision<S>, now: Millis) {
+    counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(decision.taken as u64);
+    histogram!(BATCH_RECORDS, "stage" => stage).record(decision.taken as f64);
     for (name, label, n) in &decision.counts {
         crate::metrics::count(name, label, *n);
     }

@@ -1,6 +1,6 @@
 //! One owned partition: how far it is, what it keeps warm.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::board::{Phase, Shown};
 use super::cache::Cache;
@@ -9,6 +9,8 @@ use super::gate::Gate;
 use super::mutation::{self, Mutation};
 use super::ports::{Key, KeyMap, Marker, Millis, Offset, Partition, Timers, TopicId};
 use super::processor::Nudge;
+use super::spec::Limits;
+use super::stored::shown;
 
 /// An owned, restored partition between two batches.
 pub struct Owned<S> {
@@ -31,11 +33,73 @@ pub struct Owned<S> {
     /// Everything later than our last batch lies behind this changelog offset.
     pub changelog: Offset,
     pub sweep: Option<Sweep>,
-    /// Records and timers whose decision broke: they go to the dead letters.
+    /// Records whose decision broke: they go to the dead letters.
     pub poisoned: HashMap<Offset, Refusal>,
-    pub broken_timers: KeyMap<Refusal>,
-    /// At most this many records in the next batch: halved when one is aborted (E14).
-    pub records_max: usize,
+    /// Keys whose timer or nudge could not be decided.
+    pub set_aside: KeyMap<SetAside>,
+    /// Keys whose states have come to their limit: measured after every turn.
+    pub measured: HashSet<Key>,
+    /// When somebody was last warned of a large state, and of which size.
+    pub warned: KeyMap<(Millis, Fill)>,
+    /// At most this many turns in the next batch. Halved where a batch could not be decided or
+    /// written as a whole, doubled with each one that was.
+    pub turns_max: usize,
+}
+
+/// How near a state is to its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fill {
+    Half,
+    FourFifths,
+}
+
+impl Fill {
+    /// `None`: there is much room.
+    pub fn of(bytes: usize, limit: usize) -> Option<Fill> {
+        if bytes >= limit / 5 * 4 {
+            Some(Fill::FourFifths)
+        } else {
+            (bytes >= limit / 2).then_some(Fill::Half)
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fill::Half => "half",
+            Fill::FourFifths => "four fifths",
+        }
+    }
+}
+
+/// A key whose timer (or nudge) was refused. It is left as it is and looked at again after a
+/// while, the key's other work goes on, and nothing else waits for it: its wake-up in the store is
+/// a later one until then.
+#[derive(Clone, Debug)]
+pub struct SetAside {
+    pub refusal: Refusal,
+    pub tries: u32,
+    /// When it is looked at again.
+    pub again: Millis,
+    /// Not yet written: the next batch that has the key at hand does it.
+    pub fresh: bool,
+}
+
+/// Before a refused timer is tried again, doubled with each time.
+const AGAIN_MIN_MS: Millis = 60_000;
+const AGAIN_MAX_MS: Millis = 15 * 60_000;
+/// A large state is named that often, and so many of them are.
+const WARN_EVERY_MS: Millis = 60_000;
+const WARNED_KNOWN_MAX: usize = 1_000;
+/// Keys remembered as set aside, and how many of them are shown.
+const SET_ASIDE_KNOWN_MAX: usize = 10_000;
+const SET_ASIDE_SHOWN_MAX: usize = 3;
+
+impl SetAside {
+    /// The wake-up to be stored in place of the state's own.
+    pub fn wake(&self, own: Option<Millis>, now: Millis) -> Millis {
+        own.filter(|own| *own > now)
+            .map_or(self.again, |own| own.min(self.again))
+    }
 }
 
 /// A sweep through the keys that a table record concerns.
@@ -81,6 +145,82 @@ impl<S> Owned<S> {
             .is_some_and(|next| next < now && next >= self.gate.open_until())
     }
 
+    /// Notes that the key's timer or nudge was refused at `now`.
+    pub fn put_aside(&mut self, key: Key, refusal: Refusal, now: Millis) {
+        let tries = self.set_aside.get(&key).map_or(0, |aside| aside.tries) + 1;
+        let wait = AGAIN_MIN_MS
+            .saturating_mul(1 << (tries - 1).min(10))
+            .min(AGAIN_MAX_MS);
+        let aside = SetAside {
+            refusal,
+            tries,
+            again: now.saturating_add(wait),
+            fresh: true,
+        };
+        self.set_aside.insert(key, aside);
+    }
+
+    /// Whether the batch that is being decided sets the key aside.
+    pub fn sets_aside(&self, key: &Key) -> bool {
+        self.set_aside.get(key).is_some_and(|aside| aside.fresh)
+    }
+
+    pub fn being_set_aside(&self) -> impl Iterator<Item = &Key> {
+        self.set_aside
+            .iter()
+            .filter(|(_, aside)| aside.fresh)
+            .map(|(key, _)| key)
+    }
+
+    /// These keys were written: set aside, or looked at again with success.
+    pub fn written(&mut self, keys: &HashSet<&Key>) {
+        self.set_aside.retain(|key, aside| {
+            let written = keys.contains(key);
+            let keep = !written || aside.fresh;
+            aside.fresh &= !written;
+            keep
+        });
+        let too_many = self.set_aside.len().saturating_sub(SET_ASIDE_KNOWN_MAX);
+        let waiting = self.set_aside.iter().filter(|(_, aside)| !aside.fresh);
+        let forgotten: Vec<Key> = waiting.take(too_many).map(|(key, _)| key.clone()).collect();
+        forgotten.iter().for_each(|key| drop(self.set_aside.remove(key)));
+    }
+
+    /// Whether to warn of a state now: once a minute, or when it has grown beyond the next mark.
+    pub fn warns_of(&mut self, key: &Key, fill: Fill, now: Millis) -> bool {
+        let silent = |(at, before): &(Millis, Fill)| *before >= fill && now - at < WARN_EVERY_MS;
+        if self.warned.get(key).is_some_and(silent) {
+            return false;
+        }
+        if self.warned.len() >= WARNED_KNOWN_MAX {
+            self.warned.retain(|_, (at, _)| now - *at < WARN_EVERY_MS);
+        }
+        let room = self.warned.len() < WARNED_KNOWN_MAX;
+        if room {
+            self.warned.insert(key.clone(), (now, fill));
+        }
+        room
+    }
+
+    /// Fewer turns at a time from here on; one kind at a time, so that one alone remains.
+    pub fn narrow(&mut self, turns: usize) {
+        self.turns_max = (turns / 2).max(1);
+    }
+
+    pub fn is_narrow(&self, limits: &Limits) -> bool {
+        self.turns_max < limits.batch_max_records
+    }
+
+    fn undecided(&self) -> Vec<String> {
+        let keys: BTreeSet<&Key> = self.set_aside.keys().collect();
+        let one = |key: &&Key| format!("{}: {}", shown(key), self.set_aside[*key].refusal);
+        let mut all: Vec<String> = keys.iter().take(SET_ASIDE_SHOWN_MAX).map(one).collect();
+        if keys.len() > all.len() {
+            all.push(format!("and {} more keys", keys.len() - all.len()));
+        }
+        all
+    }
+
     pub fn shown(&self) -> Shown {
         Shown {
             phase: Phase::Running,
@@ -91,6 +231,7 @@ impl<S> Owned<S> {
             next_wake: self.timers.next,
             sweeping: self.sweep.is_some(),
             table_seen: 0,
+            undecided: self.undecided(),
         }
     }
 }

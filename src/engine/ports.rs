@@ -62,6 +62,13 @@ pub struct OutRecord {
     pub headers: Vec<Header>,
 }
 
+impl OutRecord {
+    /// Key and value.
+    pub fn bytes(&self) -> usize {
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// Everything one transaction holds. All of it happens or none (E1).
 #[derive(Debug)]
 pub struct Transaction<M> {

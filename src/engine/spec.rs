@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::board::Board;
+use super::changelog::parts::Sizes;
 use super::partitioner::Partitioner;
 use super::ports::Millis;
 
@@ -38,15 +39,23 @@ pub struct Limits {
     pub sweep_max_keys: usize,
     /// Keys in one part of a replication or a restore.
     pub store_chunk_max_keys: usize,
+    /// A part is closed once it has that many bytes of states.
+    pub store_chunk_max_bytes: usize,
     pub changelog_chunk_max_records: usize,
     /// Records of a partition waiting for their turn before it is paused.
     pub inbox_max_records: usize,
     pub inbox_max_bytes: usize,
     pub cache_max_keys: usize,
+    /// States kept warm, as they are stored.
+    pub cache_max_bytes: usize,
     /// A larger input record is a dead letter.
     pub record_max_bytes: usize,
-    /// A larger state is refused: the broker would not take it.
+    /// What would make a state larger is refused.
     pub state_max_bytes: usize,
+    /// From where on a state is written in parts, so that the broker takes each record.
+    pub state_sizes: Sizes,
+    /// What one partition adds to a transaction, unless a single turn does.
+    pub transaction_max_bytes: usize,
     /// A store that was last written longer ago than this is rebuilt (E7).
     pub store_max_age_ms: Millis,
     /// A partition at rest has its store looked at this often (E15).
@@ -64,12 +73,16 @@ impl Default for Limits {
             timers_max_per_turn: 1_000,
             sweep_max_keys: 500,
             store_chunk_max_keys: 1_500,
+            store_chunk_max_bytes: 8 << 20,
             changelog_chunk_max_records: 5_000,
             inbox_max_records: 10_000,
             inbox_max_bytes: 16 << 20,
             cache_max_keys: 20_000,
+            cache_max_bytes: 32 << 20,
             record_max_bytes: 1 << 20,
-            state_max_bytes: 900_000,
+            state_max_bytes: 8 << 20,
+            state_sizes: Sizes::default(),
+            transaction_max_bytes: 32 << 20,
             store_max_age_ms: 12 * 3_600_000,
             store_look_ms: 60_000,
             backoff_min_ms: 10,

@@ -4,26 +4,50 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::Refusal;
-use super::ports::Millis;
+use super::ports::{Key, Millis};
 use super::processor::Saved;
 
 /// First byte of a stored state. Never reused for another layout.
 const LAYOUT: u8 = 1;
 const FLAG_WAKE: u8 = 1;
 const FLAG_INDEXED: u8 = 2;
+/// The wake-up is not the stage's own but a later look at what could not be decided. Versions
+/// that do not know this flag take it for the stage's own.
+const FLAG_POSTPONED: u8 = 4;
+const HEADER_MAX_BYTES: usize = 10;
 
 /// Layout, flags, wake-up in ms (only if there is one), the stage's bytes.
-pub fn encode(saved: &Saved) -> Bytes {
-    let mut out = BytesMut::with_capacity(saved.bytes.len() + 10);
+pub fn encode(saved: &Saved, postponed: bool) -> Bytes {
+    let mut out = BytesMut::with_capacity(saved.bytes.len() + HEADER_MAX_BYTES);
     out.put_u8(LAYOUT);
     let wake = if saved.wake.is_some() { FLAG_WAKE } else { 0 };
     let indexed = if saved.indexed { FLAG_INDEXED } else { 0 };
-    out.put_u8(wake | indexed);
+    let postponed = if postponed { FLAG_POSTPONED } else { 0 };
+    out.put_u8(wake | indexed | postponed);
     if let Some(wake) = saved.wake {
         out.put_i64(wake);
     }
     out.extend_from_slice(&saved.bytes);
     out.freeze()
+}
+
+/// How many bytes [`encode`] makes of it.
+pub fn len(saved: &Saved) -> usize {
+    saved.bytes.len() + if saved.wake.is_some() { HEADER_MAX_BYTES } else { 2 }
+}
+
+/// Whether the wake-up of a stored state is a later look at what could not be decided.
+pub fn is_postponed(stored: &Bytes) -> bool {
+    stored.get(1).is_some_and(|flags| flags & FLAG_POSTPONED != 0)
+}
+
+/// A key for people: its words with a stroke between them.
+pub fn shown(key: &Key) -> String {
+    let words = key.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .map(|word| String::from_utf8_lossy(word).escape_debug().to_string())
+        .collect();
+    words.join("/")
 }
 
 /// Reads what [`encode`] wrote.
@@ -67,7 +91,11 @@ mod tests {
                 wake,
                 indexed,
             };
-            assert_eq!(decode(&encode(&saved)), Ok(saved));
+            for postponed in [false, true] {
+                let stored = encode(&saved, postponed);
+                assert_eq!((stored.len(), is_postponed(&stored)), (len(&saved), postponed));
+                assert_eq!(decode(&stored), Ok(saved.clone()));
+            }
         }
     }
 

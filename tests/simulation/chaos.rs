@@ -1,5 +1,8 @@
 //! What happens to machines, groups, clocks, topics and Redis while the world is faulty.
 
+use bytes::Bytes;
+
+use super::log::Entry;
 use super::world::{Command, World};
 
 /// Something happens to somebody, over and over.
@@ -65,6 +68,26 @@ fn cluster(world: &mut World) {
     if world.chance(knobs.night) {
         night(world);
     }
+    if knobs.foreign > 0.0 && world.chance(knobs.foreign) {
+        foreign(world);
+    }
+}
+
+const FOREIGN_KEYS: [&[u8]; 5] = [b"zz", b"\x02\0", b"\0", b"\0mm", b"\xff"];
+
+/// A record of nobody of ours, or a tombstone, in a changelog. It must change nothing.
+fn foreign(world: &mut World) {
+    let name = *world.rng.pick(&["in-changelog", "mid-changelog"]);
+    let topic = world.topics.id(name);
+    let partitions = world.topics.partitions(topic) as usize;
+    let partition = world.rng.below(partitions) as i32;
+    let key = *world.rng.pick(&FOREIGN_KEYS);
+    let value = world.rng.chance(0.5).then(|| Bytes::from_static(b"by hand"));
+    world.note(|| format!("somebody writes {key:?} {value:?} to {name}/{partition}"));
+    let entry = Entry::data(Some(Bytes::from_static(key)), value, Vec::new(), 0);
+    let now = world.now;
+    world.topics.log_mut((topic, partition)).append(now, entry);
+    world.moved((topic, partition));
 }
 
 fn redis(world: &mut World) {

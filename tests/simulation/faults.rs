@@ -84,6 +84,13 @@ pub struct Knobs {
     pub uncounted: f64,
     /// How often a partition at rest is looked at.
     pub look_every: Millis,
+    /// A larger state is written in parts of that many bytes.
+    pub whole_max: usize,
+    pub part_bytes: usize,
+    /// Somebody else writes to a changelog.
+    pub foreign: f64,
+    /// Records that make a state too large, and timers that can never be decided.
+    pub hopeless: bool,
 }
 
 impl Knobs {
@@ -156,6 +163,10 @@ impl Knobs {
             lose: p(r, 0.15),
             uncounted: p(r, 0.1),
             look_every: *r.pick(&[200, 1_000, 60_000]),
+            whole_max: *r.pick(&[usize::MAX, 10, 30, 60]),
+            part_bytes: *r.pick(&[5, 16, 40]),
+            foreign: p(r, 0.1),
+            hopeless: stages == Stages::Toys && r.chance(0.5),
         }
     }
 }

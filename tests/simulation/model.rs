@@ -33,6 +33,8 @@ pub struct Model {
     pub echoes: BTreeMap<String, usize>,
     /// Topic, partition and offset of each dead letter, and its reason.
     pub dead: BTreeMap<(String, i32, i64), &'static str>,
+    /// Timers that can never be decided.
+    pub traps: usize,
 }
 
 struct Waiting {
@@ -104,6 +106,8 @@ fn fold_key(model: &mut Model, records: &[&Written], table: &[i64], slack: i64) 
                     );
                 }
             }
+            ["fat", _] => drop(model.dead.insert(at, "state_too_large")),
+            ["trap", _] => model.traps += 1,
             ["panic", _] => drop(model.dead.insert(at, "panicked")),
             _ => drop(model.dead.insert(at, "malformed")),
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use accrual::engine::board::Board;
+use accrual::engine::changelog::parts::Sizes;
 use accrual::engine::lane::Shared;
 use accrual::engine::partitioner::Partitioner;
 use accrual::engine::ports::Millis;
@@ -38,6 +39,8 @@ const CALM_MAX_MS: Millis = 120_000;
 /// After everything came out: time for what must not come.
 const AFTERMATH_MS: Millis = 1_500;
 
+/// Beyond what the states of any run come to, but for the records that are made for it.
+const STATE_MAX_BYTES: usize = 100_000;
 /// By then the coordinator has ended what dead producers left open.
 const TRANSACTIONS_OVER_MS: Millis = 10_000;
 /// Time for a partition to be taken over, and for what must not come then.
@@ -208,6 +211,11 @@ fn limits(knobs: &Knobs) -> Limits {
         changelog_chunk_max_records: knobs.changelog_chunk,
         inbox_max_records: knobs.inbox_max,
         cache_max_keys: knobs.cache_max,
+        state_max_bytes: STATE_MAX_BYTES,
+        state_sizes: Sizes {
+            whole_max_bytes: knobs.whole_max,
+            part_bytes: knobs.part_bytes,
+        },
         store_max_age_ms: knobs.retention_ms / 2 - knobs.skew_max,
         store_look_ms: knobs.look_every,
         backoff_max_ms: 200,

@@ -85,7 +85,15 @@ pub enum OrderEvent {
     },
     Cancel,
     Panic,
+    /// Makes the state larger than any may be.
+    Fat,
+    /// Sets a timer that panics.
+    Trap,
 }
+
+/// The key of timers that panic.
+pub const TRAP: &str = "trap";
+const FAT_BYTES: usize = 200_000;
 
 /// What is to come: when, which, for whom, and whether it was held.
 type Pending = (Millis, String, String, bool);
@@ -139,6 +147,8 @@ impl Processor for ToyOrders {
             },
             ["cancel", _] => OrderEvent::Cancel,
             ["panic", _] => OrderEvent::Panic,
+            ["fat", _] => OrderEvent::Fat,
+            ["trap", _] => OrderEvent::Trap,
             _ => return Err(refusal("unknown word")),
         };
         let reads_table = matches!(event, OrderEvent::Put { .. } | OrderEvent::Hold { .. });
@@ -215,6 +225,9 @@ impl Processor for ToyOrders {
                     .cloned()
                     .collect();
                 state.pending.retain(|p| p.0 > turn.now);
+                if due.iter().any(|pending| pending.1 == TRAP) {
+                    panic!("toy");
+                }
                 for (_, id, member, _) in due {
                     let key = String::from_utf8_lossy(turn.key);
                     let value = format!("{key} {id} {} {}", turn.now, state.count);
@@ -275,6 +288,12 @@ impl ToyOrders {
                 state.pending.clear();
                 panic!("toy");
             }
+            OrderEvent::Fat => {
+                let fat = "x".repeat(FAT_BYTES);
+                state.pending.push((Millis::MAX, fat, "m0".into(), true));
+                effects.send(self::record(&self.echo, 0, record.key.clone(), "fat 0".into()));
+            }
+            OrderEvent::Trap => state.pending.push((at, TRAP.into(), "m0".into(), true)),
         }
     }
 

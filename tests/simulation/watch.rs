@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use accrual::engine::changelog::parts::Part;
 use accrual::engine::changelog::{self, Entry as Change};
 use accrual::engine::dead_letter;
 use accrual::engine::ports::{Key, Millis, Offset, Partition, Record};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use super::faults::Stages;
 use super::log::{Place, State};
 use super::model::Model;
+use super::toy::TRAP;
 use super::world::World;
 
 /// Topic, partition and offset of what is a dead letter.
@@ -24,6 +26,8 @@ pub struct Watch {
     pub mid: BTreeMap<String, (i64, u64, String)>,
     pub echoes: BTreeMap<String, usize>,
     pub dead: BTreeMap<DeadAt, String>,
+    /// Letters of timers that can never be decided.
+    pub trapped: usize,
     pub out: BTreeSet<(String, String)>,
     pub relayed: BTreeSet<(Partition, Offset)>,
     /// Last offset of each input partition that came out on an output partition.
@@ -146,6 +150,10 @@ impl World {
             String::from_utf8_lossy(&value.unwrap_or_default()).into_owned()
         };
         let reason = header(dead_letter::REASON);
+        if record.key.as_deref() == Some(TRAP.as_bytes()) && header(dead_letter::OFFSET).is_empty() {
+            self.watch.trapped += 1;
+            return Ok(());
+        }
         let at = (header(dead_letter::PARTITION), header(dead_letter::OFFSET));
         let (Ok(partition), Ok(offset)) = (at.0.parse(), at.1.parse()) else {
             return Err(format!("dead letter of {at:?}: {reason}"));
@@ -165,7 +173,7 @@ impl World {
         let owner = self.watch.owners.entry(place).or_default();
         match entry {
             Change::Claim(_) => owner.claim = Some(record.offset),
-            Change::State(..) => {}
+            Change::State(..) | Change::Head(..) | Change::Part(..) | Change::Foreign(_) => {}
             Change::Meta(_) if self.watch.stopped == Some(place) => {
                 return Err("E12: a batch although the group's offset lies beyond the changelog's".into());
             }
@@ -243,6 +251,15 @@ impl World {
                 _ => {}
             }
         }
+        if watch.echoes.contains_key("fat") {
+            wrong.push("wrong: a refused record was heard of".into());
+        }
+        if (model.traps > 0) != (watch.trapped > 0) {
+            let (traps, letters) = (model.traps, watch.trapped);
+            wrong.push(format!(
+                "missing: {traps} timers cannot be decided, {letters} letters say so"
+            ));
+        }
         self.judge_dead(&model.dead, &mut wrong);
         wrong
     }
@@ -268,15 +285,13 @@ impl World {
             let topic = self.topics.id(name);
             for partition in 0..self.topics.partitions(topic) {
                 let (records, _) = self.topics.log((topic, partition)).read(partition, 0, usize::MAX);
-                let mut fold = BTreeMap::new();
-                for record in &records {
-                    if let Ok(Change::State(key, value)) = changelog::read(record) {
-                        match value {
-                            Some(value) => drop(fold.insert(key, value)),
-                            None => drop(fold.remove(&key)),
-                        }
+                let fold = match fold(&records) {
+                    Ok(fold) => fold,
+                    Err(what) => {
+                        wrong.push(format!("missing: changelog {stage}/{partition}: {what}"));
+                        continue;
                     }
-                }
+                };
                 let held = self.stored(stage, partition);
                 let (timers, index) = wakes_of(&fold);
                 if held.states != fold || held.timers != timers || held.index != index {
@@ -299,6 +314,39 @@ fn wakes_of(states: &BTreeMap<Key, Bytes>) -> (BTreeSet<(Millis, Key)>, BTreeSet
         index.extend(saved.indexed.then(|| key.clone()));
     }
     (timers, index)
+}
+
+/// The states that a changelog holds. No part may be left that no state uses.
+fn fold(records: &[Record]) -> Result<BTreeMap<Key, Bytes>, String> {
+    let (mut states, mut heads, mut parts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for record in records {
+        match changelog::read(record).map_err(|refusal| refusal.to_string())? {
+            Change::State(key, value) => {
+                heads.remove(&key);
+                match value {
+                    Some(value) => drop(states.insert(key, value)),
+                    None => drop(states.remove(&key)),
+                }
+            }
+            Change::Head(key, head) => drop(heads.insert(key, head)),
+            Change::Part(key, number, Some(part)) => drop(parts.insert((key, number), part)),
+            Change::Part(key, number, None) => drop(parts.remove(&(key, number))),
+            Change::Meta(_) | Change::Claim(_) | Change::Foreign(_) => {}
+        }
+    }
+    for (key, head) in heads {
+        let mut bytes = Vec::new();
+        for number in 0..head.parts {
+            let part: Option<Part> = parts.remove(&(key.clone(), number));
+            let part = part.filter(|part| part.batch == head.batch);
+            bytes.extend_from_slice(&part.ok_or(format!("{key:?} lacks part {number}"))?.bytes);
+        }
+        states.insert(key, bytes.into());
+    }
+    match parts.first_key_value() {
+        Some(((key, number), _)) => Err(format!("part {number} of {key:?} is left")),
+        None => Ok(states),
+    }
 }
 
 pub fn text(record: &Record) -> String {

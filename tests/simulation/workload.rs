@@ -3,7 +3,7 @@
 use super::faults::Stages;
 use super::model::Written;
 use super::scenario::Input;
-use super::toy;
+use super::toy::{self, TRAP};
 use super::world::{Caller, World};
 
 pub fn workload(world: &mut World, input: &Input) {
@@ -19,12 +19,9 @@ pub fn workload(world: &mut World, input: &Input) {
         let member = format!("m{}", world.rng.below(3));
         let delay = *world.rng.pick(&[0, 1, 20, 150, 600, 2_000]);
         let level = world.rng.below(4);
-        let value = match world.rng.below(20) {
-            0..13 => format!("put e{id} {delay} {member}"),
-            13..16 => format!("hold e{id} {level} {member}"),
-            16..18 => "cancel x".to_string(),
-            18 => "panic x".to_string(),
-            _ => "nonsense".to_string(),
+        let (key, value) = match hopeless(world) {
+            Some(hopeless) => hopeless,
+            None => (key, value(world, id, delay, level, &member)),
         };
         let input = input.clone();
         world.after(at, move |world| {
@@ -59,6 +56,29 @@ pub fn workload(world: &mut World, input: &Input) {
             }
         });
     }
+}
+
+fn value(world: &mut World, id: usize, delay: i64, level: usize, member: &str) -> String {
+    match world.rng.below(20) {
+        0..13 => format!("put e{id} {delay} {member}"),
+        13..16 => format!("hold e{id} {level} {member}"),
+        16..18 => "cancel x".to_string(),
+        18 => "panic x".to_string(),
+        _ => "nonsense".to_string(),
+    }
+}
+
+/// A record that no state has room for, or one whose timer can never be decided.
+fn hopeless(world: &mut World) -> Option<(String, String)> {
+    if !world.knobs.hopeless || !world.rng.chance(0.15) {
+        return None;
+    }
+    let key = format!("k{}", world.rng.below(world.knobs.keys));
+    Some(if world.rng.chance(0.5) {
+        (key, "fat x".to_string())
+    } else {
+        (TRAP.to_string(), "trap x".to_string())
+    })
 }
 
 /// A record for every partition: an owner that is idle does not know what became of its store.

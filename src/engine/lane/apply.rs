@@ -1,16 +1,23 @@
 //! The second half of a turn: the transaction, and the store brought along.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::decide::{Prepared, Unread, finish_sweep};
+use bytes::Bytes;
+
+use super::decide::{Prepared, Setback, finish_sweep, stopped};
 use super::{Fate, Shared};
-use crate::engine::batch::Decision;
+use crate::engine::batch::{Cause, Decision};
 use crate::engine::error::{LogError, Refusal, Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
-use crate::engine::partition::Owned;
-use crate::engine::ports::{Clock, Log, Offset, Position, Step, Store, Table, Timers, Transaction};
+use crate::engine::partition::{Fill, Owned};
+use crate::engine::ports::{
+    Clock, Log, Millis, Offset, Position, Step, Store, Table, Timers, Transaction, Write,
+};
 use crate::engine::processor::Processor;
+use crate::engine::spec::Limits;
+use crate::engine::stored::shown;
 
 impl<P, L, S, C, T> Shared<P, L, S, C, T>
 where
@@ -20,34 +27,36 @@ where
     C: Clock,
     T: Table,
 {
+    /// What the open batches have to say, and which records are whose.
     pub(super) fn transaction(
         &self,
         open: &mut [Prepared<P::Event, P::State>],
         membership: L::Membership,
-    ) -> Transaction<L::Membership> {
+    ) -> (Transaction<L::Membership>, Vec<Range<usize>>) {
         let mut records = Vec::new();
+        let mut ranges = Vec::with_capacity(open.len());
         let mut offsets = Vec::with_capacity(open.len());
         for prepared in open {
-            let decision = prepared
-                .decision
-                .as_mut()
-                .expect("only decided batches are committed");
-            records.append(&mut decision.records);
-            assert!(decision.position >= 0, "E1: an absolute offset");
+            let begin = records.len();
+            records.append(&mut prepared.decision.records);
+            ranges.push(begin..records.len());
+            let (partition, position) = (prepared.owned.id, prepared.decision.position);
+            assert!(position >= 0, "E1: an absolute offset");
             if mutation::on(Mutation::E1TimersWithoutOffset) && prepared.batch.records.is_empty() {
                 continue;
             }
             let position = Position {
-                offset: decision.position,
+                offset: position,
                 topic: prepared.owned.topic,
             };
-            offsets.push((prepared.owned.id, position));
+            offsets.push((partition, position));
         }
-        Transaction {
+        let transaction = Transaction {
             records,
             offsets,
             membership,
-        }
+        };
+        (transaction, ranges)
     }
 
     /// The transaction has happened: bring the store along, then move on.
@@ -59,29 +68,27 @@ where
     ) -> Fate<P::State> {
         let Prepared {
             mut owned,
-            batch: decided,
+            batch: mut decided,
             decision,
         } = prepared;
-        let decision = decision.expect("only decided batches are applied");
         let batch = owned.marker.batch + 1;
         owned.changelog = hint.unwrap_or(owned.changelog);
         if self.spec.changelog.is_some() {
             match self.replicate(&owned, &decision, batch, cancel).await {
                 Ok(timers) => owned.timers = timers,
-                Err(Unread::Stopped(reason)) => {
+                Err(Setback::Stopped(reason)) => {
+                    let position = Some(decision.position);
                     return Fate::Stopped(Stopped {
-                        partition: owned.id,
-                        invariant: "E3",
-                        reason,
+                        position,
+                        ..stopped(&owned, "E3", reason)
                     });
                 }
-                Err(Unread::Backoff(reason) | Unread::Retake(reason)) => {
+                Err(Setback::Backoff(reason) | Setback::Retake(reason)) => {
                     return Fate::Retake(owned.id, reason);
                 }
-                Err(Unread::NothingToDo) => unreachable!("a replication always has something to do"),
             }
         }
-        observe::applied(self.spec.name, &decision, decided.records.len(), self.clock.now());
+        observe::applied(self.spec.name, &decision, self.clock.now());
         owned.marker.batch = batch;
         owned.position = decision.position;
         owned.clock = decision.clock;
@@ -90,8 +97,11 @@ where
         }
         owned.gate.reached(owned.position);
         owned.poisoned.retain(|offset, _| *offset >= decision.position);
-        owned.broken_timers.clear();
-        owned.records_max = self.spec.limits.batch_max_records;
+        if !owned.set_aside.is_empty() {
+            owned.written(&decision.writes.iter().map(|write| &write.key).collect());
+        }
+        owned.turns_max = owned.turns_max.saturating_mul(2);
+        self.warn_of_large(&mut owned, &decision.writes);
         for (key, slot) in decision.slots {
             if slot.state.is_some() {
                 owned.cache.put(key, slot);
@@ -100,7 +110,34 @@ where
         if let Some((after, more)) = decision.swept {
             finish_sweep(&mut owned, after, more);
         }
-        Fate::Ready(Box::new(owned), Vec::new())
+        let rest = decided.records.split_off(decision.taken);
+        Fate::Ready(Box::new(owned), rest)
+    }
+
+    /// Says which states come near their limit: each at most once a minute.
+    fn warn_of_large(&self, owned: &mut Owned<P::State>, writes: &[Write]) {
+        let limit = self.spec.limits.state_max_bytes;
+        let sizes = writes
+            .iter()
+            .map(|write| (&write.key, write.value.as_ref().map_or(0, Bytes::len)));
+        for (key, bytes) in sizes {
+            let Some(fill) = Fill::of(bytes, limit) else {
+                continue;
+            };
+            observe::large_state(self.spec.name, fill);
+            if owned.warns_of(key, fill, self.clock.wall()) {
+                let (stage, partition, key, part) = (self.spec.name, owned.id, shown(key), fill.as_str());
+                tracing::warn!(
+                    stage,
+                    partition,
+                    key,
+                    bytes,
+                    limit,
+                    "a state fills {part} of limits.state_max_bytes; what would make it larger than that \
+                     becomes a dead letter"
+                );
+            }
+        }
     }
 
     pub(super) async fn replicate(
@@ -109,18 +146,17 @@ where
         decision: &Decision<P::State>,
         to: u64,
         cancel: &AtomicBool,
-    ) -> Result<Timers, Unread> {
-        let chunk = self.spec.limits.store_chunk_max_keys;
-        let parts = decision.writes.len().div_ceil(chunk).max(1);
+    ) -> Result<Timers, Setback> {
+        let parts = chunks(&decision.writes, &self.spec.limits);
         let mut timers = Timers::default();
-        for part in 0..parts {
-            let writes = decision.writes.chunks(chunk).nth(part).unwrap_or_default();
+        for (part, range) in parts.iter().enumerate() {
+            let writes = &decision.writes[range.clone()];
             let step = Step {
                 epoch: owned.marker.epoch,
                 from: owned.marker.batch,
                 to,
                 part: part as u32,
-                last: part + 1 == parts,
+                last: part + 1 == parts.len(),
                 changelog: owned.changelog,
                 stamp: self.clock.wall(),
                 clock: self.clock.standing().map(|now| now.max(decision.clock)),
@@ -134,7 +170,7 @@ where
                         break timers;
                     }
                     Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
-                        return Err(Unread::Retake(reason));
+                        return Err(Setback::Retake(reason));
                     }
                     Err(StoreError::Unavailable(reason)) => {
                         tracing::warn!(
@@ -146,8 +182,8 @@ where
                         self.clock.pause(backoff).await;
                         backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                     }
-                    Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
-                    Err(error) => return Err(Unread::Retake(error.to_string())),
+                    Err(StoreError::Fatal(reason)) => return Err(Setback::Stopped(reason)),
+                    Err(error) => return Err(Setback::Retake(error.to_string())),
                 }
             };
         }
@@ -155,23 +191,93 @@ where
     }
 }
 
-/// Nothing of the batch has happened, or nobody knows.
-pub(super) fn undone<E, S>(prepared: Prepared<E, S>, error: &LogError) -> Fate<S> {
-    let Prepared { mut owned, batch, .. } = prepared;
-    let records = batch.records;
+/// The writes in parts that the store takes in one call each: at least one.
+fn chunks(writes: &[Write], limits: &Limits) -> Vec<Range<usize>> {
+    let (mut parts, mut begin, mut bytes) = (Vec::new(), 0, 0);
+    for (index, write) in writes.iter().enumerate() {
+        let size = write.value.as_ref().map_or(0, Bytes::len);
+        let full =
+            index - begin >= limits.store_chunk_max_keys || bytes + size > limits.store_chunk_max_bytes;
+        if full && index > begin {
+            parts.push(begin..index);
+            (begin, bytes) = (index, 0);
+        }
+        bytes += size;
+    }
+    parts.push(begin..writes.len());
+    parts
+}
+
+/// Nothing of the batch has happened, or nobody knows. `own`: which records of the transaction
+/// were this partition's.
+pub(super) fn undone<E, S>(
+    prepared: Prepared<E, S>,
+    error: &LogError,
+    own: Range<usize>,
+    now: Millis,
+) -> Fate<S> {
+    let Prepared {
+        mut owned,
+        batch,
+        decision,
+    } = prepared;
     match error {
         LogError::Abort(_) | LogError::Retry(_) => {}
-        LogError::Refused { reason, .. } => {
-            // Bisected until the record that cannot be written stands alone.
-            if let [record] = &records[..] {
-                let refusal = Refusal::new("state_too_large", reason.clone());
-                owned.poisoned.insert(record.offset, refusal);
+        LogError::Refused { index, reason } if own.contains(index) => {
+            // Halved until the turn whose records cannot be written stands alone.
+            match decision.single {
+                None if decision.turns > 1 => owned.narrow(decision.turns),
+                Some(Cause::Record(offset)) if !owned.poisoned.contains_key(&offset) => {
+                    let refusal = Refusal::new("state_too_large", reason.clone());
+                    owned.poisoned.insert(offset, refusal);
+                }
+                Some(Cause::Key(key)) if !owned.sets_aside(&key) => {
+                    owned.put_aside(key, Refusal::new("state_too_large", reason.clone()), now);
+                }
+                cause => {
+                    let reason = format!("{cause:?} cannot be written, not even as refused: {reason}");
+                    return Fate::Stopped(stopped(&owned, "E9", reason));
+                }
             }
-            owned.records_max = (records.len() / 2).max(1);
         }
+        // Another partition's record was refused.
+        LogError::Refused { .. } => {}
         LogError::Ambiguous(_) if mutation::on(Mutation::E14AmbiguousIsAbort) => {}
         other => return Fate::Retake(owned.id, other.to_string()),
     }
     // The slots went with the decision: the next batch reads them again.
-    Fate::Ready(Box::new(owned), records)
+    Fate::Ready(Box::new(owned), batch.records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ports::Change;
+
+    #[test]
+    fn parts_of_a_replication_are_bounded_by_keys_and_bytes() {
+        let writes = |sizes: &[usize]| -> Vec<Write> {
+            let write = |size: &usize| Write {
+                key: Bytes::new(),
+                value: Some(vec![0; *size].into()),
+                wake: Change::Keep,
+                index: Change::Keep,
+            };
+            sizes.iter().map(write).collect()
+        };
+        let limits = Limits {
+            store_chunk_max_keys: 3,
+            store_chunk_max_bytes: 10,
+            ..Limits::default()
+        };
+        let parts = |sizes: &[usize]| -> Vec<usize> {
+            chunks(&writes(sizes), &limits)
+                .into_iter()
+                .map(|part| part.len())
+                .collect()
+        };
+        assert_eq!(parts(&[]), [0]);
+        assert_eq!(parts(&[1; 7]), [3, 3, 1]);
+        assert_eq!(parts(&[4, 4, 4, 99, 1, 9]), [2, 1, 1, 2]);
+    }
 }

@@ -3,26 +3,42 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{End, Fate, Shared, Work};
-use crate::engine::batch::{self, Batch, Broken, Decision};
+use crate::engine::batch::{self, Batch, Broken, Cause, Decision, Given, Outcome};
 use crate::engine::error::{Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
 use crate::engine::partition::Owned;
 use crate::engine::ports::{
-    Answer, Ask, Clock, Due, Key, KeyMap, Log, Marker, Partition, Scan, Store, Table,
+    Answer, Ask, Clock, Due, Key, KeyMap, Log, Marker, Millis, Partition, Scan, Store, Table,
 };
 use crate::engine::processor::Processor;
+use crate::engine::stored::shown;
+
+/// Attempts to decide one batch. Each one notes what it cannot decide; where that does not
+/// suffice, fewer turns are tried at a time.
+const ATTEMPTS_MAX: u32 = 4;
 
 pub(super) struct Prepared<E, S> {
     pub(super) owned: Owned<S>,
     pub(super) batch: Batch<E>,
-    /// `None`: there was nothing to decide.
-    pub(super) decision: Option<Decision<S>>,
+    pub(super) decision: Decision<S>,
 }
 
-pub(super) enum Unread {
+/// What the first half came to.
+pub(super) enum Half<E, S> {
+    Decided(Box<Prepared<E, S>>),
+    /// There is nothing to commit.
+    Ended(Fate<S>, End),
+}
+
+enum Attempt<S> {
+    Made(Outcome<S>),
     /// A sweep found no key: there is nothing to commit.
     NothingToDo,
+}
+
+/// Why the store was of no use.
+pub(super) enum Setback {
     Backoff(String),
     Retake(String),
     Stopped(String),
@@ -37,11 +53,7 @@ where
     T: Table,
 {
     /// Reads states and decides; opens the gate where that was asked for.
-    pub(super) async fn decide(
-        &self,
-        work: Work<P::State>,
-        cancel: &AtomicBool,
-    ) -> Result<Prepared<P::Event, P::State>, (Fate<P::State>, End)> {
+    pub(super) async fn decide(&self, work: Work<P::State>, cancel: &AtomicBool) -> Half<P::Event, P::State> {
         let Work {
             mut owned,
             records,
@@ -57,76 +69,80 @@ where
             }
         }
         let mut batch = Batch::read(&*self.processor, &self.spec, records, now);
-        loop {
-            let before = owned.fires_before(now);
-            batch.due = before.map(|before| Due {
-                before,
-                limit: self.spec.limits.timers_max_per_turn,
-            });
-            batch.scan = owned.sweep.as_ref().map(|sweep| Scan {
-                prefix: sweep.nudge.prefix.clone(),
-                after: sweep.after.clone(),
-                limit: self.spec.limits.sweep_max_keys,
-            });
+        for _ in 0..ATTEMPTS_MAX {
+            self.compose(&owned, &mut batch, now);
             let idle = batch.records.is_empty() && batch.due.is_none() && batch.scan.is_none();
             if idle && !look {
-                return Ok(Prepared {
-                    owned,
-                    batch,
-                    decision: None,
-                });
+                return ready(owned, batch, End::Done);
             }
             if batch.reads_table()
                 && !mutation::on(Mutation::E11NoCatchUp)
                 && let Err(error) = self.table.catch_up().await
             {
-                return Err((
-                    Fate::Ready(Box::new(owned), batch.records),
-                    End::Backoff(error.to_string()),
-                ));
+                return ready(owned, batch, End::Backoff(error.to_string()));
             }
             // Idle, it reads no state, but notices a store that forgot.
-            match self.decide_once(&mut owned, &batch, cancel).await {
-                Ok(Ok(decision)) => {
-                    return Ok(Prepared {
+            match self.attempt(&mut owned, &batch, cancel).await {
+                Ok(Attempt::Made(Outcome::Decided(decision))) => {
+                    let decision = *decision;
+                    return Half::Decided(Box::new(Prepared {
                         owned,
                         batch,
-                        decision: Some(decision),
-                    });
+                        decision,
+                    }));
                 }
-                Ok(Err(broken)) => self.poison(&mut owned, broken),
-                Err(Unread::NothingToDo) => {
-                    finish_sweep(&mut owned, None, false);
-                    return Ok(Prepared {
-                        owned,
-                        batch,
-                        decision: None,
-                    });
+                Ok(Attempt::Made(Outcome::Broken(broken))) => self.note(&mut owned, broken, now),
+                Ok(Attempt::Made(Outcome::TooMuch)) => break,
+                Ok(Attempt::NothingToDo) => {
+                    if batch.scan.is_some() {
+                        finish_sweep(&mut owned, None, false);
+                    }
+                    return ready(owned, batch, End::Done);
                 }
-                Err(Unread::Backoff(reason)) => {
-                    return Err((Fate::Ready(Box::new(owned), batch.records), End::Backoff(reason)));
+                Err(Setback::Backoff(reason)) => return ready(owned, batch, End::Backoff(reason)),
+                Err(Setback::Retake(reason)) => {
+                    return Half::Ended(Fate::Retake(owned.id, reason.clone()), End::Backoff(reason));
                 }
-                Err(Unread::Retake(reason)) => {
-                    return Err((Fate::Retake(owned.id, reason.clone()), End::Backoff(reason)));
-                }
-                Err(Unread::Stopped(reason)) => {
-                    let stopped = Stopped {
-                        partition: owned.id,
-                        invariant: "E3",
-                        reason,
-                    };
-                    return Err((Fate::Stopped(stopped), End::Done));
+                Err(Setback::Stopped(reason)) => {
+                    return Half::Ended(Fate::Stopped(stopped(&owned, "E3", reason)), End::Done);
                 }
             }
+            if cancel.load(Ordering::Relaxed) {
+                return ready(owned, batch, End::Done);
+            }
         }
+        // What was noted is kept with the partition, so every batch comes nearer to its end.
+        owned.narrow(batch.turns());
+        ready(owned, batch, End::Done)
     }
 
-    pub(super) async fn decide_once(
+    /// Which timers and keys the batch looks at. A narrow one has turns of one kind only.
+    fn compose(&self, owned: &Owned<P::State>, batch: &mut Batch<P::Event>, now: Millis) {
+        let limits = &self.spec.limits;
+        let narrow = owned.is_narrow(limits);
+        let before = owned.fires_before(now);
+        batch.due = before
+            .filter(|_| !narrow || batch.records.is_empty())
+            .map(|before| Due {
+                before,
+                limit: limits.timers_max_per_turn.min(owned.turns_max),
+            });
+        let sweep = owned.sweep.as_ref();
+        batch.scan = sweep
+            .filter(|_| !narrow || (batch.records.is_empty() && batch.due.is_none()))
+            .map(|sweep| Scan {
+                prefix: sweep.nudge.prefix.clone(),
+                after: sweep.after.clone(),
+                limit: limits.sweep_max_keys.min(owned.turns_max),
+            });
+    }
+
+    async fn attempt(
         &self,
         owned: &mut Owned<P::State>,
         batch: &Batch<P::Event>,
         cancel: &AtomicBool,
-    ) -> Result<Result<Decision<P::State>, Broken>, Unread> {
+    ) -> Result<Attempt<P::State>, Setback> {
         let ask = batch.ask(owned);
         let answer = self.read(owned.id, owned.marker, ask.clone(), cancel).await?;
         if self.spec.changelog.is_some() {
@@ -134,10 +150,10 @@ where
             owned.looked = self.clock.wall();
         }
         if batch.records.is_empty() && answer.due.is_empty() && answer.scanned.is_empty() {
-            return Err(Unread::NothingToDo);
+            return Ok(Attempt::NothingToDo);
         }
         let slots = batch::lay_out(&*self.processor, owned, batch, &ask, &answer)
-            .map_err(|refusal| Unread::Stopped(refusal.to_string()))?;
+            .map_err(|refusal| Setback::Stopped(refusal.to_string()))?;
         let mut scans: KeyMap<Vec<Key>> = KeyMap::default();
         for (key, _, _) in &answer.due {
             let state = slots.get(key).and_then(|slot| slot.state.as_ref());
@@ -153,28 +169,33 @@ where
                 );
             }
         }
-        Ok(batch::decide(
-            &*self.processor,
-            &self.spec,
+        let given = Given {
+            processor: &*self.processor,
+            spec: &self.spec,
             owned,
             batch,
-            &answer,
-            &scans,
-            slots,
-        ))
+            answer: &answer,
+            scans: &scans,
+        };
+        Ok(Attempt::Made(batch::decide(&given, slots)))
     }
 
-    pub(super) fn poison(&self, owned: &mut Owned<P::State>, broken: Broken) {
-        // What was half decided went with the desk: every state that a batch names leaves the
-        // cache for it, and is read again from the store.
-        match broken {
-            Broken::Record(offset, refusal) => {
-                tracing::error!(stage = self.spec.name, partition = owned.id, offset, %refusal, "dead letter");
-                owned.poisoned.insert(offset, refusal);
-            }
-            Broken::Timer(key, refusal) => {
-                tracing::error!(stage = self.spec.name, partition = owned.id, ?key, %refusal, "broken timer");
-                owned.broken_timers.insert(key, refusal);
+    /// Takes note of what cannot be decided. What was half decided went with the desk: every state
+    /// that a batch names leaves the cache for it, and is read again from the store.
+    fn note(&self, owned: &mut Owned<P::State>, broken: Vec<Broken>, now: Millis) {
+        let (stage, partition) = (self.spec.name, owned.id);
+        for broken in broken {
+            match broken {
+                Broken::Turn(Cause::Record(offset), refusal) => {
+                    tracing::error!(stage, partition, offset, %refusal, "dead letter");
+                    owned.poisoned.insert(offset, refusal);
+                }
+                Broken::Turn(Cause::Key(key), refusal) => {
+                    let again = "timer set aside; it is tried again by itself";
+                    tracing::error!(stage, partition, key = shown(&key), %refusal, "{again}");
+                    owned.put_aside(key, refusal, now);
+                }
+                Broken::Large(key) => drop(owned.measured.insert(key)),
             }
         }
     }
@@ -186,7 +207,7 @@ where
         marker: Marker,
         ask: Ask,
         cancel: &AtomicBool,
-    ) -> Result<Answer, Unread> {
+    ) -> Result<Answer, Setback> {
         if self.spec.changelog.is_none() {
             return Ok(Answer {
                 values: vec![None; ask.keys.len()],
@@ -202,18 +223,32 @@ where
                     return Ok(answer);
                 }
                 Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
-                    return Err(Unread::Backoff(reason));
+                    return Err(Setback::Backoff(reason));
                 }
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::warn!(stage = self.spec.name, partition, reason, "store does not answer");
                     self.clock.pause(backoff).await;
                     backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
                 }
-                Err(StoreError::Fatal(reason)) => return Err(Unread::Stopped(reason)),
+                Err(StoreError::Fatal(reason)) => return Err(Setback::Stopped(reason)),
                 // The store is not where we left it, or a newer owner was there.
-                Err(error) => return Err(Unread::Retake(error.to_string())),
+                Err(error) => return Err(Setback::Retake(error.to_string())),
             }
         }
+    }
+}
+
+/// Nothing was committed: the records come again.
+fn ready<E, S>(owned: Owned<S>, batch: Batch<E>, end: End) -> Half<E, S> {
+    Half::Ended(Fate::Ready(Box::new(owned), batch.records), end)
+}
+
+pub(super) fn stopped<S>(owned: &Owned<S>, invariant: &'static str, reason: String) -> Stopped {
+    Stopped {
+        partition: owned.id,
+        invariant,
+        reason,
+        position: Some(owned.position),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::ports::{Clock, Log, Millis, Offset, Partition, Producer, Reco
 use crate::engine::processor::Processor;
 use crate::engine::spec::StageSpec;
 use crate::engine::takeover::{Failure, Takeover};
-use apply::undone;
+use decide::Half;
 
 /// What a stage's lanes share.
 pub struct Shared<P, L, S, C, T> {
@@ -106,6 +106,7 @@ where
             store: &*self.store,
             clock: &*self.clock,
             cancel: &cancel,
+            foreign: Default::default(),
         };
         let mut producer = match self.producer(lane, producer).await {
             Ok(producer) => producer,
@@ -180,15 +181,14 @@ where
         };
         let decided = join_all(works.into_iter().map(|work| self.decide(work, &cancel))).await;
         let (mut fates, mut open, mut end) = (Vec::new(), Vec::new(), End::Done);
-        for result in decided {
-            match result {
-                Ok(prepared) if prepared.decision.is_none() => {
-                    fates.push(Fate::Ready(Box::new(prepared.owned), prepared.batch.records));
-                }
-                Ok(prepared) => open.push(prepared),
-                Err((fate, backoff)) => {
+        for half in decided {
+            match half {
+                Half::Decided(prepared) => open.push(*prepared),
+                Half::Ended(fate, next) => {
                     fates.push(fate);
-                    end = backoff;
+                    if matches!(end, End::Done) {
+                        end = next;
+                    }
                 }
             }
         }
@@ -202,12 +202,13 @@ where
         }
         if mutation::on(Mutation::E2StoreFirst) {
             for prepared in &open {
-                let decision = prepared.decision.as_ref().expect("only decided batches are open");
                 let batch = prepared.owned.marker.batch + 1;
-                let _ = self.replicate(&prepared.owned, decision, batch, &cancel).await;
+                let _ = self
+                    .replicate(&prepared.owned, &prepared.decision, batch, &cancel)
+                    .await;
             }
         }
-        let transaction = self.transaction(&mut open, membership);
+        let (transaction, ranges) = self.transaction(&mut open, membership);
         let begun = observe::begin();
         match producer.commit(transaction).await {
             Ok(committed) => {
@@ -231,7 +232,9 @@ where
                     error,
                     LogError::Abort(_) | LogError::Retry(_) | LogError::Refused { .. }
                 ) || mutation::on(Mutation::E14KeepProducer);
-                fates.extend(open.into_iter().map(|prepared| undone(prepared, &error)));
+                let now = self.clock.now();
+                let undone = open.into_iter().zip(ranges);
+                fates.extend(undone.map(|(prepared, own)| apply::undone(prepared, &error, own, now)));
                 self.whole(lane, keep.then_some(producer), fates, error)
             }
         }

@@ -211,7 +211,7 @@ where
             Fate::Stopped(stopped) => {
                 tracing::error!(stage = self.name(), %stopped, "partition stopped");
                 self.board()
-                    .stop_partition(stopped.partition, stopped.to_string());
+                    .stop_partition(stopped.partition, stopped.to_string(), stopped.position);
                 if let Some(seat) = self.seats.get_mut(&stopped.partition) {
                     input.pause(stopped.partition, true);
                     seat.inbox = Inbox::default();

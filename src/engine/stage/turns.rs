@@ -126,7 +126,10 @@ where
             let Place::Here(owned) = std::mem::replace(&mut seat.place, Place::Away) else {
                 unreachable!("only resting partitions were listed")
             };
-            let mut records_max = share.min(owned.records_max);
+            // A narrow batch has turns of one kind only, and timers come first.
+            let narrow = owned.is_narrow(&limits);
+            let first = narrow && (owned.fires_before(now).is_some() || owned.sweep.is_some());
+            let mut records_max = if first { 0 } else { share.min(owned.turns_max) };
             if mutation::on(Mutation::E10UnboundedBatch) {
                 records_max = usize::MAX;
             }

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Failure, Takeover, read_on, stopped};
+use crate::engine::changelog::parts::Joiner;
 use crate::engine::changelog::{Entry, Meta};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
 use crate::engine::ports::{
     Ask, Change, Clock, Found, Key, Log, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
 };
-use crate::engine::stored;
+use crate::engine::spec::Limits;
+use crate::engine::stored::{self, shown};
 
 /// A changelog partition on its way to the claim.
 struct Walk {
@@ -129,11 +131,11 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         );
         // By hash: two keys with one hash are counted once, which only costs a rebuild.
         let mut held: HashMap<u64, (bool, bool)> = HashMap::new();
-        let mut walk = Walk::new(0, marker.epoch);
+        let (mut walk, mut copied) = (Walk::new(0, marker.epoch), Copied::default());
         while let Some(entries) = self.next(partition, &mut walk).await? {
             for entry in entries {
-                if let Entry::State(key, value) = entry {
-                    let write = restored(partition, key, value)?;
+                copied.take(partition, entry)?;
+                for write in copied.writes() {
                     let hash = xxh3_64(&write.key);
                     match write.value {
                         None => held.remove(&hash),
@@ -145,6 +147,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 }
             }
         }
+        self.check_whole(partition, marker.epoch, &copied, 0).await?;
         self.check_overdue(begun)?;
         let counted = Sizes {
             states: held.len() as u64,
@@ -170,35 +173,33 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         rebuild: bool,
         start: Offset,
     ) -> Result<Timers, Failure> {
-        // The changelog names a key as often as it changed; a part of a step, once.
-        let mut writes = BTreeMap::new();
-        let mut walk = Walk::new(start, step.epoch);
+        let (mut walk, mut copied) = (Walk::new(start, step.epoch), Copied::default());
         while let Some(entries) = self.next(partition, &mut walk).await? {
             for entry in entries {
                 match entry {
-                    Entry::State(key, value) => {
-                        writes.insert(key.clone(), restored(partition, key, value)?);
-                    }
-                    Entry::Claim(_) if mutation::on(Mutation::E2OwnEpochOnly) => writes.clear(),
-                    _ => {}
+                    Entry::Claim(_) if mutation::on(Mutation::E2OwnEpochOnly) => copied.writes.clear(),
+                    entry => copied.take(partition, entry)?,
                 }
-                if writes.len() >= self.spec.limits.store_chunk_max_keys {
-                    self.put(partition, rebuild, step, &mut writes).await?;
+                if copied.is_full(&self.spec.limits) {
+                    self.put(partition, rebuild, step, &mut copied).await?;
                     step.part += 1;
                 }
             }
         }
+        // A rebuild starts at batch 0: every key must be whole. Else the store holds the rest.
+        self.check_whole(partition, step.epoch, &copied, step.from)
+            .await?;
         self.check_overdue(step.stamp)?;
         step.last = true;
         if !rebuild {
-            let writes: Vec<Write> = writes.into_values().collect();
+            let writes = copied.writes();
             return self
                 .store_call(|| self.store.replicate(partition, step, writes.clone()))
                 .await;
         }
         // At least one part, so that no swap is ever good without a shadow of its own.
-        if !writes.is_empty() || step.part == 0 {
-            self.put(partition, true, Step { last: false, ..step }, &mut writes)
+        if !copied.writes.is_empty() || step.part == 0 {
+            self.put(partition, true, Step { last: false, ..step }, &mut copied)
                 .await?;
             step.part += 1;
         }
@@ -219,7 +220,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         tracing::info!(stage = self.spec.name, partition, read, to_read, "restoring");
         let mut entries = Vec::with_capacity(chunk.records.len());
         for record in chunk.records.iter().filter(|record| record.offset < walk.until) {
-            entries.extend(self.entry(partition, record)?);
+            entries.push(self.entry(partition, record)?);
         }
         walk.from = read_on(walk.from, &chunk)?.unwrap_or(walk.until);
         Ok(Some(entries))
@@ -241,9 +242,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         partition: Partition,
         rebuild: bool,
         step: Step,
-        writes: &mut BTreeMap<Key, Write>,
+        copied: &mut Copied,
     ) -> Result<(), Failure> {
-        let writes: Vec<Write> = std::mem::take(writes).into_values().collect();
+        let writes = copied.writes();
         if rebuild {
             return self
                 .store_call(|| self.store.rebuild(partition, step, writes.clone()))
@@ -252,6 +253,38 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         self.store_call(|| self.store.replicate(partition, step, writes.clone()))
             .await
             .map(|_| ())
+    }
+
+    /// No large state that a batch after `batch` wrote may lack parts at the claim. Where a newer
+    /// owner has claimed since, its batches may have had them compacted away; else the changelog is
+    /// damaged.
+    async fn check_whole(
+        &self,
+        partition: Partition,
+        epoch: Offset,
+        copied: &Copied,
+        batch: u64,
+    ) -> Result<(), Failure> {
+        let Some(key) = copied.joiner.incomplete(batch) else {
+            return Ok(());
+        };
+        let mut from = epoch + 1;
+        loop {
+            self.check_cancelled()?;
+            let chunk = self.chunk(partition, from).await?;
+            for record in &chunk.records {
+                if matches!(self.entry(partition, record)?, Entry::Claim(_)) {
+                    let superseded = "a newer owner has claimed the partition meanwhile";
+                    return Err(Failure::Again(superseded.to_string()));
+                }
+            }
+            if chunk.next <= from {
+                let key = shown(key);
+                let reason = format!("corrupt_changelog: parts of the state {key} are missing");
+                return Err(stopped(partition, "E2", reason));
+            }
+            from = chunk.next;
+        }
     }
 }
 
@@ -262,6 +295,48 @@ impl Walk {
             from: start,
             until,
         }
+    }
+}
+
+/// What was read of the changelog and is not yet in the store.
+#[derive(Default)]
+struct Copied {
+    /// The changelog names a key as often as it changed; a part of a step, once.
+    writes: BTreeMap<Key, Write>,
+    bytes: usize,
+    joiner: Joiner,
+}
+
+impl Copied {
+    fn take(&mut self, partition: Partition, entry: Entry) -> Result<(), Failure> {
+        let (key, value) = match entry {
+            Entry::State(key, value) => {
+                self.joiner.whole(&key);
+                (key, value)
+            }
+            Entry::Head(key, head) => match self.joiner.head(&key, head) {
+                Some(value) => (key, Some(value)),
+                None => return Ok(()),
+            },
+            Entry::Part(key, number, part) => {
+                self.joiner.part(key, number, part);
+                return Ok(());
+            }
+            Entry::Meta(_) | Entry::Claim(_) | Entry::Foreign(_) => return Ok(()),
+        };
+        self.bytes += key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
+        let write = restored(partition, key.clone(), value)?;
+        self.writes.insert(key, write);
+        Ok(())
+    }
+
+    fn is_full(&self, limits: &Limits) -> bool {
+        self.writes.len() >= limits.store_chunk_max_keys || self.bytes >= limits.store_chunk_max_bytes
+    }
+
+    fn writes(&mut self) -> Vec<Write> {
+        self.bytes = 0;
+        std::mem::take(&mut self.writes).into_values().collect()
     }
 }
 

@@ -6,14 +6,16 @@
 mod heal;
 mod input;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::cache::Cache;
 use crate::engine::changelog::{self, Entry, Meta};
 use crate::engine::error::{LogError, Stopped, StoreError};
 use crate::engine::gate::Gate;
 use crate::engine::mutation::{self, Mutation};
+use crate::engine::observe;
 use crate::engine::partition::Owned;
 use crate::engine::ports::{
     Bounds, ChangelogChunk, Clock, Log, Marker, Millis, Offset, OutRecord, Partition, Position, Producer,
@@ -28,6 +30,10 @@ const CLAIM_POLL_MS: u64 = 50;
 /// Looks for a claim before the takeover is given up and begun again: beyond every
 /// transaction time-out.
 const CLAIM_MAX_LOOKS: u32 = 2_400;
+/// Foreign records that get a log line each, and how many a takeover remembers: each counts once,
+/// however often it is read.
+const FOREIGN_SHOWN_MAX: usize = 10;
+const FOREIGN_KNOWN_MAX: usize = 100_000;
 
 /// Why a takeover did not come to its end.
 #[derive(Debug)]
@@ -53,6 +59,33 @@ pub struct Takeover<'a, L: Log, S: Store, C: Clock> {
     pub store: &'a S,
     pub clock: &'a C,
     pub cancel: &'a AtomicBool,
+    pub foreign: Foreign,
+}
+
+/// Records of changelogs that accrual has not written, as far as this takeover has met them.
+#[derive(Debug, Default)]
+pub struct Foreign(Mutex<BTreeSet<(Partition, Offset)>>);
+
+impl Foreign {
+    fn met(&self, stage: &'static str, topic: &str, record: &Record, what: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= FOREIGN_KNOWN_MAX || !known.insert((record.partition, record.offset)) {
+            return;
+        }
+        observe::foreign(stage);
+        if known.len() > FOREIGN_SHOWN_MAX {
+            return;
+        }
+        tracing::error!(
+            stage,
+            topic,
+            partition = record.partition,
+            offset = record.offset,
+            what,
+            "the changelog holds a record that accrual has not written; it is passed by. \
+             Nobody but accrual may write there"
+        );
+    }
 }
 
 /// What the claim transaction was written with.
@@ -130,6 +163,18 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
 
     /// Brings the store to where the claim found the log, and says where to go on.
     pub async fn restore<T>(&self, claim: Claimed) -> Result<Owned<T>, Failure> {
+        let start = claim.bounds.start;
+        let position = claim.committed.map_or(start, |committed| committed.offset);
+        self.bring_along(claim).await.map_err(|failure| match failure {
+            Failure::Stopped(stopped) => Failure::Stopped(Stopped {
+                position: Some(position),
+                ..stopped
+            }),
+            other => other,
+        })
+    }
+
+    async fn bring_along<T>(&self, claim: Claimed) -> Result<Owned<T>, Failure> {
         let partition = claim.partition;
         if self.spec.changelog.is_none() {
             let input = self.input_position(&claim, None)?;
@@ -165,14 +210,16 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             clock,
             table: last.map_or(-1, |meta| meta.table),
             gate: Gate::new(Millis::MIN),
-            cache: Cache::new(self.spec.limits.cache_max_keys),
+            cache: Cache::new(self.spec.limits.cache_max_keys, self.spec.limits.cache_max_bytes),
             timers,
             looked: self.clock.wall(),
             changelog: marker.epoch,
             sweep: None,
             poisoned: Default::default(),
-            broken_timers: Default::default(),
-            records_max: self.spec.limits.batch_max_records,
+            set_aside: Default::default(),
+            measured: Default::default(),
+            warned: Default::default(),
+            turns_max: usize::MAX,
         }
     }
 
@@ -187,8 +234,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             self.check_cancelled()?;
             let chunk = self.chunk(claim.partition, from).await?;
             for record in &chunk.records {
-                if self.entry(claim.partition, record)? == Some(Entry::Claim(self.sought(claim, record)?)) {
-                    return Ok(record.offset);
+                match self.entry(claim.partition, record)? {
+                    Entry::Claim(found) if found.nonce == claim.nonce => return Ok(record.offset),
+                    _ => {}
                 }
             }
             let stuck = chunk.next <= from;
@@ -200,17 +248,6 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         let seen =
             "the own claim is not visible: an older transaction on its changelog partition is still open";
         Err(Failure::Again(seen.to_string()))
-    }
-
-    /// The claim as it must stand in the log; a foreign one differs in its nonce.
-    fn sought(&self, claim: &Claimed, record: &Record) -> Result<changelog::Claim, Failure> {
-        let Some(Entry::Claim(found)) = self.entry(claim.partition, record)? else {
-            return Ok(changelog::Claim::default());
-        };
-        Ok(changelog::Claim {
-            nonce: claim.nonce.clone(),
-            ..found
-        })
     }
 
     /// The last batch before the claim, looked for backwards: it stands near the end.
@@ -236,7 +273,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             self.check_cancelled()?;
             let chunk = self.chunk(partition, from).await?;
             for record in chunk.records.iter().filter(|record| record.offset < until) {
-                if let Some(Entry::Meta(meta)) = self.entry(partition, record)? {
+                if let Entry::Meta(meta) = self.entry(partition, record)? {
                     last = Some(meta);
                 }
             }
@@ -253,11 +290,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         Ok(self.log.changelog(partition, from, limit).await?)
     }
 
-    fn entry(&self, partition: Partition, record: &Record) -> Result<Option<Entry>, Failure> {
-        match changelog::read(record) {
-            Ok(entry) => Ok(Some(entry)),
-            Err(refusal) => Err(stopped(partition, "E2", refusal.to_string())),
+    fn entry(&self, partition: Partition, record: &Record) -> Result<Entry, Failure> {
+        let entry =
+            changelog::read(record).map_err(|refusal| stopped(partition, "E2", refusal.to_string()))?;
+        if let Entry::Foreign(what) = entry {
+            let topic = self.spec.changelog.as_deref().unwrap_or_default();
+            self.foreign.met(self.spec.name, topic, record, what);
         }
+        Ok(entry)
     }
 
     /// Repeats a call until the store answers; every call may be repeated.
@@ -313,6 +353,7 @@ fn stopped(partition: Partition, invariant: &'static str, reason: String) -> Fai
         partition,
         invariant,
         reason,
+        position: None,
     })
 }
 

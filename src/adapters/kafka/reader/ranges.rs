@@ -26,6 +26,8 @@ const COMMITTED_TIMEOUT_MS: u64 = 15_000;
 /// A call that brings nothing for so long is given up, and made again by the engine.
 const SILENCE_MAX_MS: u64 = 20_000;
 const POLL_MS: i32 = 200;
+/// A chunk is handed over once it has that many bytes, however few records they are.
+const CHUNK_MAX_BYTES: usize = 16 << 20;
 
 /// Blocking: to be called where blocking is allowed.
 pub struct Reader {
@@ -242,13 +244,15 @@ impl Reading {
     ) -> Result<(), LogError> {
         let silence = Duration::from_millis(SILENCE_MAX_MS);
         let mut heard = Instant::now();
-        while chunk.next < chunk.end && chunk.records.len() < limit {
+        let mut bytes = 0;
+        while chunk.next < chunk.end && chunk.records.len() < limit && bytes < CHUNK_MAX_BYTES {
             match place.queue.poll(POLL_MS, &mut place.names) {
                 // A stale one, from before the seek.
                 Some(Event::Record(record)) if record.offset < chunk.next => {}
                 Some(Event::Record(record)) => {
                     heard = Instant::now();
                     chunk.next = record.offset + 1;
+                    bytes += record.value.as_ref().map_or(0, bytes::Bytes::len);
                     chunk.records.push(record);
                 }
                 Some(Event::End { offset, .. }) => {

@@ -1,8 +1,11 @@
 //! Records of a changelog partition: states, batch metas, claims.
 //!
 //! Keys: `0x01` + state key for a state (value as in [`super::stored`], a tombstone when the
-//! key is gone), `0x00 m` for the meta of a batch, `0x00 c` for a claim. Compaction keeps the
-//! last of each, which is all that a restore needs.
+//! key is gone), `0x02` + part number + state key for a part of a large state ([`parts`]),
+//! `0x00 m` for the meta of a batch, `0x00 c` for a claim. Compaction keeps the last of each,
+//! which is all that a restore needs.
+
+pub mod parts;
 
 use std::sync::Arc;
 
@@ -11,8 +14,12 @@ use prost::Message;
 
 use super::error::Refusal;
 use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record, TopicId};
+use parts::{Head, Part};
 
 const STATE: u8 = 1;
+const PART: u8 = 2;
+/// Tag and number of a part.
+const PART_PREFIX_BYTES: usize = 3;
 const META_KEY: &[u8] = &[0, b'm'];
 const CLAIM_KEY: &[u8] = &[0, b'c'];
 
@@ -77,36 +84,71 @@ const CLAIM_VERSION: u32 = 1;
 /// What a record of a changelog is.
 #[derive(Debug, PartialEq)]
 pub enum Entry {
+    /// A state in one record, or that it is gone.
     State(Key, Option<Bytes>),
+    /// The state lies in the parts before this record.
+    Head(Key, Head),
+    /// One part of a large state, or that it is no longer used.
+    Part(Key, u16, Option<Part>),
     Meta(Meta),
     Claim(Claim),
+    /// Not a record that any version of this program has written. It changes nothing.
+    Foreign(&'static str),
 }
 
-/// Reads a record of a changelog partition.
+/// Reads a record of a changelog partition. An error is a record of ours that cannot be read.
 pub fn read(record: &Record) -> Result<Entry, Refusal> {
     let corrupt = |what: &str| Refusal::new("corrupt_changelog", format!("offset {}: {what}", record.offset));
-    let key = record.key.as_ref().ok_or_else(|| corrupt("no key"))?;
-    if key.first() == Some(&STATE) {
-        return Ok(Entry::State(key.slice(1..), record.value.clone()));
-    }
-    let value = record.value.as_ref().ok_or_else(|| corrupt("no value"))?;
-    if &key[..] == META_KEY {
-        let meta = Meta::decode(&value[..]).map_err(|_| corrupt("unreadable meta"))?;
-        if meta.version > META_VERSION {
-            return Err(corrupt("meta of a newer release"));
+    let Some(key) = &record.key else {
+        return Ok(Entry::Foreign("no key"));
+    };
+    match (key.first(), &record.value) {
+        (Some(&STATE), Some(value)) if parts::is_head(value) => {
+            let head = parts::read_head(value).ok_or_else(|| corrupt("unreadable head of a state"))?;
+            Ok(Entry::Head(key.slice(1..), head))
         }
-        return Ok(Entry::Meta(meta));
+        (Some(&STATE), value) => Ok(Entry::State(key.slice(1..), value.clone())),
+        (Some(&PART), value) if key.len() >= PART_PREFIX_BYTES => {
+            let number = u16::from_be_bytes([key[1], key[2]]);
+            let part = value.as_ref().map(parts::read_part);
+            let part = part.map(|part| part.ok_or_else(|| corrupt("unreadable part of a state")));
+            Ok(Entry::Part(
+                key.slice(PART_PREFIX_BYTES..),
+                number,
+                part.transpose()?,
+            ))
+        }
+        (_, value) if &key[..] == META_KEY => match value.as_deref().map(Meta::decode) {
+            Some(Ok(meta)) if meta.version > META_VERSION => Err(corrupt("meta of a newer release")),
+            Some(Ok(meta)) if meta.version > 0 => Ok(Entry::Meta(meta)),
+            _ => Ok(Entry::Foreign("not a meta although it has the key of one")),
+        },
+        (_, value) if &key[..] == CLAIM_KEY => match value.as_deref().map(Claim::decode) {
+            Some(Ok(claim)) if claim.version > CLAIM_VERSION => Err(corrupt("claim of a newer release")),
+            Some(Ok(claim)) if claim.version > 0 => Ok(Entry::Claim(claim)),
+            _ => Ok(Entry::Foreign("not a claim although it has the key of one")),
+        },
+        _ => Ok(Entry::Foreign("unknown key")),
     }
-    if &key[..] == CLAIM_KEY {
-        let claim = Claim::decode(&value[..]).map_err(|_| corrupt("unreadable claim"))?;
-        return Ok(Entry::Claim(claim));
-    }
-    Err(corrupt("unknown key"))
 }
 
 pub fn state_record(topic: &Arc<str>, partition: Partition, key: &Key, value: Option<Bytes>) -> OutRecord {
     let mut out = BytesMut::with_capacity(key.len() + 1);
     out.put_u8(STATE);
+    out.extend_from_slice(key);
+    own(topic, partition, out.freeze(), value)
+}
+
+fn part_record(
+    topic: &Arc<str>,
+    partition: Partition,
+    key: &Key,
+    number: u16,
+    value: Option<Bytes>,
+) -> OutRecord {
+    let mut out = BytesMut::with_capacity(key.len() + PART_PREFIX_BYTES);
+    out.put_u8(PART);
+    out.put_u16(number);
     out.extend_from_slice(key);
     own(topic, partition, out.freeze(), value)
 }
@@ -198,5 +240,47 @@ mod tests {
                 input: 6
             })
         );
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_is_foreign_and_newer_releases_are_refused() {
+        let record = |key: Option<&'static [u8]>, value: Option<Vec<u8>>| Record {
+            key: key.map(Bytes::from_static),
+            value: value.map(Bytes::from),
+            ..Record::NONE
+        };
+        for (key, value) in [
+            (None, Some(b"x".to_vec())),
+            (Some(&b"zz"[..]), Some(b"x".to_vec())),
+            (Some(b"zz"), None),
+            (Some(b""), None),
+            (Some(META_KEY), None),
+            (Some(META_KEY), Some(Vec::new())),
+            (Some(META_KEY), Some(b"\xff".to_vec())),
+            (Some(CLAIM_KEY), None),
+            (Some(CLAIM_KEY), Some(b"\xff".to_vec())),
+            (Some(&[PART, 0]), None),
+        ] {
+            let read = read(&record(key, value.clone()));
+            assert!(
+                matches!(read, Ok(Entry::Foreign(_))),
+                "{key:?} {value:?}: {read:?}"
+            );
+        }
+        let newer = Meta {
+            version: META_VERSION + 1,
+            ..Meta::default()
+        };
+        let newer_claim = Claim {
+            version: CLAIM_VERSION + 1,
+            ..Claim::default()
+        };
+        for (key, value) in [
+            (META_KEY, newer.encode_to_vec()),
+            (CLAIM_KEY, newer_claim.encode_to_vec()),
+        ] {
+            let refusal = read(&record(Some(key), Some(value))).unwrap_err();
+            assert!(refusal.detail.contains("newer release"), "{refusal}");
+        }
     }
 }
