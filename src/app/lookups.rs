@@ -1,10 +1,13 @@
 //! Where an order or a member stands, read from the replica in Redis by any instance.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use rust_decimal::Decimal;
+use tokio::time::Instant as Deadline;
 
 use crate::adapters::kafka::{Admin, Cluster};
 use crate::adapters::redis::{Peeked, RedisStore, Settings as RedisSettings};
@@ -15,6 +18,8 @@ use crate::domain::ledger::member::Member;
 use crate::domain::order::OrderKey;
 use crate::domain::order::explain::Explanation;
 use crate::domain::rules::book::RuleBook;
+use crate::engine::board::Board;
+use crate::engine::error::StoreError;
 use crate::engine::partitioner::Partitioner;
 use crate::engine::ports::{Millis, Partition};
 use crate::engine::stored;
@@ -22,6 +27,10 @@ use crate::http::backend::Problem;
 use crate::http::views;
 use crate::stages::keys;
 use crate::wire::{member_state, order_state};
+
+/// How long a look-up waits for a partition that is being restored, and how often it looks.
+const RESTORE_WAIT_MS: u64 = 3_000;
+const RESTORE_POLL_MS: u64 = 20;
 
 /// The replicas of the two stages that keep state.
 pub struct Lookups {
@@ -32,13 +41,21 @@ pub struct Lookups {
 
 /// A stage's replica, and where it keeps a key.
 struct Replica {
+    stage: StageKind,
     store: RedisStore,
+    /// Of the stage in this process: it may own the partition that is looked at.
+    board: Option<Arc<Board>>,
     placed: Partitioner,
     partitions: Partition,
 }
 
 impl Lookups {
-    pub async fn open(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Self> {
+    /// `boards`: of the stages in this process.
+    pub async fn open(
+        settings: &Settings,
+        cluster: &Cluster,
+        boards: &BTreeMap<StageKind, Arc<Board>>,
+    ) -> anyhow::Result<Self> {
         let admin = Admin::new(cluster, "accrual-lookups")?;
         let identity = admin.cluster_id().await?;
         let names = &settings.topics;
@@ -50,7 +67,9 @@ impl Lookups {
             let store = RedisStore::connect(store_settings(settings, kind, &identity, changelog)).await;
             let store = store.with_context(|| format!("redis.url: {:?}", settings.redis.urls))?;
             Ok(Replica {
+                stage: kind,
                 store,
+                board: boards.get(&kind).cloned(),
                 placed,
                 partitions: topic.partitions,
             })
@@ -87,10 +106,10 @@ impl Lookups {
         let found = self.orders.state(order_id.as_bytes(), &key).await?;
         let Some(bytes) = found.bytes else { return Ok(None) };
         let order = order_state::decode(&bytes).map_err(unreadable)?;
-        let told = order.explain(OrderKey { shop_id, order_id }, book, found.as_of.now(clock));
+        let explained = order.explain(OrderKey { shop_id, order_id }, book, found.as_of.now(clock));
         // A rule that was published a moment ago may not have been read here yet.
-        let told = told.map_err(|error| Problem::Unavailable(error.to_string()))?;
-        Ok(Some(order_view(shop_id, order_id, told, found.as_of)))
+        let explained = explained.map_err(|error| Problem::Unavailable(error.to_string()))?;
+        Ok(Some(order_view(shop_id, order_id, explained, found.as_of)))
     }
 
     /// `None`: not known.
@@ -183,19 +202,16 @@ impl AsOf {
 }
 
 impl Replica {
-    /// Looks where `placed_by` belongs; where nobody knows that, in every partition.
+    /// Looks on the partition where `placed_by` belongs; where that is not known, on every one.
     async fn state(&self, placed_by: &[u8], key: &[u8]) -> Result<Found, Problem> {
         let partitions = match self.placed.place(placed_by, self.partitions) {
             Some(partition) => partition..partition + 1,
             None => 0..self.partitions,
         };
-        let (mut missing, mut oldest) = (None, None::<AsOf>);
+        let deadline = Deadline::now() + Duration::from_millis(RESTORE_WAIT_MS);
+        let mut oldest = None::<AsOf>;
         for partition in partitions {
-            let peeked = self.store.peek(partition, key).await;
-            let Some(peeked) = peeked.map_err(|error| Problem::Unavailable(error.to_string()))? else {
-                missing = missing.or(Some(partition));
-                continue;
-            };
+            let peeked = self.peek_restored(partition, key, deadline).await?;
             let as_of = AsOf::of(&peeked);
             if let Some(value) = peeked.value {
                 let saved = stored::decode(&value).map_err(unreadable)?;
@@ -209,12 +225,34 @@ impl Replica {
                 .chain([as_of])
                 .min_by_key(|as_of| as_of.millis());
         }
-        match (missing, oldest) {
-            (None, Some(as_of)) => Ok(Found { bytes: None, as_of }),
-            (missing, _) => Err(Problem::Unavailable(format!(
-                "partition {} has not been restored in Redis yet: it has no owner, or its owner restores it",
-                missing.unwrap_or_default()
-            ))),
+        let as_of = oldest.ok_or_else(|| Problem::Unavailable("the topic has no partition".to_owned()))?;
+        Ok(Found { bytes: None, as_of })
+    }
+
+    /// Waits a bounded time for a partition that Redis lost or that has no owner yet.
+    async fn peek_restored(
+        &self,
+        partition: Partition,
+        key: &[u8],
+        deadline: Deadline,
+    ) -> Result<Peeked, Problem> {
+        loop {
+            let problem = match self.store.peek(partition, key).await {
+                Ok(Some(peeked)) => return Ok(peeked),
+                Ok(None) => "it has no owner yet, or its owner restores it".to_owned(),
+                Err(StoreError::Lost { found }) => format!("Redis lost a part of it ({found})"),
+                Err(error) => return Err(Problem::Unavailable(error.to_string())),
+            };
+            if let Some(board) = &self.board {
+                board.doubt_store(partition);
+            }
+            if Deadline::now() >= deadline {
+                return Err(Problem::Unavailable(format!(
+                    "{} {partition}: not restored in Redis: {problem}",
+                    self.stage.as_str()
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(RESTORE_POLL_MS)).await;
         }
     }
 }
@@ -243,30 +281,30 @@ pub fn placing(configured: config::Partitioner) -> Partitioner {
     }
 }
 
-fn order_view(shop_id: &str, order_id: &str, told: Explanation, as_of: AsOf) -> views::Order {
+fn order_view(shop_id: &str, order_id: &str, explained: Explanation, as_of: AsOf) -> views::Order {
     let (mut facts, mut told_by) = (BTreeMap::new(), BTreeMap::new());
-    for fact in told.facts {
+    for fact in explained.facts {
         facts.insert(fact.name.clone(), fact.at.rfc3339());
         told_by.insert(fact.name, fact.event_id);
     }
-    let (base_amount, currency) = told
+    let (base_amount, currency) = explained
         .base
         .map(|(amount, currency)| (amount.to_string(), currency))
         .unzip();
     views::Order {
         shop_id: shop_id.to_string(),
         order_id: order_id.to_string(),
-        member_id: told.member_id,
-        rule_version: told.rule_version,
+        member_id: explained.member_id,
+        rule_version: explained.rule_version,
         facts,
         told_by,
-        due_at: told.due_at.map(Instant::rfc3339),
-        outcome: told.outcome.to_string(),
-        reason: told.reason.map(str::to_string),
-        points: told.points,
+        due_at: explained.due_at.map(Instant::rfc3339),
+        outcome: explained.outcome.to_string(),
+        reason: explained.reason.map(str::to_string),
+        points: explained.points,
         base_amount,
         currency,
-        why: told.why,
+        why: explained.why,
         as_of: as_of.shown(),
     }
 }

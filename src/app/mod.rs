@@ -13,6 +13,7 @@ mod rules;
 mod run;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ impl Operations for App {
         wait(async {
             let cluster = run::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
-            let lookups = Lookups::open(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
             let found = lookups.order(&rules.book().load(), shop_id, order_id, None).await;
             found.map_err(problem)
         })
@@ -89,7 +90,7 @@ impl Operations for App {
 
     fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         wait(async {
-            let lookups = Lookups::open(settings, &run::cluster(settings)).await?;
+            let lookups = Lookups::open(settings, &run::cluster(settings), &BTreeMap::new()).await?;
             lookups.member(shop_id, member_id, None).await.map_err(problem)
         })
     }
@@ -105,7 +106,7 @@ impl Operations for App {
         wait(async {
             let cluster = run::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
-            let lookups = Lookups::open(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
             let book = rules.book().load_full();
             lookups
                 .quote(&book, (shop_id, member_id), subtotal, tier, None)

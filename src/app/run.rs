@@ -85,7 +85,14 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         stopped,
     };
     let (stages, broadcasts) = builder.start(&mut tasks).await?;
-    let lookups = patiently("look-ups", async || Lookups::open(&settings, &cluster).await).await?;
+    let boards = stages
+        .iter()
+        .map(|stage| (stage.kind, stage.board.clone()))
+        .collect();
+    let lookups = patiently("look-ups", async || {
+        Lookups::open(&settings, &cluster, &boards).await
+    });
+    let lookups = lookups.await?;
     let node = Arc::new(Node {
         clock,
         stages,

@@ -1,6 +1,6 @@
 //! What each stage shows of its progress: to status pages, and to the stages behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -28,6 +28,8 @@ struct Inner {
     /// Since when (real time) a partition's running batch has not come back.
     busy: BTreeMap<Partition, Millis>,
     wanted: Millis,
+    /// Partitions of which a look-up found nothing in the store.
+    doubted: BTreeSet<Partition>,
     stopped: Option<String>,
     /// When the store of a partition last held somebody else's state.
     foreign: BTreeMap<Partition, Millis>,
@@ -156,6 +158,7 @@ impl Board {
         let mut inner = self.lock();
         inner.partitions.remove(&partition);
         inner.busy.remove(&partition);
+        inner.doubted.remove(&partition);
         drop(inner);
         self.moved.notify_waiters();
     }
@@ -186,6 +189,20 @@ impl Board {
             inner.wanted = at;
             self.asked.notify_waiters();
         }
+    }
+
+    /// A look-up found the partition's state missing in the store: its owner, if it is here, looks
+    /// at once instead of at the next regular look.
+    pub fn doubt_store(&self, partition: Partition) {
+        let mut inner = self.lock();
+        if inner.partitions.contains_key(&partition) && inner.doubted.insert(partition) {
+            self.asked.notify_waiters();
+        }
+    }
+
+    /// Whether somebody doubted since the last call.
+    pub fn take_doubt(&self, partition: Partition) -> bool {
+        self.lock().doubted.remove(&partition)
     }
 
     pub fn wanted(&self) -> Millis {

@@ -7,7 +7,7 @@ use crate::support::deployment::Deployment;
 use crate::support::servers;
 use crate::support::servers::new_dir;
 
-const RULES: &str = "
+pub const RULES: &str = "
 shop_id: acme
 version: 1
 effective_from: 2024-01-01T00:00:00Z
@@ -19,7 +19,7 @@ issuance: {on: delivered, delay_days: 3}
 redemption: {points: 1, amount: 1, max_percent: 30, min_order: 1000}
 ";
 
-fn order_event(kind: &str, order: &str, time: &str, more: Value) -> String {
+pub fn order_event(kind: &str, order: &str, time: &str, more: Value) -> String {
     let mut data = json!({"shop_id": "acme", "order_id": order});
     let fields = data.as_object_mut().expect("an object");
     fields.extend(more.as_object().expect("an object").clone());
@@ -30,14 +30,14 @@ fn order_event(kind: &str, order: &str, time: &str, more: Value) -> String {
     .to_string()
 }
 
-fn created(order: &str, customer: Value) -> String {
+pub fn created(order: &str, customer: Value) -> String {
     let snapshot = json!({"order": {
         "revision": 1, "created_at": "2024-03-04T00:00:00Z", "subtotal": "1000", "customer": customer,
     }});
     order_event("order.created", order, "2024-03-04T00:00:00Z", snapshot)
 }
 
-fn import(member: &str, expires_at: Option<&str>) -> String {
+pub fn import(member: &str, expires_at: Option<&str>) -> String {
     let data = json!({"shop_id": "acme", "member_id": member, "points": 250, "expires_at": expires_at});
     json!({
         "specversion": "1.0", "id": format!("c-{member}"), "source": "/s", "type": "points.import",

@@ -4,6 +4,7 @@
 mod dead_letters;
 mod faults;
 mod lookups;
+mod lookups_rebuilt;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;

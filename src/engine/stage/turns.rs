@@ -113,7 +113,9 @@ where
             let fence = asked_for && !owned.gate.fenced() && ceiling > owned.gate.open_until();
             let has_work =
                 !seat.inbox.is_empty() || owned.fires_before(now).is_some() || owned.sweep.is_some();
-            let look = self.shared.spec.changelog.is_some() && owned.look_in(wall, limits.store_look_ms) <= 0;
+            let doubted = self.shared.spec.board.take_doubt(partition);
+            let due = owned.look_in(wall, limits.store_look_ms) <= 0;
+            let look = self.shared.spec.changelog.is_some() && (doubted || due);
             if has_work || fence || look {
                 busy.push((partition, fence, look));
             }
