@@ -1,10 +1,11 @@
 //! What goes wrong, and when: drawn from a seed. Several faults may overlap, but each has what it
 //! disturbs for itself.
 //!
-//! Permitted: accrual dies, freezes, stops, is one more or one less; Redis and the lone broker
-//! die, freeze, restart; Redis forgets or comes back with an old state; a request or its reply is
-//! lost on the way. Survivable, because what was decided is in Kafka's log and the broker keeps
-//! what it acknowledged. Not permitted: a broker that loses its log.
+//! Permitted: accrual dies, freezes, stops, is one more or one less; Redis and one broker die,
+//! freeze, restart; Redis forgets all or single keys, comes back with an old state, takes no writes
+//! or no password for a while; a request or its reply is lost on the way. Survivable, because what
+//! was decided is in Kafka's log and the broker keeps what it acknowledged. Not permitted: a broker
+//! that loses its log, and Redis with a value that somebody changed.
 
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub enum Kind {
     RedisKilled,
     RedisAsleep,
     RedisOldSnapshot,
+    RedisFieldsLost,
+    RedisKeyLost,
+    RedisPassword,
+    RedisFull,
     RedisCut,
     ScriptReplyLost,
     ScriptLost,
@@ -45,11 +50,16 @@ pub enum Kind {
 
 use Kind::*;
 
+/// Every kind, so that the one that never happened is named too.
+pub fn all() -> impl Iterator<Item = Kind> {
+    KINDS.iter().map(|(kind, ..)| *kind)
+}
+
 /// What lasts so long is begun first where every kind is to be met in a short time.
 const LONG_MS: u64 = 10_000;
 
 /// Name, how often beside the others, and for how long, in milliseconds.
-const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 23] = [
+const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 27] = [
     (
         KillBeyondSession,
         "kill -9, back after its session",
@@ -82,6 +92,15 @@ const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 23] = [
         6,
         1_000..8_000,
     ),
+    (RedisFieldsLost, "Redis: single fields lost", 6, 0..1),
+    (RedisKeyLost, "Redis: one key lost", 6, 0..1),
+    (
+        RedisPassword,
+        "Redis: another password for a while",
+        4,
+        500..6_000,
+    ),
+    (RedisFull, "Redis: no memory for a while", 4, 500..8_000),
     (RedisCut, "Redis: every connection cut", 6, 0..1),
     (ScriptReplyLost, "Redis: a script's reply lost", 10, 0..1),
     (ScriptLost, "Redis: a script lost", 5, 0..1),
@@ -108,7 +127,8 @@ impl Kind {
         match self {
             Kill | KillBeyondSession | FreezeBeyondSession | Hiccup | Restart | ScaleIn => Target::Instance,
             ScaleOut => Target::Guest,
-            RedisFlushed | RedisRestarted | RedisKilled | RedisAsleep | RedisOldSnapshot => Target::Redis,
+            RedisFlushed | RedisRestarted | RedisKilled | RedisAsleep | RedisOldSnapshot
+            | RedisFieldsLost | RedisKeyLost | RedisPassword | RedisFull => Target::Redis,
             BrokerRestarted | BrokerKilled | BrokerFrozen => Target::Broker,
             RedisCut | ScriptReplyLost | ScriptLost => Target::RedisProxy,
             BrokerCut | CommitReplyLost | CommitLost | OffsetsReplyLost | WriteReplyLost => {
@@ -154,6 +174,8 @@ pub struct Fault {
     pub kind: Kind,
     /// Which instance, where one is meant: the next that is free from here on.
     pub instance: usize,
+    /// For what is drawn while it happens: which broker, which keys.
+    pub seed: u64,
     pub lasts: Duration,
     /// Time from the fault before.
     pub gap: Duration,
@@ -170,7 +192,7 @@ impl Plan {
     pub fn new(seed: u64, mean_gap: Duration) -> Plan {
         let mut random = StdRng::seed_from_u64(seed ^ 0xfau64);
         let long = KINDS.iter().filter(|(kind, ..)| kind.is_long());
-        let mut first: Vec<Kind> = KINDS.iter().map(|(kind, ..)| *kind).collect();
+        let mut first: Vec<Kind> = all().collect();
         let long: Vec<Kind> = long.map(|(kind, ..)| *kind).collect();
         first.retain(|kind| !long.contains(kind));
         first.shuffle(&mut random);
@@ -210,6 +232,7 @@ impl Iterator for Plan {
             lasts: millis(row(kind).3.clone()),
             gap: millis(self.mean_gap_ms / 4..self.mean_gap_ms * 7 / 4),
             instance: self.random.random_range(0..INSTANCES),
+            seed: self.random.random(),
         })
     }
 }

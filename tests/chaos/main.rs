@@ -3,7 +3,7 @@
 //! out, each once. A seed decides the load and the faults.
 //!
 //! Without arguments: every kind of fault once, about two minutes.
-//! `cargo test --test chaos -- --minutes 15 [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
+//! `cargo test --test chaos -- --minutes 15 [--brokers 3] [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
 //!
 //! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
@@ -12,6 +12,7 @@ mod faults;
 mod fleet;
 mod load;
 mod proxy;
+mod redis_faults;
 mod run;
 mod site;
 #[path = "../support/mod.rs"]
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
     run::run(&run::Options {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
+        brokers: match value("--brokers").unwrap_or(1) {
+            brokers @ (1 | 3) => brokers as usize,
+            other => panic!("--brokers is 1 or 3, not {other}"),
+        },
         orders_a_second: value("--orders-a-second").unwrap_or(20) as u32,
         keep_logs: flag("--keep-logs"),
         debug_reader: flag("--debug-reader"),

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::servers::Listener;
+
 /// Larger than every request or reply of these tests.
 const FRAME_MAX_BYTES: usize = 64 * 1024 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -101,24 +103,74 @@ impl Proxy {
         });
         Proxy { port, shared }
     }
+}
 
+/// One for each broker, disturbed together: who asks for what is lost may ask any of them.
+pub struct Proxies(Vec<Proxy>);
+
+impl Proxies {
+    pub fn start(listeners: &[Listener]) -> Proxies {
+        let proxy = |at: &Listener| Proxy::start(at.advertised, at.port, Speech::Kafka);
+        Proxies(listeners.iter().map(proxy).collect())
+    }
+
+    /// As clients are given them.
+    pub fn brokers(&self) -> String {
+        let at: Vec<String> = self
+            .0
+            .iter()
+            .map(|proxy| format!("127.0.0.1:{}", proxy.port))
+            .collect();
+        at.join(",")
+    }
+}
+
+/// What can be done to one proxy and to several.
+pub trait Lossy {
     /// Loses the next exchange of that sort. Two at once are one.
-    pub fn arm(&self, loss: Loss) {
+    fn arm(&self, loss: Loss);
+    /// Whether something was still to be lost everywhere.
+    fn disarm(&self) -> bool;
+    /// How often it has lost something it was armed for.
+    fn struck(&self) -> u64;
+    /// Ends every connection; new ones are welcome at once.
+    fn cut_all(&self);
+}
+
+impl Lossy for Proxies {
+    fn arm(&self, loss: Loss) {
+        self.0.iter().for_each(|proxy| proxy.arm(loss));
+    }
+
+    fn disarm(&self) -> bool {
+        // Every one of them, also behind the first that struck.
+        let struck = self.0.iter().filter(|proxy| !proxy.disarm());
+        struck.count() == 0
+    }
+
+    fn struck(&self) -> u64 {
+        self.0.iter().map(Lossy::struck).sum()
+    }
+
+    fn cut_all(&self) {
+        self.0.iter().for_each(Lossy::cut_all);
+    }
+}
+
+impl Lossy for Proxy {
+    fn arm(&self, loss: Loss) {
         *lock(&self.shared.armed) = Some(loss);
     }
 
-    /// Whether something was still to be lost.
-    pub fn disarm(&self) -> bool {
+    fn disarm(&self) -> bool {
         lock(&self.shared.armed).take().is_some()
     }
 
-    /// How often it has lost something it was armed for.
-    pub fn struck(&self) -> u64 {
+    fn struck(&self) -> u64 {
         self.shared.struck.load(Ordering::Relaxed)
     }
 
-    /// Ends every connection; new ones are welcome at once.
-    pub fn cut_all(&self) {
+    fn cut_all(&self) {
         lock(&self.shared.open).values().for_each(|pair| pair.cut());
     }
 }

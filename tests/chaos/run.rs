@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::faults::{Fault, Kind, Plan};
+use super::faults::{self, Fault, Kind, Plan};
 use super::fleet::Fleet;
 use super::load::{self, Load};
-use super::proxy::{Proxy, Speech};
+use super::proxy::{Proxies, Proxy, Speech};
 use super::site::{Desks, Site};
 use super::verdict::{Verdict, Wanted};
 use super::watch::{Seen, Watch};
@@ -37,8 +37,13 @@ const SLOW_SETTLEMENT: Duration = Duration::from_secs(60);
 /// When nobody has anything left to do, all of it is read within so long, or it needs a new client.
 const READER_PATIENCE: Duration = Duration::from_secs(20);
 
+/// A run of so long that lets a kind of fault never happen has failed.
+const ALL_KINDS_MIN: Duration = Duration::from_secs(15 * 60);
+
 pub struct Options {
     pub seed: u64,
+    /// Either one, or three that replicate to one another.
+    pub brokers: usize,
     /// None: until every kind has been there.
     pub minutes: Option<Duration>,
     pub orders_a_second: u32,
@@ -61,7 +66,7 @@ pub fn run(options: &Options) -> ExitCode {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", options.seed));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("a writable target directory");
-    let stage = set_up(&dir, options.debug_reader);
+    let stage = set_up(&dir, options);
     let begun = Instant::now();
     stage.watch.begin();
     let stop = AtomicBool::new(false);
@@ -90,8 +95,9 @@ pub fn run(options: &Options) -> ExitCode {
         renewed,
     };
     show(&stage.site.fleet, &load, &happened, &times, &verdict);
+    let missed = missed(&happened, begun.elapsed());
     match settled {
-        Ok(()) if verdict.is_good() => {
+        Ok(()) if verdict.is_good() && !missed => {
             if took > SLOW_SETTLEMENT {
                 println!(
                     "slow to settle; seed {}; logs are in {}",
@@ -131,6 +137,16 @@ fn unread(topics: &Topics, seen: &Seen) -> usize {
     partitions
 }
 
+/// Whether a fault never happened in a run that is long enough for all of them; says which.
+fn missed(happened: &BTreeMap<Kind, u32>, took: Duration) -> bool {
+    let never = faults::all().filter(|kind| !happened.contains_key(kind));
+    let never: Vec<&str> = never.map(Kind::name).collect();
+    if !never.is_empty() {
+        println!("never happened: {}", never.join("; "));
+    }
+    !never.is_empty() && took >= ALL_KINDS_MIN
+}
+
 struct Times {
     loaded: Duration,
     stall: Duration,
@@ -141,7 +157,8 @@ struct Times {
 fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Times, verdict: &Verdict) {
     let (ended, stopped) = (fleet.ended(), fleet.stopped());
     println!("\n{:<46} {:>6}", "fault", "times");
-    for (kind, times) in happened {
+    for kind in faults::all() {
+        let times = happened.get(&kind).copied().unwrap_or(0);
         println!("{:<46} {times:>6}", kind.name());
     }
     let row = |what: &str, value: String| println!("{what:<46} {value:>6}");
@@ -177,33 +194,39 @@ fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Time
     row("otherwise wrong", verdict.wrong.to_string());
 }
 
-fn set_up(dir: &Path, debug_reader: bool) -> Stage {
-    let listener = Listener {
+fn set_up(dir: &Path, options: &Options) -> Stage {
+    let listener = |_| Listener {
         port: free_port(),
         advertised: free_port(),
     };
-    let kafka = servers::own_kafka_behind(Jvm::QuickStart, listener);
+    let listeners: Vec<Listener> = (0..options.brokers).map(listener).collect();
+    let (brokers, kafka) = match listeners[..] {
+        [listener] => (vec![servers::own_kafka_behind(Jvm::QuickStart, listener)], None),
+        _ => {
+            let (nodes, all) = servers::kafka_cluster(Jvm::QuickStart, &listeners);
+            (nodes, Some(all))
+        }
+    };
+    let kafka = kafka.as_ref().unwrap_or(&brokers[0]);
     let redis = servers::own_redis();
-    let kafka_proxy = Proxy::start(listener.advertised, listener.port, Speech::Kafka);
+    let kafka_proxy = Proxies::start(&listeners);
     let redis_proxy = Proxy::start(free_port(), redis.port, Speech::Redis);
     let url = format!("redis://127.0.0.1:{}", redis_proxy.port);
-    let mut deployment = Deployment::new(&kafka, &[url], PARTITIONS);
+    let mut deployment = Deployment::new(kafka, &[url], PARTITIONS);
     let rules = dir.join("rules.yaml");
     fs::write(&rules, load::RULES).expect("a writable directory");
     deployment.publish_rules(&rules);
-    let brokers = format!("127.0.0.1:{}", kafka_proxy.port);
-    deployment
-        .settings
-        .push(("ACCRUAL_KAFKA__BROKERS".to_owned(), brokers));
+    let through_proxies = ("ACCRUAL_KAFKA__BROKERS".to_owned(), kafka_proxy.brokers());
+    deployment.settings.push(through_proxies);
     succeed(&["topics", "check"], &deployment.settings);
-    let watch = Watch::start(&kafka, &deployment.topics, dir, debug_reader);
+    let watch = Watch::start(kafka, &deployment.topics, dir, options.debug_reader);
     let fleet = Fleet::start(&deployment.settings, dir);
     fleet.members[..super::fleet::INSTANCES]
         .iter()
         .for_each(|member| member.accrual.wait_ready());
     let site = Site {
         fleet,
-        kafka,
+        brokers,
         redis,
         kafka_proxy,
         redis_proxy,

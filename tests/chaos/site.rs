@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::faults::{Fault, Kind, Target};
 use super::fleet::{Desk, Fleet, GUEST, INSTANCES};
-use super::proxy::{Loss, Proxy, Sort};
+use super::proxy::{Loss, Lossy, Proxies, Proxy, Sort};
+use super::redis_faults;
 use crate::support::servers::{Kafka, Redis};
 
 /// What a process may take to end after SIGTERM: its own bound is 25 s.
@@ -21,9 +22,9 @@ const LONG_MAX: usize = INSTANCES - 1;
 /// Everything that can be disturbed.
 pub struct Site {
     pub fleet: Fleet,
-    pub kafka: Kafka,
+    pub brokers: Vec<Kafka>,
     pub redis: Redis,
-    pub kafka_proxy: Proxy,
+    pub kafka_proxy: Proxies,
     pub redis_proxy: Proxy,
     pub desks: Desks,
     /// Long faults of instances that go on.
@@ -89,7 +90,7 @@ impl Site {
             return self.lose(loss);
         }
         match fault.kind.target() {
-            Target::Redis => self.disturb_redis(fault),
+            Target::Redis => return redis_faults::happen(&self.redis, fault),
             Target::Broker => self.disturb_broker(fault),
             Target::RedisProxy => self.redis_proxy.cut_all(),
             Target::BrokerProxy => self.kafka_proxy.cut_all(),
@@ -99,7 +100,7 @@ impl Site {
     }
 
     fn lose(&self, loss: Loss) -> bool {
-        let proxy = match loss.sort {
+        let proxy: &dyn Lossy = match loss.sort {
             Sort::Script => &self.redis_proxy,
             Sort::Api(_) => &self.kafka_proxy,
         };
@@ -140,57 +141,26 @@ impl Site {
         }
     }
 
-    fn disturb_redis(&self, fault: &Fault) {
-        let redis = &self.redis;
-        match fault.kind {
-            Kind::RedisFlushed => redis.flush_all(),
-            Kind::RedisAsleep => {
-                let seconds = format!("{:.3}", fault.lasts.as_secs_f64());
-                let mut connection = redis.connect().expect("Redis runs");
-                let mut sleep = redis::cmd("DEBUG");
-                // Its answer comes later than anybody waits for.
-                let _ = sleep.arg("SLEEP").arg(seconds).query::<()>(&mut connection);
-                drop(connection);
-                thread::sleep(fault.lasts);
-            }
-            Kind::RedisRestarted => {
-                redis.save();
-                redis.stop();
-                thread::sleep(fault.lasts);
-                redis.start();
-            }
-            Kind::RedisOldSnapshot => {
-                redis.save();
-                thread::sleep(fault.lasts);
-                redis.load_old_snapshot();
-            }
-            _ => {
-                redis.kill();
-                thread::sleep(fault.lasts);
-                redis.start();
-            }
-        }
-    }
-
     /// A broker that is back is left alone for as long as it was away: on a busy machine it may take
     /// most of a minute to start, and one that is never there shows nothing.
     fn disturb_broker(&self, fault: &Fault) {
         let begun = Instant::now();
+        let broker = &self.brokers[fault.seed as usize % self.brokers.len()];
         match fault.kind {
             Kind::BrokerFrozen => {
-                self.kafka.pause();
+                broker.pause();
                 thread::sleep(fault.lasts);
-                self.kafka.resume();
+                broker.resume();
             }
             Kind::BrokerRestarted => {
-                self.kafka.stop();
+                broker.stop();
                 thread::sleep(fault.lasts);
-                self.kafka.start();
+                broker.start();
             }
             _ => {
-                self.kafka.kill();
+                broker.kill();
                 thread::sleep(fault.lasts);
-                self.kafka.start();
+                broker.start();
             }
         }
         thread::sleep(begun.elapsed());

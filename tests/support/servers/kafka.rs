@@ -1,4 +1,5 @@
-//! One Kafka node, broker and controller, with a data directory of its own.
+//! Kafka nodes, each broker and controller with a data directory of its own: one by itself, or
+//! three that replicate to one another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,11 +37,27 @@ pub struct Listener {
     pub advertised: u16,
 }
 
-#[derive(Clone, Copy)]
-struct Ports {
+/// One node of a cluster, and how it is reached.
+#[derive(Clone)]
+struct Node {
+    id: usize,
     port: u16,
+    controller_port: u16,
     second: Option<Listener>,
+    cluster: ClusterIs,
 }
+
+/// What every node of a cluster has in common.
+#[derive(Clone)]
+struct ClusterIs {
+    id: String,
+    /// `id@host:port` of each; empty where there is one.
+    voters: String,
+}
+
+/// How many replicas a topic of several brokers has, and how many of them must have a record.
+const REPLICAS: usize = 3;
+const MIN_IN_SYNC: usize = 2;
 
 /// A broker that answers.
 pub struct Kafka {
@@ -53,26 +70,67 @@ pub struct Kafka {
 impl Kafka {
     pub(super) fn new(jvm: Jvm, second: Option<Listener>) -> Kafka {
         static SAID: Once = Once::new();
-        let ports = Ports {
+        let node = Node {
+            id: 1,
             port: free_port(),
+            controller_port: free_port(),
             second,
+            cluster: ClusterIs {
+                id: cluster_id(),
+                voters: String::new(),
+            },
         };
-        let port = ports.port;
-        let (version, control): (String, Box<dyn Control>) = match uses_docker() {
-            true => (IMAGE.1.to_owned(), Box::new(container(ports))),
-            false => {
-                let jars = jars();
-                (version_of(&jars), Box::new(process(ports, jars, jvm)))
-            }
-        };
-        let kafka = Kafka {
-            brokers: format!("127.0.0.1:{port}"),
-            version,
-            control,
-        };
+        let kafka = Kafka::stopped(&node, jvm);
         kafka.start();
         announce(&SAID, &format!("Kafka {} at {}", kafka.version, kafka.brokers));
         kafka
+    }
+
+    /// Nodes that replicate to one another, each also at a second listener.
+    pub(super) fn cluster(jvm: Jvm, seconds: &[Listener]) -> Vec<Kafka> {
+        static SAID: Once = Once::new();
+        assert!(
+            !uses_docker(),
+            "several brokers run as processes only: set ACCRUAL_TEST_SERVERS=local"
+        );
+        let ports: Vec<u16> = seconds.iter().map(|_| free_port()).collect();
+        let voters = (1..)
+            .zip(&ports)
+            .map(|(id, port)| format!("{id}@127.0.0.1:{port}"));
+        let cluster = ClusterIs {
+            id: cluster_id(),
+            voters: voters.collect::<Vec<_>>().join(","),
+        };
+        let node = |((id, controller_port), second): ((usize, &u16), &Listener)| Node {
+            id,
+            port: free_port(),
+            controller_port: *controller_port,
+            second: Some(*second),
+            cluster: cluster.clone(),
+        };
+        let nodes = (1..).zip(&ports).zip(seconds).map(node);
+        let nodes: Vec<Kafka> = nodes.map(|node| Kafka::stopped(&node, jvm)).collect();
+        // None of them answers before most of them are there.
+        nodes.iter().for_each(|node| node.control.start());
+        nodes.iter().for_each(Kafka::wait_ready);
+        let at: Vec<&str> = nodes.iter().map(|node| node.brokers.as_str()).collect();
+        announce(&SAID, &format!("Kafka {} at {}", nodes[0].version, at.join(", ")));
+        nodes
+    }
+
+    fn stopped(node: &Node, jvm: Jvm) -> Kafka {
+        let (version, control): (String, Box<dyn Control>) = match uses_docker() {
+            true => (IMAGE.1.to_owned(), Box::new(container(node))),
+            false => {
+                let jars = jars();
+                (version_of(&jars), Box::new(process(node, jars, jvm)))
+            }
+        };
+        Kafka {
+            brokers: format!("127.0.0.1:{}", node.port),
+            version,
+            control,
+        }
     }
 
     pub(super) fn given(brokers: String) -> Kafka {
@@ -87,6 +145,17 @@ impl Kafka {
         };
         kafka.wait_ready();
         kafka
+    }
+
+    /// All of these brokers as clients see them; what is done to one is done to it alone.
+    pub(super) fn of_all(nodes: &[Kafka]) -> Kafka {
+        let brokers: Vec<&str> = nodes.iter().map(|node| node.brokers.as_str()).collect();
+        let brokers = brokers.join(",");
+        Kafka {
+            control: Box::new(Given(brokers.clone())),
+            version: nodes[0].version.clone(),
+            brokers,
+        }
     }
 
     /// Client settings that reach this broker.
@@ -136,13 +205,13 @@ impl Kafka {
     }
 }
 
-fn process(ports: Ports, jars: PathBuf, jvm: Jvm) -> Process {
+fn process(node: &Node, jars: PathBuf, jvm: Jvm) -> Process {
     let dir = new_dir("kafka");
     let config = dir.join("server.properties");
     let data = dir.join("data");
-    let text = properties(ports, "127.0.0.1", &data.to_string_lossy());
+    let text = properties(node, "127.0.0.1", &data.to_string_lossy());
     fs::write(&config, text).expect("a writable temp dir");
-    format_storage(&jars, &config);
+    format_storage(&jars, &config, &node.cluster);
     Process::new("Kafka", dir.join("log"), move || {
         let mut java = Command::new("java");
         java.args(match jvm {
@@ -166,21 +235,16 @@ fn process(ports: Ports, jars: PathBuf, jvm: Jvm) -> Process {
     })
 }
 
-fn format_storage(jars: &Path, config: &Path) {
-    let output = Command::new("java")
-        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
+fn format_storage(jars: &Path, config: &Path, cluster: &ClusterIs) {
+    let mut java = Command::new("java");
+    java.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
         .arg(jars.join("*"))
-        .args([
-            "kafka.tools.StorageTool",
-            "format",
-            "--standalone",
-            "-t",
-            &cluster_id(),
-            "-c",
-        ])
-        .arg(config)
-        .output()
-        .unwrap_or_else(|_| missing("java"));
+        .args(["kafka.tools.StorageTool", "format"]);
+    if cluster.voters.is_empty() {
+        java.arg("--standalone");
+    }
+    java.args(["-t", &cluster.id, "-c"]).arg(config);
+    let output = java.output().unwrap_or_else(|_| missing("java"));
     assert!(
         output.status.success(),
         "Kafka's storage: {}",
@@ -212,22 +276,48 @@ fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn properties(ports: Ports, bind: &str, data: &str) -> String {
+fn properties(node: &Node, bind: &str, data: &str) -> String {
     let text = PROPERTIES
-        .replace("@port@", &ports.port.to_string())
-        .replace("@controller_port@", &free_port().to_string())
+        .replace("@port@", &node.port.to_string())
+        .replace("@controller_port@", &node.controller_port.to_string())
         .replace("@bind@", bind)
         .replace("@data@", data);
-    let Some(Listener { port, advertised }) = ports.second else {
-        return text;
-    };
-    let more = |line: &str| match line.split_once('=').map_or("", |(name, _)| name) {
-        "listeners" => format!("{line},SECOND://{bind}:{port}\n"),
-        "advertised.listeners" => format!("{line},SECOND://127.0.0.1:{advertised}\n"),
-        "listener.security.protocol.map" => format!("{line},SECOND:PLAINTEXT\n"),
-        _ => format!("{line}\n"),
-    };
-    text.lines().map(more).collect()
+    let mut text: String = text.lines().map(|line| node.property(bind, line)).collect();
+    if !node.cluster.voters.is_empty() {
+        text += &format!("default.replication.factor={REPLICAS}\nmin.insync.replicas={MIN_IN_SYNC}\n");
+    }
+    text
+}
+
+impl Node {
+    /// A line of the settings of a lone node, as this one needs it.
+    fn property(&self, bind: &str, line: &str) -> String {
+        let name = line.split_once('=').map_or("", |(name, _)| name);
+        let voters = &self.cluster.voters;
+        if !voters.is_empty() {
+            match name {
+                "node.id" => return format!("node.id={}\n", self.id),
+                "controller.quorum.bootstrap.servers" => {
+                    return format!("controller.quorum.voters={voters}\n");
+                }
+                name if name.ends_with("topic.replication.factor")
+                    || name.ends_with("log.replication.factor") =>
+                {
+                    return format!("{name}={REPLICAS}\n");
+                }
+                name if name.ends_with(".min.isr") => return format!("{name}={MIN_IN_SYNC}\n"),
+                _ => {}
+            }
+        }
+        match (name, self.second) {
+            ("listeners", Some(second)) => format!("{line},SECOND://{bind}:{}\n", second.port),
+            ("advertised.listeners", Some(second)) => {
+                format!("{line},SECOND://127.0.0.1:{}\n", second.advertised)
+            }
+            ("listener.security.protocol.map", Some(_)) => format!("{line},SECOND:PLAINTEXT\n"),
+            _ => format!("{line}\n"),
+        }
+    }
 }
 
 /// Sixteen bytes in base64, as Kafka wants them: a log of another day is another cluster.
@@ -239,9 +329,9 @@ fn cluster_id() -> String {
 }
 
 /// The same settings, as the variables that the image reads.
-fn container(ports: Ports) -> Container {
-    let text = properties(ports, "0.0.0.0", "/tmp/kafka-data");
-    let mut variables = vec![("CLUSTER_ID".to_owned(), cluster_id())];
+fn container(node: &Node) -> Container {
+    let text = properties(node, "0.0.0.0", "/tmp/kafka-data");
+    let mut variables = vec![("CLUSTER_ID".to_owned(), node.cluster.id.clone())];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((name, value)) = line.split_once('=') else {
             continue;
@@ -253,8 +343,8 @@ fn container(ports: Ports) -> Container {
         };
         variables.push((format!("KAFKA_{}", name.replace('.', "_").to_uppercase()), value));
     }
-    Container::new("kafka", IMAGE, ports.port, |request| {
-        let request = match ports.second {
+    Container::new("kafka", IMAGE, node.port, |request| {
+        let request = match node.second {
             Some(Listener { port, .. }) => request.with_mapped_port(port, port.tcp()),
             None => request,
         };

@@ -46,6 +46,14 @@ pub fn own_kafka_behind(jvm: Jvm, second: Listener) -> Kafka {
     Kafka::new(jvm, Some(second))
 }
 
+/// Brokers of the caller's own that replicate to one another, each also at a second listener; and
+/// all of them as clients see them.
+pub fn kafka_cluster(jvm: Jvm, seconds: &[Listener]) -> (Vec<Kafka>, Kafka) {
+    let nodes = Kafka::cluster(jvm, seconds);
+    let all = Kafka::of_all(&nodes);
+    (nodes, all)
+}
+
 /// A Redis of the caller's own, unless one is given.
 pub fn redis() -> Redis {
     match given("ACCRUAL_TEST_REDIS") {
