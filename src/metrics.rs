@@ -41,6 +41,7 @@ pub const POINTS_DEDUCTED_TOTAL: &str = "accrual_points_deducted_total";
 pub const NOTICES_TOTAL: &str = "accrual_notices_total";
 pub const REJECTED_TOTAL: &str = "accrual_rejected_total";
 pub const COMMANDS_DUPLICATE_TOTAL: &str = "accrual_commands_duplicate_total";
+pub const ENTRIES_DUPLICATE_TOTAL: &str = "accrual_entries_duplicate_total";
 pub const BROADCASTS_RUNNING: &str = "accrual_broadcasts_running";
 pub const BROADCAST_MEMBERS_TOTAL: &str = "accrual_broadcast_members_total";
 pub const RULES_READ_TOTAL: &str = "accrual_rules_read_total";
@@ -139,6 +140,7 @@ pub const ALL: &[Metric] = &[
     metric(NOTICES_TOTAL, Counter, &[], "Notices of points about to expire."),
     metric(REJECTED_TOTAL, Counter, &[REASON], "Commands and reversals refused, by reason."),
     metric(COMMANDS_DUPLICATE_TOTAL, Counter, &[], "Commands dropped because their source and id were known."),
+    metric(ENTRIES_DUPLICATE_TOTAL, Counter, &[], "Entries between the stages dropped because they had been taken in before."),
     metric(BROADCASTS_RUNNING, Gauge, &[], "Broadcasts under way, one for each owned partition of the ledger that has members left to serve."),
     metric(BROADCAST_MEMBERS_TOTAL, Counter, &[], "Members served by broadcasts."),
     metric(RULES_READ_TOTAL, Counter, &[], "Rule versions and shop statuses taken in."),

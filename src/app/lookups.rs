@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use rust_decimal::Decimal;
 use tokio::time::Instant as Deadline;
 
 use crate::adapters::kafka::{Admin, Cluster};
@@ -15,6 +14,7 @@ use crate::config::{self, Settings, Stage as StageKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::member::Member;
+use crate::domain::ledger::redemption::Amounts;
 use crate::domain::order::OrderKey;
 use crate::domain::order::explain::Explanation;
 use crate::domain::rules::book::RuleBook;
@@ -128,7 +128,7 @@ impl Lookups {
         &self,
         book: &RuleBook,
         (shop_id, member_id): (&str, &str),
-        subtotal: Decimal,
+        amounts: Amounts,
         tier: Option<&str>,
         clock: Option<Millis>,
     ) -> Result<views::Quote, Problem> {
@@ -139,7 +139,7 @@ impl Lookups {
             gift_horizon: None,
             command_ids_days: self.command_ids_days,
         };
-        let quote = terms.quote(shop_id, &member.unwrap_or_default(), subtotal, tier, now);
+        let quote = terms.quote(shop_id, &member.unwrap_or_default(), amounts, tier, now);
         let rules = book.in_force(shop_id, now);
         Ok(views::Quote {
             points: quote.points,
@@ -154,7 +154,7 @@ impl Lookups {
         let key = keys::key(shop_id, member_id);
         let found = self.ledger.state(&key, &key).await?;
         let member = match found.bytes {
-            Some(bytes) => Some(member_state::decode_member(&bytes).map_err(unreadable)?),
+            Some(bytes) => Some(member_state::decode_member(shop_id, &bytes).map_err(unreadable)?),
             None => None,
         };
         // Of a member whose commands were all refused nothing but their ids is there.

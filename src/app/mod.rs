@@ -19,10 +19,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use rust_decimal::Decimal;
 
 use crate::config::Settings;
 use crate::domain::instant::Instant;
+use crate::domain::ledger::redemption::Amounts;
 use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote};
 
@@ -100,7 +100,7 @@ impl Operations for App {
         settings: &Settings,
         shop_id: &str,
         member_id: &str,
-        subtotal: Decimal,
+        amounts: Amounts,
         tier: Option<&str>,
     ) -> anyhow::Result<Quote> {
         wait(async {
@@ -109,7 +109,7 @@ impl Operations for App {
             let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
             let book = rules.book().load_full();
             lookups
-                .quote(&book, (shop_id, member_id), subtotal, tier, None)
+                .quote(&book, (shop_id, member_id), amounts, tier, None)
                 .await
                 .map_err(problem)
         })

@@ -10,11 +10,12 @@ use crate::adapters::kafka::{KafkaLog, TableReader};
 use crate::adapters::redis::RedisStore;
 use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
+use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
 use crate::engine::ports::{Clock, Log, Millis, Store, Table};
 use crate::http::backend::{Backend, Problem};
-use crate::http::views::{Member, Order, Quote, StageStatus, Status};
+use crate::http::views::{Member, Order, Quote, QuoteRequest, StageStatus, Status};
 use crate::metrics::{
     BEHIND_SECONDS, BROADCASTS_RUNNING, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING,
     PARTITIONS_STOPPED, TIMERS_DUE, TIMERS_PENDING,
@@ -258,22 +259,24 @@ impl Backend for Node {
         found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
     }
 
-    async fn quote(
-        &self,
-        shop_id: &str,
-        member_id: &str,
-        subtotal: &str,
-        tier: Option<&str>,
-    ) -> Result<Quote, Problem> {
-        let subtotal = money::parse_amount(subtotal)
-            .ok()
-            .filter(|subtotal| !subtotal.is_sign_negative())
-            .ok_or_else(|| {
-                Problem::Invalid("subtotal: not a decimal text of 0 or more such as \"100.00\"".to_owned())
-            })?;
+    async fn quote(&self, shop_id: &str, member_id: &str, asked: &QuoteRequest) -> Result<Quote, Problem> {
+        let amount = |field: &str, text: &str| {
+            let amount = money::parse_amount(text).ok();
+            amount.filter(|amount| !amount.is_sign_negative()).ok_or_else(|| {
+                Problem::Invalid(format!(
+                    "{field}: not a decimal text of 0 or more such as \"100.00\""
+                ))
+            })
+        };
+        let payable = asked.payable.as_deref();
+        let amounts = Amounts {
+            subtotal: Some(amount("subtotal", &asked.subtotal)?),
+            payable: payable.map(|text| amount("payable", text)).transpose()?,
+        };
+        let tier = asked.tier.as_deref();
         let book = self.rules.book().load_full();
         self.lookups
-            .quote(&book, (shop_id, member_id), subtotal, tier, self.clock.standing())
+            .quote(&book, (shop_id, member_id), amounts, tier, self.clock.standing())
             .await
     }
 }

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use rust_decimal::Decimal;
 
 use crate::config::Settings;
 use crate::domain::instant::Instant;
+use crate::domain::ledger::redemption::Amounts;
 use crate::http::views::{Member, Order, Quote};
 use crate::wire::rule_document::RuleError;
 
@@ -164,7 +164,7 @@ pub trait Operations {
         settings: &Settings,
         shop_id: &str,
         member_id: &str,
-        subtotal: Decimal,
+        amounts: Amounts,
         tier: Option<&str>,
     ) -> anyhow::Result<Quote>;
 

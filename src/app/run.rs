@@ -197,6 +197,9 @@ struct Builder<'a> {
     stopped: watch::Receiver<bool>,
 }
 
+/// How our own producer places the keys of entries.
+const OWN_PLACING: Partitioner = Partitioner::Murmur2;
+
 /// One stage's topics.
 struct Plan<'a> {
     kind: StageKind,
@@ -260,11 +263,7 @@ impl Builder<'_> {
         let (input, changelog, partitioner) = match kind {
             StageKind::Orders => (&names.order_events, Some(&names.orders_changelog), from_outside),
             StageKind::Commands => (&names.point_commands, None, from_outside),
-            StageKind::Ledger => (
-                &names.ledger_entries,
-                Some(&names.ledger_changelog),
-                Partitioner::Any,
-            ),
+            StageKind::Ledger => (&names.ledger_entries, Some(&names.ledger_changelog), OWN_PLACING),
         };
         Plan {
             kind,

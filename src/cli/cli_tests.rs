@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use clap::CommandFactory;
-use rust_decimal::Decimal;
 
 use super::*;
 use crate::app::operations::*;
+use crate::domain::ledger::redemption::Amounts;
 use crate::http::views::{Member, Order, Quote};
 
 /// Answers every command with something that names what it was asked.
@@ -131,12 +131,15 @@ impl Operations for Fake {
         _: &Settings,
         _: &str,
         _: &str,
-        subtotal: Decimal,
+        amounts: Amounts,
         tier: Option<&str>,
     ) -> anyhow::Result<Quote> {
         Ok(Quote {
             points: 100,
-            amount: Some(subtotal.to_string()),
+            amount: amounts
+                .payable
+                .or(amounts.subtotal)
+                .map(|amount| amount.to_string()),
             currency: Some("TWD".to_owned()),
             limit: tier.unwrap_or("balance").to_owned(),
             as_of: "2022-03-04T00:00:00Z".to_owned(),

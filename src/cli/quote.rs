@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::{ConfigArgument, DONE};
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
+use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 
 /// Say how many points a member could redeem for an order, and what decides
@@ -20,6 +21,9 @@ pub struct Arguments {
     /// Of the order, before discounts
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     subtotal: Decimal,
+    /// What is to be paid for goods after discounts and store credit [default: as --subtotal]
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    payable: Option<Decimal>,
     #[arg(long)]
     tier: Option<String>,
     /// Print the answer as JSON
@@ -39,9 +43,14 @@ pub fn execute(
         shop,
         member,
         subtotal,
+        payable,
         ..
     } = arguments;
-    let quote = operations.quote(&settings, shop, member, *subtotal, arguments.tier.as_deref())?;
+    let amounts = Amounts {
+        subtotal: Some(*subtotal),
+        payable: *payable,
+    };
+    let quote = operations.quote(&settings, shop, member, amounts, arguments.tier.as_deref())?;
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&quote)?)?;
     } else {

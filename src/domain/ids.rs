@@ -37,6 +37,14 @@ pub fn bonus_lot(shop_id: &str, order_id: &str, bonus_id: &str, number: u32) -> 
     digest(&["bonus", shop_id, order_id, bonus_id, number])
 }
 
+/// The lot of one part of an issue.
+pub fn part_lot(shop_id: &str, order_id: &str, bonus_id: Option<&str>, number: u32) -> u128 {
+    match bonus_id {
+        None => order_lot(shop_id, order_id, number),
+        Some(bonus_id) => bonus_lot(shop_id, order_id, bonus_id, number),
+    }
+}
+
 /// The lot that gives back what a withdrawn cancellation took from the lot `of`; `None`: its debt.
 pub fn reopened_lot(entry: &Entry, of: Option<u128>) -> u128 {
     let of = of.map_or("debt".to_owned(), hex);

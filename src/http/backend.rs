@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::views::{Member, Order, Quote, Status};
+use super::views::{Member, Order, Quote, QuoteRequest, Status};
 use crate::engine::ports::Millis;
 
 /// When to ask again after [`Problem::Unavailable`].
@@ -32,13 +32,12 @@ pub trait Backend: Send + Sync + 'static {
 
     fn member(&self, shop_id: &str, member_id: &str) -> impl Future<Output = Result<Member, Problem>> + Send;
 
-    /// A subtotal that is no amount is [`Problem::Invalid`].
+    /// What is no amount is [`Problem::Invalid`].
     fn quote(
         &self,
         shop_id: &str,
         member_id: &str,
-        subtotal: &str,
-        tier: Option<&str>,
+        asked: &QuoteRequest,
     ) -> impl Future<Output = Result<Quote, Problem>> + Send;
 }
 

@@ -72,12 +72,12 @@ impl Backend for Fake {
         })
     }
 
-    async fn quote(&self, _: &str, _: &str, subtotal: &str, tier: Option<&str>) -> Result<Quote, Problem> {
+    async fn quote(&self, _: &str, _: &str, asked: &QuoteRequest) -> Result<Quote, Problem> {
         Ok(Quote {
             points: 5,
-            amount: Some(subtotal.to_owned()),
+            amount: asked.payable.clone().or(Some(asked.subtotal.clone())),
             currency: None,
-            limit: tier.unwrap_or("balance").to_owned(),
+            limit: asked.tier.as_deref().unwrap_or("balance").to_owned(),
             as_of: rfc3339(0),
         })
     }

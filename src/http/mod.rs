@@ -173,10 +173,7 @@ async fn quote<B: Backend>(
 ) -> Result<Json<Quote>, Problem> {
     let (shop, id) = ids(path)?;
     let request: QuoteRequest = read_json(body).await?;
-    backend
-        .quote(&shop, &id, &request.subtotal, request.tier.as_deref())
-        .await
-        .map(Json)
+    backend.quote(&shop, &id, &request).await.map(Json)
 }
 
 async fn no_route() -> Problem {

@@ -87,6 +87,8 @@ pub struct Order {
 pub struct QuoteRequest {
     /// Decimal text, before discounts.
     pub subtotal: String,
+    /// What is to be paid for goods after discounts and store credit; left out: as `subtotal`.
+    pub payable: Option<String>,
     pub tier: Option<String>,
 }
 
@@ -96,7 +98,8 @@ pub struct Quote {
     /// What they are worth; null where the rule gives points no value.
     pub amount: Option<String>,
     pub currency: Option<String>,
-    /// What decided: `balance`, `max_percent`, `min_order`, `per`, `min_payable` or `disabled`.
+    /// What decided: `balance`, `max_points`, `per`, `max_percent`, `payable`, `min_payable`, `step`,
+    /// `min_order`, `min_points`, `worth` (they would be worth nothing) or `disabled`.
     pub limit: String,
     pub as_of: String,
 }

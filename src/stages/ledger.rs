@@ -22,7 +22,7 @@ use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, OutRecord, Partition, Record, Scan};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
-use crate::metrics::{BROADCAST_MEMBERS_TOTAL, COMMANDS_DUPLICATE_TOTAL};
+use crate::metrics::{BROADCAST_MEMBERS_TOTAL, COMMANDS_DUPLICATE_TOTAL, ENTRIES_DUPLICATE_TOTAL};
 use crate::wire::{ledger_entry, member_state};
 
 /// Members that one turn of a broadcast serves.
@@ -92,7 +92,11 @@ impl Ledger {
         let decision = member.apply(entry, &terms);
         publish(decision.outcomes, effects);
         if decision.duplicate {
-            effects.count(COMMANDS_DUPLICATE_TOTAL, "", 1);
+            let counted = match entry.kind {
+                EntryKind::Command(_) => COMMANDS_DUPLICATE_TOTAL,
+                _ => ENTRIES_DUPLICATE_TOTAL,
+            };
+            effects.count(counted, "", 1);
         }
         Ok(())
     }
@@ -173,7 +177,8 @@ impl Processor for Ledger {
     fn load(&self, key: &Key, stored: &[u8]) -> Result<LedgerState, Refusal> {
         let read = match parts(key)? {
             (_, "\0") => member_state::decode_broadcasts(stored).map(LedgerState::Broadcasts),
-            _ => member_state::decode_member(stored).map(|member| LedgerState::Member(Box::new(member))),
+            (shop_id, _) => member_state::decode_member(shop_id, stored)
+                .map(|member| LedgerState::Member(Box::new(member))),
         };
         read.map_err(|error| Refusal::new("malformed", format!("state: {error}")))
     }
@@ -260,9 +265,13 @@ impl Processor for Ledger {
 
 /// An entry with what the engine must know of it.
 pub fn decoded(entry: Entry) -> Decoded<Entry> {
+    let key = keys::ledger_key(&entry);
+    // On another partition there would be a second state of the same member. Broadcasts are on
+    // every partition.
+    let placed_by = (!entry.member_id.is_empty()).then_some(0..key.len());
     Decoded {
-        key: keys::ledger_key(&entry),
-        placed_by: None,
+        key,
+        placed_by,
         at: Some(entry.at.ceil_millis()),
         reads_table: reads_rules(&entry.kind),
         event: entry,

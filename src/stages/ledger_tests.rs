@@ -320,6 +320,15 @@ fn members_who_wait_without_a_rule_get_gifts_once_there_is_one() {
     assert_eq!(bench.stage.next_wake(), None, "a replay ends");
 }
 
+/// On another partition there would be a second state of the same member.
+#[test]
+fn an_entry_belongs_where_its_member_does() {
+    let time = at("2024-05-01 10:00");
+    let of_member = decoded(registered("m-1", "r1", time));
+    assert_eq!(of_member.placed_by(), Some(&b"acme\0m-1"[..]));
+    assert_eq!(decoded(grant_all("b1", time)).placed_by(), None);
+}
+
 #[test]
 fn states_are_read_as_saved() {
     let ledger = ledger(book(&[birthday_rules(time("08:00"))]));

@@ -309,11 +309,11 @@ fn version(kind: &EntryKind) -> u32 {
     }
 }
 
-pub(super) fn birthday_tag(birthday: Option<Birthday>) -> u32 {
+pub(in crate::wire) fn birthday_tag(birthday: Option<Birthday>) -> u32 {
     birthday.map_or(0, |birthday| birthday.month * 100 + birthday.day)
 }
 
-pub(super) fn birthday(tag: u32) -> Result<Option<Birthday>, EntryError> {
+pub(in crate::wire) fn birthday(tag: u32) -> Result<Option<Birthday>, EntryError> {
     if tag == 0 {
         return Ok(None);
     }

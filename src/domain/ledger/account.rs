@@ -4,7 +4,7 @@ use super::Terms;
 use super::lots::Lot;
 use super::member::Member;
 use crate::domain::digest::hex;
-use crate::domain::entry::{Entry, EntryKind, Issue};
+use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
@@ -19,6 +19,8 @@ pub(super) struct Account<'a> {
     pub member_id: &'a str,
     pub terms: Terms<'a>,
     pub outcomes: Vec<Outcome>,
+    /// The entry turned out to have been taken in before.
+    pub duplicate: bool,
 }
 
 /// What an outcome says of its cause.
@@ -70,11 +72,28 @@ impl Head {
 /// Points to be credited as a lot.
 pub(super) struct Credit {
     pub lot_id: u128,
+    /// The issue of the order that the id derives from.
+    pub number: Option<u32>,
     pub points: i64,
     pub expires_at: Option<Instant>,
     pub order: Option<ShortText>,
     pub bonus_id: Option<ShortText>,
     pub base: Option<(rust_decimal::Decimal, ShortText)>,
+}
+
+impl Credit {
+    /// No points yet, into a lot of this id.
+    pub fn of(lot_id: u128) -> Self {
+        Credit {
+            lot_id,
+            number: None,
+            points: 0,
+            expires_at: None,
+            order: None,
+            bonus_id: None,
+            base: None,
+        }
+    }
 }
 
 impl<'a> Account<'a> {
@@ -85,40 +104,7 @@ impl<'a> Account<'a> {
             member_id,
             terms,
             outcomes: Vec::new(),
-        }
-    }
-
-    /// Points of an order and its bonuses. Of an edit's, those that the member still holds are not
-    /// credited.
-    pub fn issue(&mut self, entry: &Entry, issue: &Issue, at: Instant) {
-        let order = entry.order_id.clone().unwrap_or_default();
-        let points = issue.points();
-        let mut open = match &issue.adjust {
-            Some(adjust) => self.adjust(entry, points, adjust, at),
-            None => points,
-        };
-        for part in &issue.parts {
-            let credited = part.points.min(open);
-            open -= credited.max(0);
-            let (lot_id, reason) = match (&part.bonus_id, issue.origin) {
-                (None, origin) => (
-                    ids::order_lot(self.shop_id, &order, issue.number),
-                    origin.reason(),
-                ),
-                (Some(bonus), origin) => (
-                    ids::bonus_lot(self.shop_id, &order, bonus, issue.number),
-                    origin.reason_of_bonus(),
-                ),
-            };
-            let credit = Credit {
-                lot_id,
-                points: credited,
-                expires_at: part.expires_at,
-                order: Some(order.clone()),
-                bonus_id: part.bonus_id.clone(),
-                base: Some((part.base_amount, issue.currency.clone())),
-            };
-            self.credit(Head::of(entry, reason), credit, at);
+            duplicate: false,
         }
     }
 
@@ -130,13 +116,19 @@ impl<'a> Account<'a> {
         }
         self.member.known_since.get_or_insert(at);
         let paid = self.pay_debt(credit.points);
+        let id = match credit.order {
+            Some(_) => credit.lot_id,
+            None => self.lot_id_of_its_own(credit.lot_id),
+        };
         let mut lot = Lot {
-            id: self.lot_id_of_its_own(credit.lot_id),
+            id,
+            number: credit.number,
             points: credit.points - paid,
             issued_at: head.effective_at,
             expires_at: credit.expires_at,
             credited: self.member.sequence + 1,
             order: credit.order,
+            bonus_id: credit.bonus_id.clone(),
             rule_version: self.rules(head.effective_at).map(|rules| rules.rules.version),
             cause_id: head.cause_id.clone(),
             notice: None,

@@ -3,7 +3,8 @@
 use super::account::{Account, Credit, Head};
 use super::lots::Lot;
 use super::member::Celebration;
-use super::redemption::Use;
+use super::redeeming::Use;
+use super::redemption::Amounts;
 use crate::domain::calendar;
 use crate::domain::digest::from_hex;
 use crate::domain::entry::{Birthday, Command, Entry, Grant, ImportExpiry};
@@ -29,25 +30,32 @@ impl Account<'_> {
             Command::Redeem {
                 points,
                 subtotal,
-                payable: _,
+                payable,
                 tier,
                 note,
                 actor,
             } => {
                 let asked = Use {
                     points: *points,
-                    subtotal: *subtotal,
+                    before: 0,
+                    amounts: Amounts {
+                        subtotal: *subtotal,
+                        payable: *payable,
+                    },
                     tier: tier.as_deref(),
-                    cancelled: false,
+                    currency_mismatch: false,
                 };
-                let rules = self.rules(entry.effective_at).map(|published| &*published.rules);
-                self.redeem(
-                    entry,
-                    self.head(entry, Reason::Redeemed, note, actor),
-                    &asked,
-                    rules,
-                    at,
-                );
+                let head = self.head(entry, Reason::Redeemed, note, actor);
+                self.redeem_by_command(entry, head, &asked, at);
+            }
+            Command::Return {
+                redeem_id,
+                points,
+                note,
+                actor,
+            } => {
+                let head = self.head(entry, Reason::Returned, note, actor);
+                self.return_by_command(entry, (redeem_id.as_deref(), *points), head, at);
             }
             Command::Import {
                 points,
@@ -56,20 +64,11 @@ impl Account<'_> {
                 actor,
             } => {
                 let credit = Credit {
-                    lot_id: ids::command_lot("import", entry),
                     points: *points,
                     expires_at: self.import_expiry(*expires, entry.effective_at),
-                    order: None,
-                    bonus_id: None,
-                    base: None,
+                    ..Credit::of(ids::command_lot("import", entry))
                 };
                 self.credit(self.head(entry, Reason::Imported, note, actor), credit, at);
-            }
-            Command::Return {
-                points, note, actor, ..
-            } => {
-                let head = self.head(entry, Reason::UnknownRedemption, note, actor);
-                self.reject(head, entry, *points, None);
             }
             Command::Registered { birthday } => self.registered(entry, *birthday, at),
             Command::Invalid(invalid) => {
@@ -82,7 +81,7 @@ impl Account<'_> {
 
     /// A member's share of a broadcast; for members only that were known when it was read.
     pub fn granted_to_all(&mut self, entry: &Entry, grant: &Grant, at: Instant) {
-        if self.member.known_since.is_some_and(|since| since <= entry.at) {
+        if self.member.is_known_at(entry.at) {
             self.grant(entry, grant, Reason::GrantedToAll, at);
         }
     }
@@ -91,12 +90,9 @@ impl Account<'_> {
         let mut head = self.head(entry, reason, &grant.note, &grant.actor);
         head.notify = grant.notify;
         let credit = Credit {
-            lot_id: ids::command_lot(reason.code(), entry),
             points: grant.points,
             expires_at: self.expiry(grant.expiry, entry.effective_at),
-            order: None,
-            bonus_id: None,
-            base: None,
+            ..Credit::of(ids::command_lot(reason.code(), entry))
         };
         self.credit(head, credit, at);
     }
@@ -170,12 +166,9 @@ impl Account<'_> {
             return;
         };
         let credit = Credit {
-            lot_id: ids::registration_lot(self.shop_id, self.member_id),
             points: gift.points,
             expires_at: self.expiry(gift.expiry, entry.effective_at),
-            order: None,
-            bonus_id: None,
-            base: None,
+            ..Credit::of(ids::registration_lot(self.shop_id, self.member_id))
         };
         self.credit(self.head(entry, Reason::Registration, &None, &None), credit, at);
     }

@@ -90,12 +90,9 @@ impl Account<'_> {
             traceparent: None,
         };
         let credit = Credit {
-            lot_id: ids::birthday_lot(self.shop_id, self.member_id, moment.year),
             points: moment.gift.points,
             expires_at: self.expiry(moment.gift.expiry, moment.at),
-            order: None,
-            bonus_id: None,
-            base: None,
+            ..Credit::of(ids::birthday_lot(self.shop_id, self.member_id, moment.year))
         };
         self.credit(head, credit, moment.at);
     }

@@ -1,8 +1,9 @@
 //! What the ledger remembers of one member of one shop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::lots::{Lot, Lots};
+use super::lots::Lots;
+use super::orders::{Details, Orders, Redeemed};
 use super::{Decision, Terms};
 use crate::domain::entry::{Birthday, Entry, EntryKind};
 use crate::domain::ids;
@@ -10,6 +11,8 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::account::Account;
 use crate::domain::outcome::Outcome;
 use crate::domain::short_text::ShortText;
+
+pub(super) const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// One member's account. `wire::member_state` gives it its stored form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +26,28 @@ pub struct Member {
     /// What the balance lacks to 0.
     pub debt: i64,
     pub lots: Lots,
-    /// By order id.
-    pub redemptions: BTreeMap<ShortText, Redeemed>,
-    /// Points taken back so far, by order id.
-    pub taken_back: BTreeMap<ShortText, i64>,
-    pub cancelled_orders: BTreeSet<ShortText>,
-    /// What orders with a due time are expected to bring, by order id.
-    pub expected: BTreeMap<ShortText, i64>,
-    /// Hash of `source` and `id` of each command with its arrival.
-    pub commands: BTreeMap<u128, Instant>,
+    pub orders: Orders,
+    /// By the hash of `source` and `id`: commands, and the member's shares of broadcasts.
+    pub commands: BTreeMap<u128, Seen>,
     /// Timers of this instant and later ones have not been handled yet.
     pub open_from: Instant,
+}
+
+/// A command that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its arrival.
+    pub at: Instant,
+    pub redeemed: Option<ByCommand>,
+}
+
+/// Where it is kept what a command redeemed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ByCommand {
+    /// Under the order of this hash.
+    Order(u64),
+    /// Here: for no order.
+    Alone(Box<Redeemed>),
 }
 
 /// A member's birthday and its gifts.
@@ -46,22 +60,6 @@ pub struct Celebration {
     pub given: Option<i32>,
 }
 
-/// What an order redeemed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Redeemed {
-    /// The lots with the points taken from each, in the order of taking.
-    pub taken: Vec<Lot>,
-    pub returned: i64,
-}
-
-impl Redeemed {
-    pub fn points(&self) -> i64 {
-        self.taken
-            .iter()
-            .fold(0, |sum: i64, lot| sum.saturating_add(lot.points))
-    }
-}
-
 impl Default for Member {
     fn default() -> Self {
         Member {
@@ -71,10 +69,7 @@ impl Default for Member {
             sequence: 0,
             debt: 0,
             lots: Lots::default(),
-            redemptions: BTreeMap::new(),
-            taken_back: BTreeMap::new(),
-            cancelled_orders: BTreeSet::new(),
-            expected: BTreeMap::new(),
+            orders: Orders::default(),
             commands: BTreeMap::new(),
             open_from: Instant::MIN,
         }
@@ -84,80 +79,90 @@ impl Default for Member {
 impl Member {
     /// Takes in an entry for this member. Timers before it come first.
     pub fn apply(&mut self, entry: &Entry, terms: &Terms) -> Decision {
+        let at = entry.at.max(self.open_from);
+        if self.has_seen(entry, at, terms) {
+            return Decision {
+                outcomes: Vec::new(),
+                duplicate: true,
+            };
+        }
         if let EntryKind::Expect(points) = entry.kind {
             self.expect(entry, points);
+            self.tidy(entry);
             return Decision::default();
         }
-        let at = entry.at.max(self.open_from);
+        let before = day_of(self.open_from);
         let mut account = Account::new(self, &entry.shop_id, &entry.member_id, *terms);
         account.settle_before(at);
-        account.member.forget_commands(at, terms);
-        if let EntryKind::Command(_) = entry.kind {
-            let id = command_id(entry);
-            if account.member.commands.contains_key(&id) {
-                return Decision {
-                    outcomes: account.outcomes,
-                    duplicate: true,
-                };
-            }
-            account.member.commands.insert(id, at);
-        }
-        match &entry.kind {
-            EntryKind::Issue(issue) => {
-                account.member.expect(entry, 0);
-                account.issue(entry, issue, at);
-            }
-            EntryKind::Reopen(_) => {
-                let order = entry.order_id.clone().unwrap_or_default();
-                account.member.cancelled_orders.remove(&order);
-            }
-            EntryKind::Reverse(reverse) => account.reverse(entry, reverse, at),
-            EntryKind::RedeemByOrder(redeem) => account.redeem_by_order(entry, redeem, at),
-            EntryKind::Return(back) => account.give_back(entry, back, at),
-            EntryKind::OrderCancelled => {
-                let order = entry.order_id.clone().unwrap_or_default();
-                account.member.cancelled_orders.insert(order);
-            }
-            EntryKind::Command(command) => account.command(entry, command, at),
-            EntryKind::GrantedToAll(grant) => account.granted_to_all(entry, grant, at),
-            // The one is for the shop's broadcasts, not for a member; the other was taken in above.
-            EntryKind::GrantAll(_) | EntryKind::Expect(_) => {}
-        }
-        Decision {
+        account.take_in(entry, at);
+        let decision = Decision {
             outcomes: account.outcomes,
-            duplicate: false,
+            duplicate: account.duplicate,
+        };
+        self.tidy(entry);
+        if day_of(at) != before {
+            self.forget(at, terms);
         }
+        decision
+    }
+
+    /// Whether the entry was written a second time. If not, it is noted.
+    fn has_seen(&mut self, entry: &Entry, at: Instant, terms: &Terms) -> bool {
+        let id = match (&entry.kind, &entry.order_id) {
+            (EntryKind::Command(_), _) => command_id(entry),
+            (EntryKind::GrantedToAll(_), _) => ids::share(entry),
+            (_, Some(order)) => return !self.orders.advance(order, entry.step, day_of(at)),
+            (_, None) => return false,
+        };
+        let remembered = |seen: &Seen| terms.forgotten_at(seen.at).is_none_or(|end| at < end);
+        if self.commands.get(&id).is_some_and(remembered) {
+            return true;
+        }
+        // Shares are not for those who were not known when the broadcast was read.
+        if matches!(entry.kind, EntryKind::Command(_)) || self.is_known_at(entry.at) {
+            self.commands.insert(id, Seen { at, redeemed: None });
+        }
+        false
+    }
+
+    pub(super) fn is_known_at(&self, at: Instant) -> bool {
+        self.known_since.is_some_and(|since| since <= at)
     }
 
     /// Handles everything due at or before `now`, in the order of time.
     pub fn timer(&mut self, shop_id: &str, member_id: &str, now: Instant, terms: &Terms) -> Vec<Outcome> {
+        let before = day_of(self.open_from);
         let mut account = Account::new(self, shop_id, member_id, *terms);
         account.settle_before(Instant(now.0.saturating_add(1)));
-        account.member.forget_commands(now, terms);
-        account.outcomes
+        let outcomes = account.outcomes;
+        if day_of(now) != before || self.is_unknown() {
+            self.forget(now, terms);
+        }
+        outcomes
     }
 
     /// When the next timer is due. Depends on the rules known now; a later version that
     /// changes birthday gifts asks for it again.
     pub fn wake(&self, shop_id: &str, terms: &Terms) -> Option<Instant> {
-        let notice = self
-            .lots
-            .iter()
-            .filter_map(|lot| lot.notice.map(|notice| notice.at))
-            .min();
         let birthday = self.next_birthday(shop_id, terms).map(|gift| gift.at);
         let forgotten = if self.is_unknown() {
             self.commands
                 .values()
+                .map(|seen| seen.at)
                 .max()
-                .and_then(|at| terms.forgotten_at(*at))
+                .and_then(|at| terms.forgotten_at(at))
         } else {
             None
         };
-        [self.lots.next_expiry(), notice, birthday, forgotten]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.lots.next_expiry(),
+            self.lots.next_notice(),
+            birthday,
+            forgotten,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub fn balance(&self) -> i64 {
@@ -171,23 +176,22 @@ impl Member {
 
     /// What orders with a due time are expected to bring.
     pub fn pending(&self) -> i64 {
-        self.expected
-            .values()
-            .fold(0, |sum: i64, points| sum.saturating_add(*points))
+        self.orders.expected()
     }
 
     /// A lot of this id is held, or may get back what was redeemed of it.
     pub fn knows_lot(&self, id: u128) -> bool {
-        let redeemed = self.redemptions.values().flat_map(|redeemed| &redeemed.taken);
-        self.lots.iter().chain(redeemed).any(|lot| lot.id == id)
+        let alone = self.commands.values().filter_map(|seen| match &seen.redeemed {
+            Some(ByCommand::Alone(redeemed)) => Some(&redeemed.taken),
+            _ => None,
+        });
+        let held = self.lots.iter().chain(alone.flatten());
+        held.into_iter().any(|lot| lot.id == id) || self.orders.knows_lot(id)
     }
 
     /// Nothing is remembered but the ids of refused commands.
     pub fn is_unknown(&self) -> bool {
-        self.known_since.is_none()
-            && self.sequence == 0
-            && self.cancelled_orders.is_empty()
-            && self.expected.is_empty()
+        self.known_since.is_none() && self.sequence == 0 && !self.orders.have_details()
     }
 
     /// Nothing at all is remembered.
@@ -196,19 +200,38 @@ impl Member {
     }
 
     /// 0: nothing any more. It moves no balance and says nothing to the outside.
-    fn expect(&mut self, entry: &Entry, points: i64) {
+    pub(super) fn expect(&mut self, entry: &Entry, points: i64) {
         let Some(order) = &entry.order_id else { return };
-        if points > 0 {
-            self.expected.insert(order.clone(), points);
-        } else {
-            self.expected.remove(order);
+        if points > 0 || self.orders.get(order).is_some() {
+            self.orders.details(order).expected = points.max(0);
         }
     }
 
-    fn forget_commands(&mut self, at: Instant, terms: &Terms) {
-        self.commands
-            .retain(|_, seen| terms.forgotten_at(*seen).is_none_or(|end| at < end));
+    /// What is kept of the entry's order.
+    pub(super) fn details(&mut self, entry: &Entry) -> &mut Details {
+        self.orders.details(entry.order_id.as_deref().unwrap_or_default())
     }
+
+    fn tidy(&mut self, entry: &Entry) {
+        if let Some(order) = &entry.order_id {
+            self.orders.tidy(order);
+        }
+    }
+
+    /// Ids of commands go after their time, and with them what is known of an order's last entry
+    /// where nothing else is.
+    fn forget(&mut self, at: Instant, terms: &Terms) {
+        self.commands
+            .retain(|_, seen| terms.forgotten_at(seen.at).is_none_or(|end| at < end));
+        if let Ok(days @ 1..) = i32::try_from(terms.command_ids_days) {
+            self.orders.forget_before(day_of(at).saturating_sub(days));
+        }
+    }
+}
+
+/// Days since 1970, in UTC.
+fn day_of(at: Instant) -> i32 {
+    i32::try_from(at.0.div_euclid(DAY_MICROS)).unwrap_or(i32::MIN)
 }
 
 /// Tells commands apart: two are one if `source` and `id` are the same.

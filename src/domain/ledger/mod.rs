@@ -10,10 +10,13 @@ mod gifts;
 pub mod lots;
 pub mod member;
 mod notices;
+pub mod orders;
+mod redeeming;
 pub mod redemption;
 mod returns;
 mod reversal;
 mod timers;
+mod turn;
 pub mod view;
 
 #[cfg(test)]
@@ -42,9 +45,8 @@ pub struct Terms<'a> {
 impl Terms<'_> {
     /// When the id of a command carried out at `at` is forgotten.
     pub(crate) fn forgotten_at(&self, at: Instant) -> Option<Instant> {
-        const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
         let days = i64::from(self.command_ids_days);
-        (days > 0).then(|| Instant(at.0.saturating_add(days.saturating_mul(DAY_MICROS))))
+        (days > 0).then(|| Instant(at.0.saturating_add(days.saturating_mul(member::DAY_MICROS))))
     }
 }
 
@@ -52,6 +54,6 @@ impl Terms<'_> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     pub outcomes: Vec<Outcome>,
-    /// The entry was a command seen before: dropped.
+    /// The entry was taken in before: dropped.
     pub duplicate: bool,
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 
 use super::account::{Account, Head};
 use super::lots::{Lot, Notice};
+use super::member::DAY_MICROS;
 use crate::domain::calendar;
 use crate::domain::ids;
 use crate::domain::instant::Instant;
@@ -36,38 +37,34 @@ impl Account<'_> {
         notices.min_by_key(|notice| (notice.at, notice.days_before))
     }
 
-    pub fn next_notice_at(&self) -> Option<Instant> {
-        self.member
-            .lots
-            .iter()
-            .filter_map(|lot| lot.notice.map(|notice| notice.at))
-            .min()
-    }
-
     /// Sends the notices of an instant. A lot whose notice with the same lead time comes later
     /// on that day, because another version issued it, is told of here too.
     pub fn notify_at(&mut self, at: Instant) {
-        let due = self
-            .member
-            .lots
-            .iter()
-            .filter_map(|lot| lot.notice.filter(|notice| notice.at == at));
-        let due: BTreeSet<_> = due.map(|notice| (notice.day, notice.days_before)).collect();
+        let mut due: BTreeSet<(NaiveDate, u32)> = BTreeSet::new();
+        for lot in self.member.lots.iter() {
+            if let Some(notice) = lot.notice.filter(|notice| notice.at == at) {
+                due.insert((notice.day, notice.days_before));
+            }
+        }
         for (day, days_before) in due {
             let told = |lot: &Lot| {
                 lot.notice
                     .is_some_and(|notice| notice.day == day && notice.days_before == days_before)
             };
-            let lots: Vec<Lot> = self.member.lots.iter().filter(|lot| told(lot)).cloned().collect();
+            // The local day of the expiry, as wide as zones go.
+            let lead = i64::from(days_before).saturating_mul(DAY_MICROS);
+            let from = Instant(at.0.saturating_add(lead - 2 * DAY_MICROS));
+            let to = Instant(at.0.saturating_add(lead + 3 * DAY_MICROS));
+            let lots = self.member.lots.expiring(from, to);
+            let lots: Vec<Lot> = lots.filter(|lot| told(lot)).cloned().collect();
             self.notify(at, &day.to_string(), days_before, &lots);
             let next: Vec<_> = lots
                 .iter()
                 .map(|lot| lot.notice.and_then(|n| self.next_notice(lot, after(n.at))))
                 .collect();
-            let told = self.member.lots.iter_mut().filter(|lot| told(lot));
-            for (lot, next) in told.zip(next) {
-                lot.notice = next;
-            }
+            let mut next = next.into_iter();
+            let next = |lot: &Lot| told(lot).then(|| next.next().flatten());
+            self.member.lots.set_notices(from, to, next);
         }
     }
 

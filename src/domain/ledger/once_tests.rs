@@ -6,6 +6,7 @@ use super::member::Member;
 use super::*;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::outcome::Body;
+use crate::domain::rules::model::WhenShort;
 
 fn plain() -> RuleBook {
     book(&[rules()])
@@ -47,6 +48,121 @@ fn refused_commands_are_answered_once_and_forgotten_in_time() {
     assert_eq!(member.wake("acme", &terms), Some(at("2024-07-30 10:00")));
     assert_eq!(member.timer("acme", "m-1", at("2024-07-30 10:00"), &terms), []);
     assert!(member.is_blank());
+}
+
+/// An order's entries are numbered: one written a second time moves nothing, whatever came since.
+#[test]
+fn entries_written_a_second_time_move_nothing() {
+    let book = plain();
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+    };
+    let kinds = [
+        snapshot(30, "100"),
+        issue(0, 100, Some("2024-05-20 00:00")),
+        reverse(100, 60, WhenShort::Refuse),
+        give_back(1, 3),
+        adjust(1, 20, 120, 90, WhenShort::Refuse),
+        EntryKind::OrderCancelled,
+        EntryKind::Expect(7),
+    ];
+    let mut entries = vec![entry(
+        at("2024-05-01 10:00"),
+        at("2024-05-01 10:00"),
+        "g",
+        None,
+        grant(50, None),
+    )];
+    for (step, kind) in (1..).zip(kinds) {
+        let time = at(&format!("2024-05-02 10:0{step}"));
+        let id = format!("e{step}");
+        entries.push(Entry {
+            step,
+            ..entry(time, time, &id, Some("A"), kind)
+        });
+    }
+    let share = EntryKind::GrantedToAll(granting(5, None));
+    let time = at("2024-05-03 10:00");
+    entries.push(entry(time, time, "b", None, share));
+    let mut member = Member::default();
+    for entry in &entries {
+        let decision = member.apply(entry, &terms);
+        assert!(!decision.duplicate, "{entry:?}");
+        let silent = matches!(entry.kind, EntryKind::OrderCancelled | EntryKind::Expect(_));
+        assert_eq!(decision.outcomes.is_empty(), silent, "{entry:?}");
+    }
+    // The lots of the order have expired by then.
+    for later in ["2024-05-03 10:00", "2024-06-01 00:00"] {
+        member.timer("acme", "m-1", at(later), &terms);
+        let before = member.clone();
+        for entry in &entries {
+            let decision = member.apply(entry, &terms);
+            assert!(decision.duplicate && decision.outcomes.is_empty(), "{entry:?}");
+        }
+        assert_eq!(member, before);
+    }
+}
+
+/// Entries of the first version have no number.
+#[test]
+fn an_issue_without_a_number_is_dropped_while_its_lot_is_there() {
+    let book = plain();
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+    };
+    let time = at("2024-05-01 10:00");
+    let issued = entry(time, time, "e1", Some("A"), issue(0, 100, None));
+    let mut member = Member::default();
+    assert_eq!(member.apply(&issued, &terms).outcomes.len(), 1);
+    assert!(member.apply(&issued, &terms).duplicate);
+    // And not at all after numbered ones.
+    let numbered = Entry {
+        step: 1,
+        ..entry(time, time, "e2", Some("A"), reverse(100, 0, WhenShort::Refuse))
+    };
+    assert_eq!(member.apply(&numbered, &terms).outcomes.len(), 1);
+    assert!(member.apply(&issued, &terms).duplicate);
+    assert_eq!(member.balance(), 0);
+}
+
+/// What is known of an order's last entry alone goes as ids of commands do.
+#[test]
+fn the_last_entry_of_an_order_is_forgotten_in_time() {
+    let book = plain();
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+    };
+    let mut member = Member::default();
+    let time = at("2024-05-01 10:00");
+    for (order, kind) in [
+        ("A", issue(0, 100, Some("2024-05-02 10:00"))),
+        ("B", issue(0, 10, None)),
+    ] {
+        let numbered = Entry {
+            step: 1,
+            ..entry(time, time, order, Some(order), kind)
+        };
+        member.apply(&numbered, &terms);
+    }
+    let taken = Entry {
+        step: 2,
+        ..entry(time, time, "r", Some("B"), reverse(10, 5, WhenShort::Refuse))
+    };
+    member.apply(&taken, &terms);
+    member.timer("acme", "m-1", at("2024-07-29 10:00"), &terms);
+    assert_eq!(member.orders.iter().len(), 2);
+    member.timer("acme", "m-1", at("2024-08-01 10:00"), &terms);
+    assert_eq!(
+        member.orders.iter().len(),
+        1,
+        "what was taken back is still needed"
+    );
 }
 
 /// Ids of the lots that were credited.

@@ -1,8 +1,9 @@
-//! Issued points taken back.
+//! Issued points taken back, and given again when a cancellation is withdrawn.
 
-use super::account::{Account, Head};
+use super::account::{Account, Credit, Head};
 use super::lots::Lot;
-use crate::domain::entry::{Entry, Reverse};
+use crate::domain::entry::{Entry, Reopen, Reverse};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Body;
 use crate::domain::reason::Reason;
@@ -14,13 +15,11 @@ impl Account<'_> {
     /// The others count as issued, hence also as taken back, so that the difference stays what is
     /// held. If more is held than may be kept even so, it is asked for again.
     pub fn adjust(&mut self, entry: &Entry, points: i64, adjust: &Reverse, at: Instant) -> i64 {
-        let order = entry.order_id.clone().unwrap_or_default();
-        let taken_back = self.member.taken_back.get(&order).copied().unwrap_or(0);
+        let taken_back = self.taken_back(entry);
         let held = adjust.issued - points - taken_back;
-        let lacking = (adjust.kept - held).max(0);
+        let lacking = (adjust.kept - held).clamp(0, points);
         if lacking != points {
-            let taken_back = taken_back + points - lacking;
-            self.member.taken_back.insert(order, taken_back);
+            self.member.details(entry).taken_back = taken_back + points - lacking;
         }
         self.reverse(entry, adjust, at);
         lacking
@@ -29,8 +28,7 @@ impl Account<'_> {
     /// Asks for all that the order issued but what was taken back so far and what it may keep.
     /// What is refused is therefore asked for again at the next reversal.
     pub fn reverse(&mut self, entry: &Entry, reverse: &Reverse, at: Instant) {
-        let order = entry.order_id.clone().unwrap_or_default();
-        let before = self.member.taken_back.get(&order).copied().unwrap_or(0);
+        let before = self.taken_back(entry);
         let requested = reverse.issued - before - reverse.kept;
         if requested <= 0 {
             return;
@@ -45,14 +43,20 @@ impl Account<'_> {
             let head = Head::of(entry, Reason::InsufficientBalance);
             return self.reject(head, entry, Some(requested), None);
         }
-        let own = |lot: &Lot| lot.order.as_ref() == Some(&order);
+        let own = |lot: &Lot| lot.order.is_some() && lot.order == entry.order_id;
         let mut taken = self.member.lots.take_oldest(points, at, own);
         let open = points - taken.iter().map(|lot| lot.points).sum::<i64>();
         taken.extend(self.member.lots.take(open, at, |_| true));
         // Only `negative` asks for more than there is.
         let short = points - taken.iter().map(|lot| lot.points).sum::<i64>();
         self.member.debt = self.member.debt.saturating_add(short);
-        self.member.taken_back.insert(order, before + points);
+        let details = self.member.details(entry);
+        details.taken_back = before + points;
+        if reverse.by_cancellation {
+            let cancellation = details.cancellation.get_or_insert_default();
+            taken.iter().for_each(|lot| cancellation.take(lot));
+            cancellation.debt = cancellation.debt.saturating_add(short);
+        }
         let parts = taken.iter().map(|lot| lot.part(lot.points)).collect();
         let movement = self.movement(points, parts, 0);
         let id = Self::outcome_id("revoked", entry);
@@ -61,6 +65,53 @@ impl Account<'_> {
             Head::of(entry, reverse.reason.reason()),
             Body::Revoked { movement, requested },
         );
+    }
+
+    /// The order's cancellation was withdrawn: first all that it took is credited, a lot for each
+    /// that it took from, then what it gave back of redeemed points is redeemed again.
+    pub fn reopen(&mut self, entry: &Entry, reopen: &Reopen, at: Instant) {
+        let details = self.member.details(entry);
+        details.cancelled = false;
+        let Some(cancellation) = details.cancellation.take() else {
+            return;
+        };
+        details.taken_back -= cancellation.points();
+        for taken in &cancellation.taken {
+            let lot_id = ids::reopened_lot(entry, Some(taken.lot));
+            self.credit_reopened(entry, reopen, (lot_id, taken.points, taken.expires_at), at);
+        }
+        let debt = (
+            ids::reopened_lot(entry, None),
+            cancellation.debt,
+            reopen.expires_at,
+        );
+        self.credit_reopened(entry, reopen, debt, at);
+        self.redeem_again(entry, cancellation.returned, at);
+    }
+
+    fn credit_reopened(
+        &mut self,
+        entry: &Entry,
+        reopen: &Reopen,
+        (lot_id, points, expires_at): (u128, i64, Option<Instant>),
+        at: Instant,
+    ) {
+        let credit = Credit {
+            points,
+            expires_at,
+            order: entry.order_id.clone(),
+            base: Some((reopen.base_amount, reopen.currency.clone())),
+            ..Credit::of(lot_id)
+        };
+        self.credit(Head::of(entry, Reason::Reopened), credit, at);
+    }
+
+    fn taken_back(&self, entry: &Entry) -> i64 {
+        let order = entry.order_id.as_deref().unwrap_or_default();
+        self.member
+            .orders
+            .get(order)
+            .map_or(0, |details| details.taken_back)
     }
 }
 

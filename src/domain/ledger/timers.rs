@@ -14,7 +14,7 @@ impl Account<'_> {
             {
                 self.birthday_gift(&moment);
             }
-            if self.next_notice_at() == Some(at) {
+            if self.member.lots.next_notice() == Some(at) {
                 self.notify_at(at);
             }
             while let Some(lot) = self.member.lots.pop_expired(at) {
@@ -31,7 +31,11 @@ impl Account<'_> {
             .member
             .next_birthday(self.shop_id, &self.terms)
             .map(|moment| moment.at);
-        let times = [birthday, self.next_notice_at(), self.member.lots.next_expiry()];
+        let times = [
+            birthday,
+            self.member.lots.next_notice(),
+            self.member.lots.next_expiry(),
+        ];
         times.into_iter().flatten().min()
     }
 }

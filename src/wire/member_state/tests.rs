@@ -1,0 +1,229 @@
+use chrono::NaiveDate;
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::domain::entry::{Birthday, Entry, EntryKind};
+use crate::domain::ids;
+use crate::domain::instant::Instant;
+use crate::domain::ledger::broadcast::{Broadcast, Broadcasts};
+use crate::domain::ledger::lots::{Lot, Lots, Notice};
+use crate::domain::ledger::member::{ByCommand, Celebration, Seen};
+use crate::domain::ledger::orders::{Cancellation, Details, Orders, Redeemed, Remembered, Share, Taken};
+use crate::domain::short_text::ShortText;
+use crate::wire::ledger_entry::tests::grant;
+
+fn instant() -> impl Strategy<Value = Instant> {
+    any::<i64>().prop_map(Instant)
+}
+
+const SHOP: &str = "acme";
+
+fn lot() -> impl Strategy<Value = Lot> {
+    let notice = || {
+        (instant(), -300_000i32..3_000_000, any::<u32>()).prop_map(|(at, day, days_before)| Notice {
+            at,
+            day: NaiveDate::from_num_days_from_ce_opt(day).unwrap(),
+            days_before,
+        })
+    };
+    let ids = (
+        any::<u128>(),
+        of(0u32..3),
+        any::<u64>(),
+        of(".*"),
+        of(".*"),
+        of(any::<u32>()),
+        ".*",
+    );
+    let few = |time: i64| Instant(time * 1_000_000);
+    let near = || (0i64..5).prop_map(few);
+    let times = prop_oneof![
+        (instant(), of(instant()), of(notice())),
+        (near(), of(near()), of(notice())),
+    ];
+    (ids, 1i64.., times).prop_map(|(ids_of, points, (issued_at, expires_at, notice))| {
+        let (id, number, credited, order, bonus_id, rule_version, cause_id) = ids_of;
+        let order: Option<ShortText> = order.map(Into::into);
+        let number = number.filter(|_| order.is_some());
+        let derived = |number| {
+            let order = order.as_deref().unwrap_or_default();
+            ids::part_lot(SHOP, order, bonus_id.as_deref(), number)
+        };
+        Lot {
+            id: number.map_or(id, derived),
+            number,
+            points,
+            issued_at,
+            expires_at,
+            credited,
+            order,
+            bonus_id: bonus_id.map(Into::into),
+            rule_version,
+            cause_id: cause_id.into(),
+            notice,
+        }
+    })
+}
+
+fn redeemed() -> impl Strategy<Value = Redeemed> {
+    let decimal = || (any::<i64>(), 0u32..10).prop_map(|(number, scale)| Decimal::new(number, scale));
+    let share = (decimal(), decimal()).prop_map(|(numerator, denominator)| Share {
+        numerator,
+        denominator,
+    });
+    let numbers = (of(any::<i64>()), any::<bool>(), any::<i64>(), any::<i64>());
+    (numbers, of(share), vec(lot(), 0..3), of(any::<u32>()), of(".*")).prop_map(
+        |((told, by_command, points, returned), share, taken, rule_version, tier)| Redeemed {
+            told,
+            by_command,
+            points,
+            returned,
+            share,
+            taken,
+            rule_version,
+            tier: tier.map(Into::into),
+        },
+    )
+}
+
+fn details() -> impl Strategy<Value = Details> {
+    let taken = (any::<u128>(), any::<i64>(), of(instant())).prop_map(|(lot, points, expires_at)| Taken {
+        lot,
+        points,
+        expires_at,
+    });
+    let cancellation =
+        (vec(taken, 0..3), any::<i64>(), any::<i64>()).prop_map(|(taken, debt, returned)| Cancellation {
+            taken,
+            debt,
+            returned,
+        });
+    (
+        any::<bool>(),
+        any::<i64>(),
+        any::<i64>(),
+        of(redeemed()),
+        of(cancellation),
+    )
+        .prop_map(
+            |(cancelled, expected, taken_back, redeemed, cancellation)| Details {
+                cancelled,
+                expected,
+                taken_back,
+                redeemed,
+                cancellation,
+            },
+        )
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let birthday =
+        (1u32..=12, 1u32..=29, ".*", of(any::<i32>())).prop_map(|(month, day, cause_id, given)| {
+            Celebration {
+                on: Birthday { month, day },
+                cause_id: cause_id.into(),
+                given,
+            }
+        });
+    let order = (any::<u32>(), any::<i32>(), of(details())).prop_map(|(step, day, details)| Remembered {
+        step,
+        day,
+        details: details.map(Box::new),
+    });
+    let by = prop_oneof![
+        any::<u64>().prop_map(ByCommand::Order),
+        redeemed().prop_map(|redeemed| ByCommand::Alone(Box::new(redeemed))),
+    ];
+    let seen = (instant(), of(by)).prop_map(|(at, redeemed)| Seen { at, redeemed });
+    let facts = (
+        of(instant()),
+        any::<bool>(),
+        of(birthday),
+        any::<u64>(),
+        any::<i64>(),
+        instant(),
+    );
+    let memory = (
+        btree_map(any::<u64>(), order, 0..4),
+        btree_map(any::<u128>(), seen, 0..3),
+    );
+    (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands))| {
+        let (known_since, registered, birthday, sequence, debt, open_from) = facts;
+        Member {
+            known_since,
+            registered,
+            birthday,
+            sequence,
+            debt,
+            lots: Lots::new(lots),
+            orders: Orders::of_sorted(orders.into_iter().collect()),
+            commands,
+            open_from,
+        }
+    })
+}
+
+fn broadcasts() -> impl Strategy<Value = Broadcasts> {
+    let entry = (".*", ".*", ".*", instant(), grant()).prop_map(|(shop, id, source, at, grant)| Entry {
+        shop_id: shop.into(),
+        member_id: String::new().into(),
+        at,
+        effective_at: at,
+        cause_id: id.into(),
+        cause_source: source.into(),
+        order_id: None,
+        step: 0,
+        rule_version: None,
+        traceparent: None,
+        kind: EntryKind::GrantAll(grant),
+    });
+    let running = (entry, of(".*")).prop_map(|(entry, cursor)| Broadcast { entry, cursor });
+    (
+        btree_map(any::<u128>(), instant(), 0..3),
+        vec(running, 0..3),
+        of(instant()),
+    )
+        .prop_map(|(seen, running, latest)| Broadcasts {
+            seen,
+            running: running.into(),
+            latest,
+        })
+}
+
+proptest! {
+    #[test]
+    fn a_member_is_read_as_written(member in member()) {
+        let bytes = encode_member(&member);
+        prop_assert_eq!(bytes[0], FORM, "the form comes first");
+        let read = decode_member(SHOP, &bytes).unwrap();
+        prop_assert_eq!(&read, &member);
+        prop_assert_eq!(encode_member(&read), bytes);
+    }
+
+    #[test]
+    fn broadcasts_are_read_as_written(broadcasts in broadcasts()) {
+        let bytes = encode_broadcasts(&broadcasts);
+        prop_assert_eq!(&bytes[..2], &[8, 1], "the version comes first");
+        let read = decode_broadcasts(&bytes).unwrap();
+        prop_assert_eq!(&read, &broadcasts);
+        prop_assert_eq!(encode_broadcasts(&read), bytes);
+    }
+
+    #[test]
+    fn anything_else_is_an_error_at_worst(bytes: Vec<u8>) {
+        let _ = decode_member(SHOP, &bytes);
+        let _ = decode_member(SHOP, &[&[FORM], &bytes[..]].concat());
+        let _ = decode_broadcasts(&bytes);
+    }
+}
+
+#[test]
+fn another_version_is_not_read() {
+    assert_eq!(decode_member(SHOP, &[8, 2]), Err(StateError::Version(2)));
+    assert_eq!(decode_member(SHOP, &[3]), Err(StateError::Version(3)));
+    assert_eq!(decode_member(SHOP, &[]), Err(StateError::Malformed));
+    assert_eq!(decode_broadcasts(&[]), Err(StateError::Version(0)));
+}
