@@ -6,7 +6,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: ## a little shop's story, replayed without any server
-	@cargo run --release --quiet -- replay --rules examples/rules.yaml --events examples/orders.jsonl | examples/story.sh
+	@cargo run --profile quick --quiet -- replay --rules examples/rules.yaml --events examples/orders.jsonl | examples/story.sh
 
 test: test-servers ## every test, those against real servers included
 	cargo test
