@@ -2,7 +2,7 @@
 //! disturbs for itself.
 //!
 //! Permitted: accrual dies, freezes, stops, is one more or one less; Redis and one broker die,
-//! freeze, restart; Redis forgets all or single keys, comes back with an old state, takes no writes
+//! freeze, restart; a process' clock is behind for a while; Redis forgets all or single keys, comes back with an old state, takes no writes
 //! or no password for a while; a request or its reply is lost on the way. Survivable, because what
 //! was decided is in Kafka's log and the broker keeps what it acknowledged. Not permitted: a broker
 //! that loses its log, and Redis with a value that somebody changed.
@@ -46,20 +46,23 @@ pub enum Kind {
     CommitLost,
     OffsetsReplyLost,
     WriteReplyLost,
+    ClockBack,
 }
 
 use Kind::*;
 
-/// Every kind, so that the one that never happened is named too.
-pub fn all() -> impl Iterator<Item = Kind> {
-    KINDS.iter().map(|(kind, ..)| *kind)
+/// Every kind, so that the one that never happened is named too. Clocks can be set back only where
+/// processes were started for that.
+pub fn all(clocks: bool) -> impl Iterator<Item = Kind> {
+    let kinds = KINDS.iter().map(|(kind, ..)| *kind);
+    kinds.filter(move |kind| clocks || *kind != ClockBack)
 }
 
 /// What lasts so long is begun first where every kind is to be met in a short time.
 const LONG_MS: u64 = 10_000;
 
 /// Name, how often beside the others, and for how long, in milliseconds.
-const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 27] = [
+const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 28] = [
     (
         KillBeyondSession,
         "kill -9, back after its session",
@@ -112,6 +115,7 @@ const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 27] = [
     (CommitLost, "Kafka: a commit lost", 7, 0..1),
     (OffsetsReplyLost, "Kafka: an offset commit's reply lost", 4, 0..1),
     (WriteReplyLost, "Kafka: a write's reply lost", 5, 0..1),
+    (ClockBack, "a clock ten minutes back for a while", 6, 1_000..8_000),
 ];
 
 impl Kind {
@@ -125,7 +129,9 @@ impl Kind {
 
     pub fn target(self) -> Target {
         match self {
-            Kill | KillBeyondSession | FreezeBeyondSession | Hiccup | Restart | ScaleIn => Target::Instance,
+            Kill | KillBeyondSession | FreezeBeyondSession | Hiccup | Restart | ScaleIn | ClockBack => {
+                Target::Instance
+            }
             ScaleOut => Target::Guest,
             RedisFlushed | RedisRestarted | RedisKilled | RedisAsleep | RedisOldSnapshot
             | RedisFieldsLost | RedisKeyLost | RedisPassword | RedisFull => Target::Redis,
@@ -184,21 +190,23 @@ pub struct Fault {
 /// Every kind once, the long ones first, and then whatever comes.
 pub struct Plan {
     random: StdRng,
+    kinds: Vec<Kind>,
     first: Vec<Kind>,
     mean_gap_ms: u64,
 }
 
 impl Plan {
-    pub fn new(seed: u64, mean_gap: Duration) -> Plan {
+    pub fn new(seed: u64, mean_gap: Duration, clocks: bool) -> Plan {
         let mut random = StdRng::seed_from_u64(seed ^ 0xfau64);
-        let long = KINDS.iter().filter(|(kind, ..)| kind.is_long());
-        let mut first: Vec<Kind> = all().collect();
-        let long: Vec<Kind> = long.map(|(kind, ..)| *kind).collect();
+        let kinds: Vec<Kind> = all(clocks).collect();
+        let mut first = kinds.clone();
+        let long: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is_long()).collect();
         first.retain(|kind| !long.contains(kind));
         first.shuffle(&mut random);
         first.extend(long.into_iter().rev());
         Plan {
             random,
+            kinds,
             first,
             mean_gap_ms: mean_gap.as_millis() as u64,
         }
@@ -215,16 +223,14 @@ impl Iterator for Plan {
 
     fn next(&mut self) -> Option<Fault> {
         let kind = self.first.pop().unwrap_or_else(|| {
-            let all: u32 = KINDS.iter().map(|(_, _, weight, _)| weight).sum();
-            let mut drawn = self.random.random_range(0..all);
-            let hit = |(_, _, weight, _): &&(Kind, &str, u32, _)| match drawn.checked_sub(*weight) {
-                Some(rest) => {
-                    drawn = rest;
-                    false
-                }
-                None => true,
+            let weight = |kind: &Kind| row(*kind).2;
+            let drawn = self.random.random_range(0..self.kinds.iter().map(weight).sum());
+            let mut below = 0;
+            let hit = |kind: &&Kind| {
+                below += weight(kind);
+                drawn < below
             };
-            KINDS.iter().find(hit).expect("within the sum").0
+            *self.kinds.iter().find(hit).expect("within the sum")
         });
         let mut millis = |range: std::ops::Range<u64>| Duration::from_millis(self.random.random_range(range));
         Some(Fault {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::clocks::Clocks;
 use crate::support::accrual::{Accrual, Settings};
 
 pub const INSTANCES: usize = 3;
@@ -45,7 +46,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Three members, started, and the guest, not started. Each has a log in `dir`.
-    pub fn start(settings: &Settings, dir: &Path) -> Fleet {
+    pub fn start(settings: &Settings, dir: &Path, clocks: Option<&Clocks>) -> Fleet {
         let member = |number: usize| {
             let name = format!("i{number}");
             let mut settings = settings.clone();
@@ -53,6 +54,9 @@ impl Fleet {
             set("ACCRUAL_INSTANCE_ID", &name);
             set("ACCRUAL_CLOCK", "system");
             set("ACCRUAL_LOG", "info");
+            if let Some(clocks) = clocks {
+                settings.extend(clocks.settings(number));
+            }
             Member {
                 accrual: Accrual::new(&settings, dir.join(format!("{name}.log"))),
                 desk: Desk::default(),

@@ -3,11 +3,12 @@
 //! out, each once. A seed decides the load and the faults.
 //!
 //! Without arguments: every kind of fault once, about two minutes.
-//! `cargo test --test chaos -- --minutes 15 [--brokers 3] [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
+//! `cargo test --test chaos -- --minutes 15 [--brokers 3] [--clocks] [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
 //!
 //! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
 
+mod clocks;
 mod faults;
 mod fleet;
 mod load;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     run::run(&run::Options {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
+        clocks: flag("--clocks"),
         brokers: match value("--brokers").unwrap_or(1) {
             brokers @ (1 | 3) => brokers as usize,
             other => panic!("--brokers is 1 or 3, not {other}"),

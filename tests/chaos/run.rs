@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::clocks::Clocks;
 use super::faults::{self, Fault, Kind, Plan};
 use super::fleet::Fleet;
 use super::load::{self, Load};
@@ -44,6 +45,8 @@ pub struct Options {
     pub seed: u64,
     /// Either one, or three that replicate to one another.
     pub brokers: usize,
+    /// Processes are started so that their clocks can be set back.
+    pub clocks: bool,
     /// None: until every kind has been there.
     pub minutes: Option<Duration>,
     pub orders_a_second: u32,
@@ -94,8 +97,8 @@ pub fn run(options: &Options) -> ExitCode {
         took,
         renewed,
     };
-    show(&stage.site.fleet, &load, &happened, &times, &verdict);
-    let missed = missed(&happened, begun.elapsed());
+    show(&stage.site, &load, &happened, &times, &verdict);
+    let missed = missed(&stage.site, &happened, begun.elapsed());
     match settled {
         Ok(()) if verdict.is_good() && !missed => {
             if took > SLOW_SETTLEMENT {
@@ -138,8 +141,8 @@ fn unread(topics: &Topics, seen: &Seen) -> usize {
 }
 
 /// Whether a fault never happened in a run that is long enough for all of them; says which.
-fn missed(happened: &BTreeMap<Kind, u32>, took: Duration) -> bool {
-    let never = faults::all().filter(|kind| !happened.contains_key(kind));
+fn missed(site: &Site, happened: &BTreeMap<Kind, u32>, took: Duration) -> bool {
+    let never = faults::all(site.clocks.is_some()).filter(|kind| !happened.contains_key(kind));
     let never: Vec<&str> = never.map(Kind::name).collect();
     if !never.is_empty() {
         println!("never happened: {}", never.join("; "));
@@ -154,10 +157,11 @@ struct Times {
     renewed: u32,
 }
 
-fn show(fleet: &Fleet, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Times, verdict: &Verdict) {
+fn show(site: &Site, load: &Load, happened: &BTreeMap<Kind, u32>, times: &Times, verdict: &Verdict) {
+    let fleet = &site.fleet;
     let (ended, stopped) = (fleet.ended(), fleet.stopped());
     println!("\n{:<46} {:>6}", "fault", "times");
-    for kind in faults::all() {
+    for kind in faults::all(site.clocks.is_some()) {
         let times = happened.get(&kind).copied().unwrap_or(0);
         println!("{:<46} {times:>6}", kind.name());
     }
@@ -220,12 +224,14 @@ fn set_up(dir: &Path, options: &Options) -> Stage {
     deployment.settings.push(through_proxies);
     succeed(&["topics", "check"], &deployment.settings);
     let watch = Watch::start(kafka, &deployment.topics, dir, options.debug_reader);
-    let fleet = Fleet::start(&deployment.settings, dir);
+    let clocks = options.clocks.then(|| Clocks::new(dir));
+    let fleet = Fleet::start(&deployment.settings, dir, clocks.as_ref());
     fleet.members[..super::fleet::INSTANCES]
         .iter()
         .for_each(|member| member.accrual.wait_ready());
     let site = Site {
         fleet,
+        clocks,
         brokers,
         redis,
         kafka_proxy,
@@ -260,7 +266,7 @@ fn feed(stage: &Stage, options: &Options, stop: &AtomicBool) -> Load {
 
 /// Lets things go wrong until time is up, and waits until the last of it is over.
 fn disturb(site: &Arc<Site>, options: &Options, begun: Instant) -> BTreeMap<Kind, u32> {
-    let mut plan = Plan::new(options.seed, options.gap);
+    let mut plan = Plan::new(options.seed, options.gap, options.clocks);
     let mut happened = BTreeMap::new();
     let mut running: Vec<(Kind, JoinHandle<bool>)> = Vec::new();
     let mut put_off: Vec<Fault> = Vec::new();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::clocks::Clocks;
 use super::faults::{Fault, Kind, Target};
 use super::fleet::{Desk, Fleet, GUEST, INSTANCES};
 use super::proxy::{Loss, Lossy, Proxies, Proxy, Sort};
@@ -15,6 +16,8 @@ use crate::support::servers::{Kafka, Redis};
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// A loss that has met nothing to lose by then is called off.
 const LOSS_PATIENCE: Duration = Duration::from_secs(40);
+/// More than any session, transaction or time-out lasts.
+const CLOCK_BACK: Duration = Duration::from_secs(600);
 /// Instances that may be away for long at the same time: one stays, so that there is something to
 /// disturb.
 const LONG_MAX: usize = INSTANCES - 1;
@@ -22,6 +25,8 @@ const LONG_MAX: usize = INSTANCES - 1;
 /// Everything that can be disturbed.
 pub struct Site {
     pub fleet: Fleet,
+    /// Where processes were started with clocks that can be set.
+    pub clocks: Option<Clocks>,
     pub brokers: Vec<Kafka>,
     pub redis: Redis,
     pub kafka_proxy: Proxies,
@@ -127,6 +132,12 @@ impl Site {
                     thread::sleep(fault.lasts);
                     accrual.resume();
                 }
+            }
+            Kind::ClockBack => {
+                let clocks = self.clocks.as_ref().expect("drawn only where clocks can be set");
+                clocks.set_back(instance, CLOCK_BACK);
+                thread::sleep(fault.lasts);
+                clocks.set_back(instance, Duration::ZERO);
             }
             Kind::Restart | Kind::ScaleIn => {
                 self.fleet.stop(instance, STOP_PATIENCE);
