@@ -11,6 +11,7 @@ mod replay;
 mod rule_files;
 mod rules;
 mod run;
+mod store_watch;
 mod topics;
 
 use std::collections::BTreeMap;

@@ -24,7 +24,10 @@ use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
 use super::lookups::Lookups;
+use super::store_watch::StoreTrouble;
 
+/// Readiness bears with a partition for so long while its calls fail.
+const TROUBLE_BORNE_MS: Millis = 2_000;
 /// A batch that takes longer makes the instance not ready.
 const STALLED_AFTER_MS: Millis = 30_000;
 
@@ -34,6 +37,7 @@ pub struct RunningStage {
     pub board: Arc<Board>,
     pub log: Arc<KafkaLog>,
     pub store: Arc<RedisStore>,
+    pub store_trouble: StoreTrouble,
     pub partitions: i32,
 }
 
@@ -80,11 +84,8 @@ impl Node {
 
     /// Why this instance is not ready, a sentence for each reason.
     pub fn reasons(&self) -> Vec<String> {
-        let patience = self.clock.wall() - STALLED_AFTER_MS;
-        self.stages
-            .iter()
-            .flat_map(|stage| stage.reasons(patience))
-            .collect()
+        let wall = self.clock.wall();
+        self.stages.iter().flat_map(|stage| stage.reasons(wall)).collect()
     }
 }
 
@@ -108,7 +109,7 @@ impl RunningStage {
             let bounds = self.log.input_bounds(partition).await;
             let bounds = bounds.map_err(|error| Problem::Unavailable(error.to_string()))?;
             status.behind += (bounds.end - shown.position).max(0) as u64;
-            if stopped || self.kind == StageKind::Commands {
+            if stopped || !self.keeps_state() {
                 continue;
             }
             // What the owner knows, not what the store says: it may have been put back to an old
@@ -133,8 +134,22 @@ impl RunningStage {
         })
     }
 
-    /// `patience`: a batch begun before this ought to have come back.
-    fn reasons(&self, patience: Millis) -> Vec<String> {
+    /// Whether the stage has anything in the store.
+    pub fn keeps_state(&self) -> bool {
+        self.kind != StageKind::Commands
+    }
+
+    /// What keeps partitions from going on, for longer than readiness bears with it.
+    pub fn troubles(&self, wall: Millis) -> Vec<String> {
+        let troubles = self.board.troubles_since(wall - TROUBLE_BORNE_MS);
+        troubles
+            .into_iter()
+            .map(|(partition, reason)| format!("{partition}: {reason}"))
+            .collect()
+    }
+
+    /// `wall`: real time.
+    fn reasons(&self, wall: Millis) -> Vec<String> {
         let name = self.kind.as_str();
         let Progress {
             assigned,
@@ -146,7 +161,11 @@ impl RunningStage {
             reasons.push(format!("{name}: no assignment from the group yet"));
         }
         reasons.extend(stopped.map(|reason| format!("{name}: {reason}")));
-        for partition in self.board.stalled_since(patience) {
+        match self.store_trouble.of_server() {
+            Some(why) => reasons.push(format!("{name}: {why}")),
+            None => reasons.extend(self.troubles(wall).into_iter().map(|why| format!("{name} {why}"))),
+        }
+        for partition in self.board.stalled_since(wall - STALLED_AFTER_MS) {
             reasons.push(format!(
                 "{name} {partition}: no progress: Kafka or Redis does not answer"
             ));

@@ -32,6 +32,7 @@ use crate::stages::topics::Topics;
 use super::lookups::{Lookups, placing, store_settings};
 use super::node::{Node, RunningStage};
 use super::patience::patiently;
+use super::store_watch::{StoreTrouble, watch_stores};
 use super::topics::TOMBSTONE_RETENTION_MS;
 
 /// How often gauges are brought up to date.
@@ -121,6 +122,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let web = tokio::spawn(http::server::serve(listener, routes, limits, async move {
         let _ = closing.wait_for(|closing| *closing).await;
     }));
+    let stores = tokio::spawn(watch_stores(node.clone()));
     let gauges = tokio::spawn(super::node::keep_gauges(
         node,
         Duration::from_millis(GAUGES_EVERY_MS),
@@ -129,6 +131,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let outcome = wait(&mut tasks).await;
     let _ = stop.send(true);
     let drained = drain(&mut tasks, settings.limits.shutdown_timeout_seconds).await;
+    stores.abort();
     gauges.abort();
     let _ = web.await;
     tracing::info!("accrual has ended");
@@ -314,6 +317,7 @@ impl Builder<'_> {
             board,
             log: Arc::new(log),
             store: Arc::new(store),
+            store_trouble: StoreTrouble::default(),
             partitions,
         })
     }

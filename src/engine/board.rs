@@ -33,6 +33,15 @@ struct Inner {
     stopped: Option<String>,
     /// When the store of a partition last held somebody else's state.
     foreign: BTreeMap<Partition, Millis>,
+    /// Partitions that cannot go on just now.
+    troubles: BTreeMap<Partition, Trouble>,
+}
+
+/// Why a partition cannot go on just now, and since when (real time).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub since: Millis,
+    pub reason: String,
 }
 
 /// Progress of one partition.
@@ -117,6 +126,30 @@ impl Board {
         self.moved.notify_waiters();
     }
 
+    /// The partition cannot go on just now; it tries again.
+    pub fn in_trouble(&self, partition: Partition, now: Millis, reason: &str) {
+        let mut inner = self.lock();
+        let since = inner
+            .troubles
+            .get(&partition)
+            .map_or(now, |trouble| trouble.since);
+        let reason = reason.to_owned();
+        inner.troubles.insert(partition, Trouble { since, reason });
+    }
+
+    pub fn is_well(&self, partition: Partition) {
+        self.lock().troubles.remove(&partition);
+    }
+
+    /// What keeps partitions from going on, for longer than since `at`.
+    pub fn troubles_since(&self, at: Millis) -> Vec<(Partition, String)> {
+        let inner = self.lock();
+        let lasting = inner.troubles.iter().filter(|(_, trouble)| trouble.since <= at);
+        lasting
+            .map(|(partition, trouble)| (*partition, trouble.reason.clone()))
+            .collect()
+    }
+
     /// The store of the partition held somebody else's state at `now`. Whether it did so a short
     /// while ago as well.
     pub fn is_foreign_again(&self, partition: Partition, now: Millis) -> bool {
@@ -159,6 +192,7 @@ impl Board {
         inner.partitions.remove(&partition);
         inner.busy.remove(&partition);
         inner.doubted.remove(&partition);
+        inner.troubles.remove(&partition);
         drop(inner);
         self.moved.notify_waiters();
     }

@@ -29,7 +29,7 @@ pub enum LogError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store does not answer, or late: the same call may be made again.
-    #[error("store not available: {0}")]
+    #[error("{0}")]
     Unavailable(String),
     /// A newer owner has been here: I am the zombie.
     #[error("a newer owner (epoch {epoch}) holds the store")]
@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The store is not where its owner left it: heal it from the changelog (E3).
     #[error("the store forgot: found {found}")]
     Lost { found: String },
+    /// A key of this partition is somebody else's: take over afresh, until it is free.
+    #[error("the store holds a foreign key: {0}")]
+    Occupied(String),
     /// No retry can help: stop with this reason.
     #[error("{0}")]
     Fatal(String),

@@ -22,6 +22,7 @@
 //! | E14 | An error's class is its remedy: retry, redo, rejoin, take over afresh, stop. |
 //! | E15 | The store's keys have the sizes that their owner left: lost entries are noticed before anything is decided, at rest within a minute, and the partition is rebuilt. |
 
+pub mod again;
 pub mod batch;
 pub mod board;
 pub mod cache;

@@ -59,8 +59,47 @@ async fn a_server_that_may_evict_is_refused() {
     // The server behind a new connection may be another one: it is asked again.
     redis.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     redis.command::<i64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    let refused = retry(async || store.claim(P, 1).await).await;
-    assert!(matches!(refused, Err(StoreError::Fatal(_))), "{refused:?}");
+    unavailable_until(&store, "allkeys-lru").await;
+    // Nothing was decided there, so it goes on once the policy is right.
+    redis.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_eq!(store.claim(P, 1).await.expect("a claim"), Found::Nothing);
+    // A change while connected is seen by whoever asks how the server is.
+    redis.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let trouble = store.trouble().await.expect("a reason");
+    assert!(trouble.contains("allkeys-lru"), "{trouble}");
+    unavailable_until(&store, "allkeys-lru").await;
+}
+
+/// The next answers are that it is not available, some day for this reason.
+async fn unavailable_until(store: &RedisStore, reason: &str) {
+    for _ in 0..200 {
+        match store.claim(P, 1).await {
+            Err(StoreError::Unavailable(why)) if why.contains(reason) => return,
+            Err(StoreError::Unavailable(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("never {reason}");
+}
+
+#[tokio::test]
+async fn a_foreign_key_of_another_type_is_left_alone() {
+    let redis = servers::own_redis();
+    let store = open(&redis.url, "accrual", "cluster/topic").await;
+    let key = format!("{{accrual:orders:{P}}}:index");
+    redis.command::<()>(&["SET", &key, "foreign"]);
+    match store.claim(P, 1).await {
+        Err(StoreError::Occupied(why)) => {
+            assert!(
+                why.contains("WRONGTYPE") && why.contains("{accrual:orders:3}:*"),
+                "{why}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(redis.command::<String>(&["GET", &key]), "foreign");
+    let _: i64 = redis.command(&["DEL", &key]);
+    assert_eq!(store.claim(P, 1).await.expect("a claim"), Found::Nothing);
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ mod dead_letters;
 mod faults;
 mod lookups;
 mod lookups_rebuilt;
+mod redis_losses;
+mod redis_troubles;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;

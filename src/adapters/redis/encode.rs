@@ -12,18 +12,20 @@ const WAKE_MAX_MS: i64 = 1 << 53;
 
 /// Script, keys and arguments.
 pub(super) struct Call<'a> {
+    /// What the names of all keys begin with.
+    pub(super) tag: String,
     pub(super) script: &'a Script,
     pub(super) cmd: Cmd,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(script: &'a Script, keys: &[String]) -> Self {
+    pub(super) fn new(script: &'a Script, tag: String, names: &[&str]) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(script.get_hash()).arg(keys.len());
-        for key in keys {
-            cmd.arg(key);
+        cmd.arg(script.get_hash()).arg(names.len());
+        for name in names {
+            cmd.arg(format!("{tag}:{name}"));
         }
-        Self { script, cmd }
+        Self { tag, script, cmd }
     }
 
     pub(super) fn number(&mut self, number: impl ToRedisArgs) -> &mut Self {

@@ -5,9 +5,11 @@
 //! under `:shadow:` while a rebuild is under way. The scripts beside this file say what each does;
 //! `owner.lua` stands before each of them and holds what they share.
 
+mod condition;
 mod connection;
 mod decode;
 mod encode;
+mod errors;
 
 use bytes::Bytes;
 use redis::Script;
@@ -115,6 +117,11 @@ impl RedisStore {
         })
     }
 
+    /// Why nothing can be decided on this store just now, for readiness; `None`: it is well.
+    pub async fn trouble(&self) -> Option<String> {
+        self.connection.probe().await
+    }
+
     /// One state as it stands, without owning the partition. `None`: the partition has not been
     /// restored here.
     pub async fn peek(&self, partition: Partition, key: &[u8]) -> Result<Option<Peeked>, StoreError> {
@@ -125,19 +132,23 @@ impl RedisStore {
 
     /// A call of a script that begins with the owner's epoch and the identity.
     fn call<'a>(&self, script: &'a Script, partition: Partition, names: &[&str], epoch: Offset) -> Call<'a> {
-        let mut call = Call::new(script, &self.keys(partition, names));
+        let mut call = Call::new(script, self.tag(partition), names);
         call.number(epoch).bytes(self.identity.as_bytes());
         call
     }
 
     /// One hash tag a partition: its keys are on one node of a cluster.
-    fn keys(&self, partition: Partition, names: &[&str]) -> Vec<String> {
-        let tag = format!("{{{}:{partition}}}", self.prefix);
-        names.iter().map(|name| format!("{tag}:{name}")).collect()
+    fn tag(&self, partition: Partition) -> String {
+        format!("{{{}:{partition}}}", self.prefix)
     }
 
     async fn run(&self, call: Call<'_>) -> Result<Reply, StoreError> {
-        Reply::of(self.connection.run(call).await?)
+        let tag = call.tag.clone();
+        match self.connection.run(call).await {
+            Ok(value) => Reply::of(value),
+            Err(StoreError::Occupied(why)) => Err(StoreError::Occupied(format!("one of {tag}:*: {why}"))),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -223,7 +234,7 @@ impl Store for RedisStore {
     }
 
     async fn timers(&self, partition: Partition, now: Millis) -> Result<(Timers, u64), StoreError> {
-        let mut call = Call::new(&self.scripts.timers, &self.keys(partition, &["timers"]));
+        let mut call = Call::new(&self.scripts.timers, self.tag(partition), &["timers"]);
         call.number(now);
         self.run(call).await?.timers_and_due()
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::decide::{Prepared, Setback, finish_sweep, stopped};
 use super::{Fate, Shared};
+use crate::engine::again::Again;
 use crate::engine::batch::{Cause, Decision};
 use crate::engine::error::{LogError, Refusal, Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
@@ -161,27 +162,19 @@ where
                 stamp: self.clock.wall(),
                 clock: self.clock.standing().map(|now| now.max(decision.clock)),
             };
-            let mut backoff = self.spec.limits.backoff_min_ms;
+            let mut again = Again::new(&self.spec, &*self.clock, owned.id);
             timers = loop {
                 let begun = observe::begin();
                 match self.store.replicate(owned.id, step, writes.to_vec()).await {
                     Ok(timers) => {
+                        again.passed();
                         observe::replicated(self.spec.name, begun);
                         break timers;
                     }
                     Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                         return Err(Setback::Retake(reason));
                     }
-                    Err(StoreError::Unavailable(reason)) => {
-                        tracing::warn!(
-                            stage = self.spec.name,
-                            partition = owned.id,
-                            reason,
-                            "store is behind"
-                        );
-                        self.clock.pause(backoff).await;
-                        backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
-                    }
+                    Err(StoreError::Unavailable(reason)) => again.wait(&reason).await,
                     Err(StoreError::Fatal(reason)) => return Err(Setback::Stopped(reason)),
                     Err(error) => return Err(Setback::Retake(error.to_string())),
                 }

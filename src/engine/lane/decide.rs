@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{End, Fate, Shared, Work};
+use crate::engine::again::Again;
 use crate::engine::batch::{self, Batch, Broken, Cause, Decision, Given, Outcome};
 use crate::engine::error::{Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
@@ -214,22 +215,19 @@ where
                 ..Answer::default()
             });
         }
-        let mut backoff = self.spec.limits.backoff_min_ms;
+        let mut again = Again::new(&self.spec, &*self.clock, partition);
         loop {
             let begun = observe::begin();
             match self.store.read(partition, marker, ask.clone()).await {
                 Ok(answer) => {
+                    again.passed();
                     observe::read(self.spec.name, begun);
                     return Ok(answer);
                 }
                 Err(StoreError::Unavailable(reason)) if cancel.load(Ordering::Relaxed) => {
                     return Err(Setback::Backoff(reason));
                 }
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(stage = self.spec.name, partition, reason, "store does not answer");
-                    self.clock.pause(backoff).await;
-                    backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
-                }
+                Err(StoreError::Unavailable(reason)) => again.wait(&reason).await,
                 Err(StoreError::Fatal(reason)) => return Err(Setback::Stopped(reason)),
                 // The store is not where we left it, or a newer owner was there.
                 Err(error) => return Err(Setback::Retake(error.to_string())),

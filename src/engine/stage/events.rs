@@ -56,6 +56,8 @@ where
                 term: self.term,
                 place,
                 inbox: Inbox::default(),
+                failures: 0,
+                logged: 0,
                 table_seen: u64::MAX,
             };
             self.seats.insert(partition, seat);
@@ -182,6 +184,8 @@ where
                         "restored"
                     );
                 }
+                seat.failures = 0;
+                self.shared.spec.board.is_well(owned.id);
                 seat.inbox.put_back(undecided);
                 owned.gate.reached(seat.read_to(owned.position));
                 let partition = owned.id;
@@ -191,20 +195,21 @@ where
                 self.show_seat(partition);
             }
             Fate::Retake(partition, reason) => {
-                tracing::warn!(
-                    stage = self.name(),
-                    partition,
-                    reason,
-                    "taking the partition over afresh"
-                );
+                let (stage, now) = (self.name(), self.shared.clock.wall());
+                self.board().in_trouble(partition, now, &reason);
+                let backoff_max_ms = self.shared.spec.limits.backoff_max_ms;
                 let Some(seat) = self.seats.get_mut(&partition) else {
                     return Ok(());
                 };
+                let (backoff_ms, is_logged) = seat.failed(now, (RETAKE_BACKOFF_MS, backoff_max_ms));
+                if is_logged {
+                    tracing::warn!(stage, partition, reason, "taking the partition over afresh");
+                }
                 // What still comes under the old start is dropped, and no more is fetched.
                 input.pause(partition, true);
                 seat.inbox = Inbox::default();
                 seat.place = Place::Waiting {
-                    rechecks: RETAKE_BACKOFF_MS / RECHECK_MS,
+                    rechecks: backoff_ms / RECHECK_MS,
                 };
                 self.board().restoring(partition, 0, 0);
             }

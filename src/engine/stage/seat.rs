@@ -5,7 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use crate::engine::inbox::Inbox;
 use crate::engine::partition::Owned;
-use crate::engine::ports::Offset;
+use crate::engine::ports::{Millis, Offset};
+
+/// A partition that fails again and again is logged this often.
+const LOG_EVERY_MS: Millis = 60_000;
 
 /// Where an assigned partition is.
 pub(super) enum Place<S> {
@@ -25,11 +28,28 @@ pub(super) struct Seat<S> {
     pub(super) term: u64,
     pub(super) place: Place<S>,
     pub(super) inbox: Inbox,
+    /// Takeovers and turns in a row that came to nothing.
+    pub(super) failures: u32,
+    /// Real time at which the log last had one of them.
+    pub(super) logged: Millis,
     /// Version of the global table at which nudges were last looked for.
     pub(super) table_seen: u64,
 }
 
 impl<S> Seat<S> {
+    /// Counts a failure at `now`: how long to wait before the next try, and whether to log it.
+    pub(super) fn failed(&mut self, now: Millis, (min_ms, max_ms): (u64, u64)) -> (u64, bool) {
+        let backoff = min_ms
+            .saturating_mul(1 << self.failures.min(16))
+            .min(max_ms.max(min_ms));
+        let is_logged = self.failures == 0 || now - self.logged >= LOG_EVERY_MS;
+        if is_logged {
+            self.logged = now;
+        }
+        self.failures = self.failures.saturating_add(1);
+        (backoff, is_logged)
+    }
+
     /// How far the input is decided where `position` is decided. The end that was reported
     /// counts once nothing waits before it.
     pub(super) fn read_to(&self, position: Offset) -> Offset {

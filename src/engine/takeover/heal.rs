@@ -32,7 +32,11 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     ) -> Result<Timers, Failure> {
         let limits = &self.spec.limits;
         let (target, clock) = last.map_or((0, Millis::MIN), |meta| (meta.batch, meta.clock));
-        let found = self.store_call(|| self.store.claim(partition, epoch)).await?;
+        let found = self
+            .store_call(partition, || self.store.claim(partition, epoch))
+            .await?;
+        // From here on it is being restored, which the board shows.
+        self.spec.board.is_well(partition);
         let now = self.clock.wall();
         let oldest = now - limits.store_max_age_ms;
         let step = Step {
@@ -110,7 +114,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     async fn look(&self, partition: Partition, marker: Marker) -> Result<Timers, Failure> {
         let ask = Ask::default();
         let answer = self
-            .store_call(|| self.store.read(partition, marker, ask.clone()))
+            .store_call(partition, || self.store.read(partition, marker, ask.clone()))
             .await?;
         Ok(answer.timers)
     }
@@ -155,7 +159,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             index: held.values().filter(|(_, indexed)| *indexed).count() as u64,
         };
         let adopted = self
-            .store_call(|| self.store.adopt(partition, marker, counted))
+            .store_call(partition, || self.store.adopt(partition, marker, counted))
             .await?;
         if adopted.is_none() {
             let found = format!("other than {counted:?}");
@@ -194,7 +198,9 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         if !rebuild {
             let writes = copied.writes();
             return self
-                .store_call(|| self.store.replicate(partition, step, writes.clone()))
+                .store_call(partition, || {
+                    self.store.replicate(partition, step, writes.clone())
+                })
                 .await;
         }
         // At least one part, so that no swap is ever good without a shadow of its own.
@@ -203,7 +209,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 .await?;
             step.part += 1;
         }
-        self.store_call(|| self.store.swap(partition, step)).await
+        self.store_call(partition, || self.store.swap(partition, step))
+            .await
     }
 
     /// The next entries before the claim, with progress; `None`: that was all.
@@ -247,12 +254,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         let writes = copied.writes();
         if rebuild {
             return self
-                .store_call(|| self.store.rebuild(partition, step, writes.clone()))
+                .store_call(partition, || self.store.rebuild(partition, step, writes.clone()))
                 .await;
         }
-        self.store_call(|| self.store.replicate(partition, step, writes.clone()))
-            .await
-            .map(|_| ())
+        self.store_call(partition, || {
+            self.store.replicate(partition, step, writes.clone())
+        })
+        .await
+        .map(|_| ())
     }
 
     /// No large state that a batch after `batch` wrote may lack parts at the claim. Where a newer

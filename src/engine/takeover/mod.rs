@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::engine::again::Again;
 use crate::engine::cache::Cache;
 use crate::engine::changelog::{self, Entry, Meta};
 use crate::engine::error::{LogError, Stopped, StoreError};
@@ -301,24 +302,19 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     }
 
     /// Repeats a call until the store answers; every call may be repeated.
-    async fn store_call<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Failure>
+    async fn store_call<T, F>(&self, partition: Partition, mut call: impl FnMut() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let mut backoff = self.spec.limits.backoff_min_ms;
+        let mut again = Again::new(self.spec, self.clock, partition);
         loop {
             self.check_cancelled()?;
             match call().await {
-                Ok(answer) => return Ok(answer),
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(
-                        stage = self.spec.name,
-                        reason,
-                        "store does not answer; trying again"
-                    );
-                    self.clock.pause(backoff).await;
-                    backoff = (backoff * 2).min(self.spec.limits.backoff_max_ms);
+                Ok(answer) => {
+                    again.passed();
+                    return Ok(answer);
                 }
+                Err(StoreError::Unavailable(reason)) => again.wait(&reason).await,
                 Err(StoreError::Fatal(reason)) => return Err(Failure::Log(LogError::Fatal(reason))),
                 Err(error) => return Err(Failure::Again(error.to_string())),
             }
