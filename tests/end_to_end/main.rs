@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod faults;
+mod limits;
 mod lookups;
 mod lookups_rebuilt;
 mod redis_losses;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use accrual::engine::changelog::{self, Entry as Change};
 use accrual::engine::ports::{Millis, Offset, Record};
 use bytes::Bytes;
 
@@ -19,6 +20,23 @@ impl Log {
             let last = later.iter().rev().find(|entry| entry.key == record.key);
             last.is_some_and(|entry| entry.value.is_none())
         })
+    }
+
+    /// Removes a part of a state that is still in use.
+    pub fn lose_part(&mut self) -> Option<Offset> {
+        let mut last = BTreeMap::new();
+        for entry in self
+            .entries
+            .iter()
+            .filter(|entry| entry.state == State::Committed)
+        {
+            if let Ok(Change::Part(key, number, part)) = changelog::read(&entry.record(0)) {
+                last.insert((key, number), part.map(|_| entry.offset));
+            }
+        }
+        let offset = last.into_values().flatten().next()?;
+        self.entries.retain(|entry| entry.offset != offset);
+        Some(offset)
     }
 
     /// Keeps the last of each key up to `until`; drops what was aborted, and tombstones that an

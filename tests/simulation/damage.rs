@@ -65,6 +65,10 @@ impl World {
 }
 
 impl World {
+    pub fn empty(&mut self, at: (usize, Partition)) {
+        self.shard(at).now = Arc::default();
+    }
+
     /// One entry of a shard, or a whole key, is gone; its meta says nothing of it.
     fn lose(&mut self, at: (usize, Partition)) {
         let mut rng = Rng::new(self.rng.next());

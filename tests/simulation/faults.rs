@@ -87,6 +87,8 @@ pub struct Knobs {
     /// A larger state is written in parts of that many bytes.
     pub whole_max: usize,
     pub part_bytes: usize,
+    /// In the end a part of a large state is gone from its changelog, and Redis is empty.
+    pub part_lost: bool,
     /// Somebody else writes to a changelog.
     pub foreign: f64,
     /// Records that make a state too large, and timers that can never be decided.
@@ -165,6 +167,7 @@ impl Knobs {
             look_every: *r.pick(&[200, 1_000, 60_000]),
             whole_max: *r.pick(&[usize::MAX, 10, 30, 60]),
             part_bytes: *r.pick(&[5, 16, 40]),
+            part_lost: r.chance(0.1),
             foreign: p(r, 0.1),
             hopeless: stages == Stages::Toys && r.chance(0.5),
         }

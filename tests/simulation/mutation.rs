@@ -90,6 +90,16 @@ pub const ROWS: &[Row] = &[
         engine::Mutation::E2OwnEpochOnly,
         "a restore leaves out what older owners wrote",
     ),
+    e(
+        "E2c",
+        engine::Mutation::E2PartsLeft,
+        "parts that a smaller state no longer uses get no tombstones",
+    ),
+    e(
+        "E2d",
+        engine::Mutation::E2PartsMissing,
+        "a state that lacks parts in the changelog is passed over",
+    ),
     w(
         "E3a",
         Mutation::E3ReadUnchecked,
@@ -170,6 +180,11 @@ pub const ROWS: &[Row] = &[
         "E10b",
         engine::Mutation::E10NeverPause,
         "delivery is never paused",
+    ),
+    e(
+        "E10c",
+        engine::Mutation::E10NoLimit,
+        "a state may be as large as it likes",
     ),
     e(
         "E11",

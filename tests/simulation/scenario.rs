@@ -15,6 +15,7 @@ use super::chaos;
 use super::clock::SimClock;
 use super::executor::{Executor, Task};
 use super::faults::{Knobs, Stages};
+use super::log::Place;
 use super::model::{self, Written};
 use super::producer::SimLog;
 use super::real;
@@ -169,25 +170,48 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
     world.after(250, move |world| look(world, input, last));
 }
 
-/// All is well. In some runs somebody then sets the group's offset of a partition ahead: what that
-/// skips nobody can know, so whoever takes the partition over must stop there (E12).
+/// All is well. In some runs somebody then sets the group's offset of a partition ahead (E12), or a
+/// changelog has lost a part of a state that Redis does not have either (E2): what that skips nobody
+/// can know, so whoever takes the partition over must stop there.
 fn the_end(world: &mut World, input: Input) {
-    if !world.knobs.offset_ahead {
+    let (ahead, lost) = (world.knobs.offset_ahead, world.knobs.part_lost);
+    if !ahead && !lost {
         world.watch.done = true;
         return;
     }
     let machines = 0..world.machines.len();
     world.commands.extend(machines.clone().map(Command::Crash));
     world.after(TRANSACTIONS_OVER_MS, move |world| {
-        let (partitions, by) = (world.knobs.partitions as usize, world.rng.between(1, 5));
-        let partition = world.rng.below(partitions) as i32;
-        world.note(|| format!("somebody sets the offset of {partition} ahead by {by}"));
-        world.groups.set_ahead(0, partition, by);
-        world.watch.stopped = Some((world.topics.id("in-changelog"), partition));
+        world.watch.stopped = if ahead { set_ahead(world) } else { lose_part(world) };
+        if world.watch.stopped.is_none() {
+            world.watch.done = true;
+            return;
+        }
         workload::poke(world, &input);
         world.commands.extend(machines.map(Command::Start));
         world.after(STOPPED_MS, |world| world.watch.done = true);
     });
+}
+
+fn set_ahead(world: &mut World) -> Option<Place> {
+    let (partitions, by) = (world.knobs.partitions as usize, world.rng.between(1, 5));
+    let partition = world.rng.below(partitions) as i32;
+    world.note(|| format!("somebody sets the offset of {partition} ahead by {by}"));
+    world.groups.set_ahead(0, partition, by);
+    Some((world.topics.id("in-changelog"), partition))
+}
+
+fn lose_part(world: &mut World) -> Option<Place> {
+    let topic = world.topics.id("in-changelog");
+    for partition in 0..world.topics.partitions(topic) {
+        let place = (topic, partition);
+        if let Some(offset) = world.topics.log_mut(place).lose_part() {
+            world.note(|| format!("log: {place:?} has lost the part at {offset}"));
+            world.empty((0, partition));
+            return Some(place);
+        }
+    }
+    None
 }
 
 fn judge(world: &World, input: &[Written]) -> Vec<String> {

@@ -175,7 +175,7 @@ impl World {
             Change::Claim(_) => owner.claim = Some(record.offset),
             Change::State(..) | Change::Head(..) | Change::Part(..) | Change::Foreign(_) => {}
             Change::Meta(_) if self.watch.stopped == Some(place) => {
-                return Err("E12: a batch although the group's offset lies beyond the changelog's".into());
+                return Err("E2, E12: a batch although nobody can know what belongs before it".into());
             }
             Change::Meta(meta) => {
                 let before = *owner;

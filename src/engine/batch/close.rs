@@ -6,6 +6,7 @@ use crate::engine::cache::Held;
 use crate::engine::changelog::parts::Target;
 use crate::engine::changelog::{self, Meta};
 use crate::engine::dead_letter;
+use crate::engine::mutation::{self, Mutation};
 use crate::engine::ports::{Change, Key, OutRecord, Write};
 use crate::engine::processor::{Processor, Saved};
 use crate::engine::stored;
@@ -93,7 +94,8 @@ impl<P: Processor> Round<'_, P> {
             }
             let write = write_of(&key, slot.stored, saved.as_ref(), postponed);
             let bytes = write.value.as_ref().map_or(0, bytes::Bytes::len);
-            if bytes > spec.limits.state_max_bytes && !owned.measured.contains(&key) {
+            let unbounded = mutation::on(Mutation::E10NoLimit);
+            if bytes > spec.limits.state_max_bytes && !owned.measured.contains(&key) && !unbounded {
                 self.broken.push(Broken::Large(key));
                 continue;
             }

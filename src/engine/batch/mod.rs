@@ -185,3 +185,6 @@ pub fn lay_out<P: Processor>(
     }
     Ok(slots)
 }
+
+#[cfg(test)]
+mod tests;
