@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use accrual::engine::partitioner::Partitioner;
 use accrual::engine::ports::{Bounds, Header, Millis, Offset, OutRecord, Partition, Position, Record};
 use bytes::Bytes;
 
@@ -278,7 +279,10 @@ impl World {
             let partitions = self.topics.partitions(topic);
             let partition = record.partition.unwrap_or_else(|| {
                 let key = record.key.as_deref().unwrap_or_default();
-                key.iter().map(|b| *b as i32).sum::<i32>() % partitions
+                // As the port demands and as the stages expect of their own topics.
+                Partitioner::Murmur2
+                    .place(key, partitions)
+                    .expect("a topic has partitions")
             });
             let place = (topic, partition);
             let entry = Entry::data(
