@@ -33,7 +33,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     text.with_context(|| path.display().to_string())
 }
 
-/// A document's fields, by dotted path.
+/// A document's fields, by dotted path. Those of a bonus stand below its id.
 type Fields = BTreeMap<String, String>;
 
 /// The newest version of each shop in a file.
@@ -95,11 +95,22 @@ fn differences(old: &Fields, new: &Fields) -> Vec<String> {
 }
 
 fn flatten(prefix: &str, value: &Value, fields: &mut Fields) {
+    let below = |key: &str| match prefix {
+        "" => key.to_owned(),
+        prefix => format!("{prefix}.{key}"),
+    };
     match value {
         Value::Object(entries) if !entries.is_empty() => {
             for (key, value) in entries {
-                let dot = if prefix.is_empty() { "" } else { "." };
-                flatten(&format!("{prefix}{dot}{key}"), value, fields);
+                flatten(&below(key), value, fields);
+            }
+        }
+        // Bonuses are compared by id, wherever they stand; their order is a field of its own.
+        Value::Array(items) if !items.is_empty() && items.iter().all(|item| item["id"].is_string()) => {
+            let ids: Vec<&Value> = items.iter().map(|item| &item["id"]).collect();
+            fields.insert(prefix.to_owned(), serde_json::json!(ids).to_string());
+            for item in items {
+                flatten(&below(item["id"].as_str().unwrap_or_default()), item, fields);
             }
         }
         leaf => {
@@ -153,6 +164,24 @@ mod tests {
         ] {
             assert_eq!(compared(BASE, &format!("{BASE}{more}")), wanted);
         }
+        let bonuses = |list: &str| format!("{BASE}bonuses: [{list}]\n");
+        let (tea, cup) = (
+            "{id: tea, gives: {points: 5}}",
+            "{id: cup, gives: {points_each: 1}}",
+        );
+        assert_eq!(
+            compared(
+                &bonuses(&format!("{tea}, {cup}")),
+                &bonuses(&format!("{cup}, {}", tea.replace('5', "6")))
+            ),
+            [
+                r#"bonuses: ["tea","cup"] -> ["cup","tea"]"#,
+                "bonuses.tea.gives.points: 5 -> 6"
+            ]
+        );
+        let gone = compared(&bonuses(tea), BASE);
+        assert_eq!(gone[0], r#"bonuses: ["tea"] -> []"#);
+        assert!(gone.contains(&"bonuses.tea.gives.points: 5 -> (left out)".to_owned()));
         assert!(newest("- 1", Path::new("rules.yaml")).is_err());
         assert!(newest(&format!("foo: 1\n---\n{BASE}"), Path::new("rules.yaml")).is_err());
         assert!(newest("# nothing\n", Path::new("rules.yaml")).is_err());

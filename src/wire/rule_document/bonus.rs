@@ -118,8 +118,7 @@ fn read_gives(mut section: Section<'_>, found: &mut Findings) -> Option<Gives> {
 }
 
 fn read_multiplier(section: &mut Section<'_>, found: &mut Findings) -> Option<Decimal> {
-    let multiplier = section.amount("multiplier", found)?;
-    let line = section.line_of("multiplier");
+    let (multiplier, line) = section.decimal("multiplier", found)?;
     let path = section.path("multiplier");
     if multiplier < Decimal::ONE {
         let wrong = format!("{multiplier} is less than 1");

@@ -259,7 +259,7 @@ impl<'a> Section<'a> {
 
     /// Refuses a field that the contract names and this version does not act on yet.
     pub fn not_yet(&self, key: &str, found: &mut Findings) {
-        let remedy = format!("leave {key} out until a later version of accrual reads it");
+        let remedy = "leave it out until a later version of accrual reads it";
         found.add(self.line_of(key), &self.path(key), "is not yet supported", remedy);
     }
 
@@ -291,7 +291,8 @@ impl<'a> Section<'a> {
         None
     }
 
-    fn decimal(&mut self, key: &'static str, found: &mut Findings) -> Option<(Decimal, usize)> {
+    /// A decimal number, quoted or plain, with the line it stands on.
+    pub fn decimal(&mut self, key: &'static str, found: &mut Findings) -> Option<(Decimal, usize)> {
         let (text, line) = self.text(key, found)?;
         let path = self.path(key);
         match money::parse_amount(text) {

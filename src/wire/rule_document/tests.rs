@@ -27,11 +27,35 @@ accrual:
   x-why: because
   enabled: false
   base: {include_shipping: true, include_tax: true, include_surcharge: true,
-         subtract_discounts: false, subtract_store_credit: false, subtract_points_redeemed: false}
+         subtract_discounts: false, subtract_store_credit: false, subtract_points_redeemed: false,
+         exclude: {skus: [CARD, 0042], products: [p-1], categories: [gift-card], brands: [acme], tags: [new]}}
+  not_when: [store_credit, discounted]
+  min_order: 99.90
   threshold: {at_least: 1000.50, percent: "10", rounding: half_up}
   tiers:
     gold: {rate: {every: "50", points: 10, rounding: up}, expiry: {after_days: 5}, x-a/b: 1}
     v.i.p: {threshold: {at_least: "5", points: 2, cumulative: false}, redemption: {points: 1, amount: 2}}
+bonuses:
+  - id: tea-weekend
+    x-note: [spring]
+    when:
+      between: [2022-11-05T00:00:00+08:00, 2022-11-07T00:00:00.5+08:00]
+      days_of_week: [sun, sat]
+      days_of_month: [15, 1]
+      hours: ["22:00", 02:00:30]
+      channels: [online]
+      payment_methods: [credit_card]
+      min_order: "500"
+    items: {include: {categories: [tea], x-a: 1}, exclude: {skus: [OLD]}, min_quantity: "1.5", min_amount: 50}
+    gives: {multiplier: "1.50"}
+    instead: true
+    group: spring
+    expiry: {after_days: 30, round_up_to: half_year, at: 24:00}
+  - {id: rate, items: {}, gives: {rate: {every: 10, points: 2, rounding: up}}, expiry: {round_up_to: year, at: 23:59:59}}
+  - {id: points, when: {hours: [00:00, 24:00], tiers: [], first_order: false}, gives: {points: 50}, limits: null}
+  - {id: each, gives: {points_each: 10}, limits: {}}
+caps: {per_order: null, per_member: []}
+tiers: null
 issuance:
   on: paid_and_shipped
   delay_days: 3
@@ -47,11 +71,12 @@ reversal:
   after_issue: {cancel: proportional, refund: full, edit: adjust}
   when_short: negative
   redeemed: none
-redemption: {points: 10, amount: "0.50", max_percent: 30, min_order: 1000, per: {amount: 1000, points: 100}, min_payable: 1}
+redemption: {points: 10, amount: "0.50", max_percent: 30, min_order: 1000, per: {amount: 1000, points: 100}, min_payable: 1,
+  digits: 0, min_points: 20, max_points: 500, step: 10, exclude: {tags: [sale]}}
 gifts:
   registration: {points: 100, expiry: {after_months: 12}}
   birthday: {points: 50, on: day, at: "08:00", expiry: {never: true}}
-notices: {expiring_days_before: [30, 7], at: 10:00}
+notices: {expiring_days_before: [30, 7], at: 10:00, tier_expiring_days_before: []}
 "#;
 
 fn one(text: &str) -> Result<RuleVersion, Vec<RuleError>> {
@@ -106,6 +131,9 @@ fn everything_is_read_and_written_back() {
     assert_eq!(rules.annotations["/labels"], r#"{"level":3,"owner":"crm"}"#);
     assert_eq!(rules.annotations["/accrual/x-why"], r#""because""#);
     assert_eq!(rules.annotations["/accrual/tiers/gold/x-a~1b"], "1");
+    assert_eq!(rules.annotations["/bonuses/0/x-note"], r#"["spring"]"#);
+    assert_eq!(rules.annotations["/bonuses/0/items/include/x-a"], "1");
+    bonuses_are_read(&rules.bonuses);
     for text in [FULL, SMALL] {
         let rules = one(text).unwrap();
         let json = to_json(&rules);
@@ -116,6 +144,38 @@ fn everything_is_read_and_written_back() {
         );
         assert_eq!(one(&json), Ok(rules), "JSON is YAML too");
     }
+}
+
+fn bonuses_are_read(bonuses: &[Bonus]) {
+    let [tea, rate, points, each] = bonuses else {
+        panic!("{bonuses:?}")
+    };
+    assert_eq!(tea.when.days_of_week, [DayOfWeek::Sun, DayOfWeek::Sat]);
+    let hours = tea.when.hours.unwrap();
+    assert_eq!([hours.start, hours.end].map(|at| at.seconds()), [79_200, 7_230]);
+    assert_eq!(
+        tea.when.between.unwrap().start,
+        Instant::parse("2022-11-04T16:00:00Z").unwrap()
+    );
+    assert_eq!(tea.items.as_ref().unwrap().include.categories, ["tea"]);
+    assert_eq!(tea.gives, Gives::Multiplier("1.50".parse().unwrap()));
+    assert!(tea.instead && tea.group.as_deref() == Some("spring"));
+    let expiry = tea.expiry.unwrap();
+    assert_eq!(
+        (expiry.span, expiry.round_up_to),
+        (ExpirySpan::AfterDays(30), Some(RoundUpTo::HalfYear))
+    );
+    assert_eq!(expiry.at.to_string(), "24:00");
+    assert_eq!(rate.expiry.unwrap().span, ExpirySpan::OfIssue);
+    assert_eq!(
+        (rate.items.clone(), each.items.clone()),
+        (Some(Items::default()), None)
+    );
+    assert_eq!(
+        (points.gives, each.gives),
+        (Gives::Points(50), Gives::PointsEach(10))
+    );
+    assert_eq!((points.limits, each.limits), (None, None));
 }
 
 #[test]
@@ -163,58 +223,58 @@ fn what_is_wrong_is_told_with_its_line() {
     check(
         "1000.50",
         "1e3",
-        "17: accrual.threshold.at_least: 1e3 is not a decimal number",
+        "20: accrual.threshold.at_least: 1e3 is not a decimal number",
     );
     check(
         "1000.50",
         "-1",
-        "17: accrual.threshold.at_least: must not be negative",
+        "20: accrual.threshold.at_least: must not be negative",
     );
     check(
         "rounding: half_up",
         "rounding: per_unit",
-        "17: accrual.threshold.rounding: per_unit is not known",
+        "20: accrual.threshold.rounding: per_unit is not known",
     );
     check(
         "every: \"50\"",
         "every: 0",
-        "19: accrual.tiers.gold.rate.every: must not be 0",
+        "22: accrual.tiers.gold.rate.every: must not be 0",
     );
     check(
         "after_days: 5",
         "after_weeks: 5",
-        "19: accrual.tiers.gold.expiry.after_weeks: is not known",
+        "22: accrual.tiers.gold.expiry.after_weeks: is not known",
     );
     check(
         "at: 09:30",
         "at: 9:30",
-        "24: issuance.at: 9:30 is not a time of day",
+        "48: issuance.at: 9:30 is not a time of day",
     );
     check(
         "at: 09:30",
         "at: 24:00",
-        "24: issuance.at: 24:00 is not a time of day",
+        "48: issuance.at: 24:00 is not a time of day",
     );
     check(
         "12-31",
         "02-30",
-        "30: expiry.yearly: 02-30 is not a month and day",
+        "54: expiry.yearly: 02-30 is not a month and day",
     );
     check(
         "max_percent: 30",
         "max_percent: 101",
-        "36: redemption.max_percent: is more than 100",
+        "60: redemption.max_percent: is more than 100",
     );
     check(
         "[30, 7]",
         "[7, 7]",
-        "40: notices.expiring_days_before: 7 stands here twice",
+        "65: notices.expiring_days_before: 7 stands here twice",
     );
-    check("notices:", "gifts:", "40: gifts: stands here twice");
+    check("notices:", "gifts:", "65: gifts: stands here twice");
     check(
         "[30, 7]",
         "[30, 7",
-        "41: document: not YAML: while parsing a flow sequence, expected ',' or ']'",
+        "66: document: not YAML: while parsing a flow sequence, expected ',' or ']'",
     );
 }
 

@@ -43,9 +43,11 @@ pub(super) use words;
 /// The words of each field that holds one of a few, by the field's path.
 pub fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
     use super::*;
+    fn words_of<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+        words.iter().map(|(word, _)| *word).collect()
+    }
     fn fields<T: Words>() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
-        let words = || T::WORDS.iter().map(|(word, _)| *word).collect();
-        T::FIELDS.iter().map(move |field| (*field, words()))
+        T::FIELDS.iter().map(|field| (*field, words_of(T::WORDS)))
     }
     fields::<OnDisable>()
         .chain(fields::<NotWhen>())
@@ -60,5 +62,9 @@ pub fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
         .chain(fields::<DayOfWeek>())
         .chain(fields::<BirthdaySpan>())
         .chain(fields::<LimitPeriod>())
+        .chain([
+            ("reversal.after_issue.edit", words_of(Reversal::EDIT_WORDS)),
+            ("reversal.redeemed", words_of(Reversal::REDEEMED_WORDS)),
+        ])
         .collect()
 }
