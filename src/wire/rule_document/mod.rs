@@ -210,4 +210,6 @@ fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
 }
 
 #[cfg(test)]
+mod event_tests;
+#[cfg(test)]
 mod tests;

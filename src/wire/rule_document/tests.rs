@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::rules::model::*;
 
-const SMALL: &str = "\
+pub const SMALL: &str = "\
 shop_id: acme
 version: 1
 effective_from: 2021-01-01T00:00:00+08:00
@@ -79,7 +79,7 @@ gifts:
 notices: {expiring_days_before: [30, 7], at: 10:00, tier_expiring_days_before: []}
 "#;
 
-fn one(text: &str) -> Result<RuleVersion, Vec<RuleError>> {
+pub fn one(text: &str) -> Result<RuleVersion, Vec<RuleError>> {
     let mut documents = read_yaml(text);
     assert_eq!(documents.len(), 1);
     documents.remove(0).read
@@ -407,74 +407,4 @@ fn what_is_told_is_one_line() {
     assert_eq!(errors[0].wrong, "T\\u{1b}[31mW\\nD is not a currency");
     let errors = one(&SMALL.replace("TWD", &"X".repeat(1_000))).unwrap_err();
     assert_eq!(errors[0].wrong, format!("{}…", "X".repeat(200)));
-}
-
-#[test]
-fn events_of_the_rules_topic() {
-    let read = |kind: &str, data: &str| {
-        let event = format!(
-            r#"{{"specversion":"1.0","id":"s1","source":"/s","type":"{kind}","time":"2022-03-02T10:00:00Z","data":{data}}}"#
-        );
-        let envelope = crate::wire::envelope::read(Some(event.as_bytes()), [].into_iter()).unwrap();
-        read_event(&envelope).map_err(|e| e.to_string())
-    };
-    let at = Instant::parse("2022-03-02T10:00:00Z").unwrap();
-    let rules = one(SMALL).unwrap();
-    assert_eq!(
-        read("rules.published", &to_json(&rules)),
-        Ok(RuleEvent::Published {
-            rules: Box::new(rules),
-            at
-        })
-    );
-    let change = StatusChange {
-        at,
-        status: ShopStatus::Resting,
-        event_id: "s1".into(),
-    };
-    assert_eq!(
-        read("shop.status_changed", r#"{"shop_id":"acme","status":"resting"}"#),
-        Ok(RuleEvent::Status {
-            shop_id: "acme".into(),
-            change
-        })
-    );
-    let check = |kind: &str, data: &str, wanted: &str| assert_eq!(read(kind, data), Err(wanted.to_owned()));
-    check(
-        "shop.status_changed",
-        r#"{"shop_id":"acme","status":"asleep"}"#,
-        "data.status: must be open or resting",
-    );
-    check(
-        "shop.status_changed",
-        r#"{"status":"open"}"#,
-        "data.shop_id: missing",
-    );
-    check(
-        "shop.status_changed",
-        r#"["acme","resting"]"#,
-        "data: invalid type: sequence, expected an object at line 1 column 0",
-    );
-    check("order.paid", "{}", "type: order.paid is not a rule event");
-    let twice = to_json(&one(SMALL).unwrap()).replacen("\"every\":", "\"every\":\"7\",\"every\":", 1);
-    check(
-        "rules.published",
-        &twice,
-        "data.accrual.rate.every: stands here twice",
-    );
-}
-
-#[test]
-fn an_expiry_by_itself() {
-    let read = |text: &str| read_expiry(&serde_json::from_str(text).unwrap());
-    assert_eq!(
-        read(r#"{"after_days":30}"#).unwrap().span,
-        ExpirySpan::AfterDays(30)
-    );
-    assert_eq!(
-        read(r#"{"after_days":-1}"#).unwrap_err()[0].field,
-        "expiry.after_days"
-    );
-    assert_eq!(read(r#"{"bind":"order"}"#).unwrap_err()[0].field, "expiry.bind");
-    assert_eq!(read("[]").unwrap_err()[0].field, "expiry");
 }
