@@ -143,7 +143,7 @@ impl Ratio {
                 den: a.den.checked_mul(b.den)?,
             })
         };
-        exactly(self, other, sum)
+        checked_or_rounded(self, other, sum)
     }
 
     pub fn minus(self, other: Ratio) -> Ratio {
@@ -160,7 +160,7 @@ impl Ratio {
                 den: a.den.checked_mul(b.den)?,
             })
         };
-        exactly(self, other, product)
+        checked_or_rounded(self, other, product)
     }
 
     /// The quotient; 0 where `other` is 0.
@@ -203,7 +203,7 @@ impl Ratio {
     pub fn to_parts(self) -> (Decimal, Decimal) {
         let mut part = self.reduced();
         while part.num.unsigned_abs() >> DECIMAL_BITS != 0 || part.den.unsigned_abs() >> DECIMAL_BITS != 0 {
-            part = part.coarser();
+            part = part.halve_precision();
         }
         let whole = |number| Decimal::try_from_i128_with_scale(number, 0).unwrap_or(Decimal::MAX);
         (whole(part.num), whole(part.den))
@@ -218,8 +218,8 @@ impl Ratio {
         }
     }
 
-    /// Nearly the same with a bit less on both sides.
-    fn coarser(self) -> Ratio {
+    /// Nearly the same, with one bit less on both sides.
+    fn halve_precision(self) -> Ratio {
         Ratio {
             num: self.num / 2,
             den: (self.den / 2).max(1),
@@ -256,8 +256,8 @@ impl Ord for Ratio {
     }
 }
 
-/// Does it exactly where 128 bits are enough, as nearly as possible where they are not.
-fn exactly(a: Ratio, b: Ratio, what: impl Fn(Ratio, Ratio) -> Option<Ratio>) -> Ratio {
+/// Exact while it fits 128 bits, otherwise rounded to what does.
+fn checked_or_rounded(a: Ratio, b: Ratio, what: impl Fn(Ratio, Ratio) -> Option<Ratio>) -> Ratio {
     if let Some(exact) = what(a, b) {
         return exact;
     }
@@ -274,9 +274,9 @@ fn exactly(a: Ratio, b: Ratio, what: impl Fn(Ratio, Ratio) -> Option<Ratio>) -> 
             };
         }
         if a.den >= b.den {
-            a = a.coarser()
+            a = a.halve_precision()
         } else {
-            b = b.coarser()
+            b = b.halve_precision()
         }
     }
 }
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_read_exactly() {
+    fn amounts_are_read_checked_or_rounded() {
         let check = |text: &str, wanted: Result<&str, &'static str>| {
             assert_eq!(
                 parse_amount(text).map(|a| a.to_string()),

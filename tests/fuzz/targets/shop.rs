@@ -25,16 +25,27 @@ effective_from: 2020-01-01T00:00:00+08:00
 timezone: Asia/Taipei
 currency: TWD
 accrual:
+  base: {exclude: {tags: [gift], skus: [CARD]}}
+  not_when: [store_credit]
+  min_order: \"10\"
   rate: {every: \"100\", points: 7, rounding: half_up}
   tiers: {gold: {threshold: {at_least: \"1000\", percent: \"12.5\", rounding: up}}}
+bonuses:
+  - id: double
+    when: {hours: [\"22:00\", \"06:00\"], payment_methods: [card]}
+    gives: {multiplier: \"2.5\"}
+    group: one
+  - {id: flat, when: {min_order: \"50\"}, gives: {points: 20}, group: one, expiry: {after_days: 3}}
+  - {id: tea, items: {include: {categories: [tea]}, min_quantity: \"1.5\"}, gives: {points_each: 4}}
+  - {id: sale, items: {include: {tags: [sale]}}, gives: {rate: {every: \"10\", points: 1}}, instead: true}
 issuance: {on: completed, delay_days: 1}
-expiry: {after_months: 6, at: \"23:59\"}
+expiry: {after_months: 6, round_up_to: month, at: \"24:00\"}
 reversal:
   before_issue: {cancel: full, refund: proportional}
   after_issue: {cancel: full, refund: proportional}
   when_short: negative
   redeemed: proportional
-redemption: {points: 3, amount: \"1\", max_percent: \"30\"}
+redemption: {points: 3, amount: \"1\", digits: 0, max_percent: \"30\", step: 3, exclude: {tags: [gift]}}
 gifts: {registration: {points: 50}}
 notices: {expiring_days_before: [7, 1], at: \"09:00\"}
 ";
