@@ -28,7 +28,7 @@ impl Published {
     }
 }
 
-/// A change of a shop's status, with the id of the event that told it.
+/// A change of a shop's status, with the id of the event that reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusChange {
     pub at: Instant,
@@ -36,7 +36,7 @@ pub struct StatusChange {
     pub event_id: String,
 }
 
-/// What became of a version that was published.
+/// The result of publishing a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Publication {
     New,
@@ -46,7 +46,7 @@ pub enum Publication {
     Refused,
 }
 
-/// Everything `point-rules` says. A position is the offset of the record that said it.
+/// All versions and statuses of `point-rules`. A position is the offset of a record.
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
     /// Shared, so that a copy with one more version costs little.
@@ -57,7 +57,7 @@ pub struct RuleBook {
 struct Shop {
     /// By rank: the greatest `effective_from` last, of equals the higher version.
     versions: Vec<Published>,
-    /// By time; of equals the one told last counts.
+    /// By time; of equals the one that arrived last counts.
     statuses: Vec<StatusChange>,
     /// Where open orders were last asked to look again.
     asks_at: Option<i64>,
@@ -94,7 +94,7 @@ impl RuleBook {
         Publication::New
     }
 
-    /// Says whether this was news.
+    /// False where this change is known already.
     pub fn set_status(&mut self, shop_id: &str, change: StatusChange, position: i64) -> bool {
         let shop = self.shop_mut(shop_id);
         if shop.statuses.contains(&change) {
@@ -151,7 +151,7 @@ impl RuleBook {
         later
     }
 
-    /// Open where nothing was said.
+    /// Open where no change is known.
     pub fn status(&self, shop_id: &str, at: Instant) -> ShopStatus {
         self.status_change(shop_id, at)
             .map_or(ShopStatus::Open, |change| change.status)
@@ -161,13 +161,13 @@ impl RuleBook {
     pub fn next_open(&self, shop_id: &str, since: Instant) -> Option<&StatusChange> {
         let statuses = &self.shops.get(shop_id)?.statuses;
         let later = statuses.partition_point(|s| s.at <= since);
-        let told_late = later.checked_sub(1).map(|last| &statuses[last]);
-        // Of several at one instant the last told counts.
+        let reported_late = later.checked_sub(1).map(|last| &statuses[last]);
+        // Of several at one instant the last to arrive counts.
         let ends_its_instant = |i: &usize| statuses.get(i + 1).is_none_or(|next| next.at != statuses[*i].at);
         let opens = (later..statuses.len())
             .filter(ends_its_instant)
             .map(|i| &statuses[i]);
-        told_late
+        reported_late
             .into_iter()
             .chain(opens)
             .find(|s| s.status == ShopStatus::Open)

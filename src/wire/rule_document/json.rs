@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An object's fields in their order, those told twice included.
+/// An object's fields in their order, including those that stand twice.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -52,7 +52,7 @@ pub struct Document {
     pub read: Result<RuleVersion, Vec<RuleError>>,
 }
 
-/// What `point-rules` says.
+/// A record of `point-rules`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuleEvent {
     /// Counts from `at` at the earliest.
@@ -77,11 +77,11 @@ pub enum RuleEventError {
     Json(String),
     #[error(transparent)]
     Field(#[from] OrderEventError),
-    #[error("{}", .0.iter().map(told).collect::<Vec<_>>().join("; "))]
+    #[error("{}", .0.iter().map(in_data).collect::<Vec<_>>().join("; "))]
     Rules(Vec<RuleError>),
 }
 
-fn told(error: &RuleError) -> String {
+fn in_data(error: &RuleError) -> String {
     let RuleError { field, wrong, .. } = error;
     match field.as_str() {
         node::DOCUMENT => format!("data: {wrong}"),
@@ -165,7 +165,7 @@ pub fn read_event(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> 
         "rules.published" => {
             let data: serde_json::Value =
                 serde_json::from_str(envelope.data).map_err(|e| RuleEventError::Json(e.to_string()))?;
-            // A value keeps the last of two fields of one name; a file with two is refused as well.
+            // A JSON value keeps only the last of two fields of one name; refuse both, as in a file.
             if let Some(Err(error)) = json::from_text(envelope.data) {
                 return Err(RuleEventError::Rules(vec![error.into()]));
             }

@@ -1,4 +1,5 @@
-//! One section of a document while it is read: what was asked for is known, the rest is refused.
+//! A section of a document being read. It remembers which fields were asked for, and refuses the
+//! others at its end.
 
 use chrono::NaiveTime;
 use rust_decimal::Decimal;
@@ -19,7 +20,7 @@ pub const SPAN_MAX: i64 = 1_000_000;
 /// How much of what was written an error quotes.
 const SHOWN_MAX_CHARS: usize = 200;
 
-/// Collects everything that is wrong, so that one run shows it all.
+/// All that is wrong with a document, so that one run reports everything.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub errors: Vec<RuleError>,
@@ -38,8 +39,7 @@ impl Findings {
     }
 }
 
-/// What may hold anything that was written, as it may be shown: cut, and without line breaks and
-/// other controls.
+/// Text from a document as an error shows it: cut, with line breaks and other controls escaped.
 fn one_line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(SHOWN_MAX_CHARS));
     for (at, char) in text.chars().enumerate() {
@@ -66,7 +66,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Anything but a map is found wrong.
+    /// Reports anything but a map.
     pub fn of(node: &'a Node, path: &str, found: &mut Findings) -> Option<Self> {
         Self::at(
             node,
@@ -122,7 +122,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A field's value; `null` is as good as left out.
+    /// A field's value; `null` counts as left out.
     pub fn get(&mut self, key: &'static str) -> Option<&'a Node> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
@@ -131,7 +131,7 @@ impl<'a> Section<'a> {
         (node.value != Value::Null).then_some(node)
     }
 
-    /// Where a field stands; of one that is not there, where its section begins.
+    /// The line of a field; of one that is left out, the line where its section begins.
     pub fn line_of(&self, key: &str) -> usize {
         let field = self.fields.iter().find(|(known, _, _)| known == key);
         field.map_or(self.line, |(_, line, _)| *line)
