@@ -47,7 +47,7 @@ pub struct Part {
     pub left: Ratio,
     /// Digits that amounts of it are written with.
     pub scale: u32,
-    /// Units that are left.
+    /// Units that are left; an amount that came back leaves them as they are.
     pub units: Ratio,
     /// No goods at all.
     pub is_empty: bool,
@@ -80,7 +80,7 @@ impl<'a> SoldGoods<'a> {
             whole,
             left: remaining(whole, back),
             scale: held.iter().map(|line| line.scale).max().unwrap_or(0),
-            units: if is_back { Ratio::ZERO } else { units },
+            units,
             is_empty: held.is_empty(),
             is_back,
         }
