@@ -33,6 +33,7 @@ pub const POINTS_ISSUED_TOTAL: &str = "accrual_points_issued_total";
 pub const LOTS_EXPIRED_TOTAL: &str = "accrual_lots_expired_total";
 pub const POINTS_EXPIRED_TOTAL: &str = "accrual_points_expired_total";
 pub const ORDERS_PENDING_TOTAL: &str = "accrual_orders_pending_total";
+pub const FACTS_AHEAD_TOTAL: &str = "accrual_facts_ahead_total";
 pub const ORDERS_WITHHELD_TOTAL: &str = "accrual_orders_withheld_total";
 pub const POINTS_REVOKED_TOTAL: &str = "accrual_points_revoked_total";
 pub const POINTS_REDEEMED_TOTAL: &str = "accrual_points_redeemed_total";
@@ -56,6 +57,7 @@ pub const PARTITION: &str = "partition";
 pub const REASON: &str = "reason";
 pub const CODE: &str = "code";
 pub const VERSION: &str = "version";
+pub const FACT: &str = "fact";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -132,6 +134,7 @@ pub const ALL: &[Metric] = &[
     metric(LOTS_EXPIRED_TOTAL, Counter, &[], "Lots that expired with something left."),
     metric(POINTS_EXPIRED_TOTAL, Counter, &[], "Points that expired."),
     metric(ORDERS_PENDING_TOTAL, Counter, &[], "Announcements of a due time."),
+    metric(FACTS_AHEAD_TOTAL, Counter, &[FACT], "Facts of orders told with a time more than a day after their event's."),
     metric(ORDERS_WITHHELD_TOTAL, Counter, &[REASON], "Orders that earned nothing or less, by reason."),
     metric(POINTS_REVOKED_TOTAL, Counter, &[REASON], "Issued points taken back, by reason."),
     metric(POINTS_REDEEMED_TOTAL, Counter, &[], "Points redeemed."),

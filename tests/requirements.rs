@@ -8,12 +8,12 @@ const IDS: [(char, u32); 5] = [('C', 10), ('S', 18), ('A', 8), ('E', 10), ('W', 
 /// Ids that nothing shows yet; their row says why.
 const LATER: [&str; 3] = ["A7", "A8", "W6"];
 /// Parts of the contract's fine print, with how many lines of each the table has.
-const FINE_PRINT: [(&str, usize); 12] = [
+const FINE_PRINT: [(&str, usize); 17] = [
     ("Rule documents", 9),
     ("Looking beyond", 3),
-    ("Facts", 6),
-    ("Amounts", 8),
-    ("Told once", 5),
+    ("Facts", 9),
+    ("Amounts", 13),
+    ("Told once", 6),
     ("Ledger", 9),
     ("Redemption", 5),
     ("Commands", 2),
@@ -21,6 +21,11 @@ const FINE_PRINT: [(&str, usize); 12] = [
     ("Replay", 3),
     ("Orders, again", 6),
     ("Ledger, again", 7),
+    ("Facts taken back", 4),
+    ("Claims", 2),
+    ("Pending, again", 1),
+    ("Bonuses", 5),
+    ("Spans", 1),
 ];
 
 fn root() -> &'static Path {

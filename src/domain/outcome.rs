@@ -45,9 +45,10 @@ pub enum Body {
         issued_at: Instant,
         expired_at: Instant,
     },
+    /// `due_at` `None`, with 0 points: nothing is expected any more.
     Pending {
         points: i64,
-        due_at: Instant,
+        due_at: Option<Instant>,
     },
     /// `points`: how many were lost, where that is known (lost to a refund before the issue).
     Withheld {

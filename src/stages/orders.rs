@@ -3,6 +3,7 @@
 //! A key is one order of one shop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -17,6 +18,7 @@ use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, OutRecord, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
+use crate::metrics::FACTS_AHEAD_TOTAL;
 use crate::wire::{order_event, order_state};
 
 /// The stage with what its decisions are made by.
@@ -24,7 +26,12 @@ pub struct Orders {
     book: Arc<ArcSwap<RuleBook>>,
     topics: Topics,
     orders_days: u32,
+    /// Arrival of the event whose facts were last warned of, in milliseconds.
+    warned_at: AtomicI64,
 }
+
+/// Least time between two warnings of facts that lie ahead.
+const WARN_EVERY_MS: i64 = 60_000;
 
 impl Orders {
     /// `orders_days`: how long an order is kept after its last event; 0: for ever.
@@ -33,6 +40,26 @@ impl Orders {
             book,
             topics,
             orders_days,
+            warned_at: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Counts facts that lie after their event, and warns of them once a minute.
+    fn watch_facts(&self, event: &OrderEvent, now: Millis, effects: &mut Effects<Output>) {
+        for (fact, at) in event.facts_ahead() {
+            effects.count(FACTS_AHEAD_TOTAL, fact, 1);
+            let warned_at = self.warned_at.load(Ordering::Relaxed);
+            if now.saturating_sub(warned_at) >= WARN_EVERY_MS {
+                self.warned_at.store(now, Ordering::Relaxed);
+                tracing::warn!(
+                    shop = event.shop_id.as_str(),
+                    order = event.order_id.as_str(),
+                    event = event.id.as_str(),
+                    fact,
+                    at = at.rfc3339(),
+                    "fact is more than a day later than its event"
+                );
+            }
         }
     }
 }
@@ -114,7 +141,7 @@ impl Processor for Orders {
         };
         let now = Instant::from_millis(turn.now);
         let book = self.book.load();
-        let mut decisions = match (turn.cause, turn.state.as_mut()) {
+        let decisions = match (&turn.cause, turn.state.as_mut()) {
             (Cause::Event { event, .. }, Some(order)) => order.apply(key, event, now, &book),
             (Cause::Event { event, .. }, None) => {
                 let mut order = Order::default();
@@ -130,10 +157,10 @@ impl Processor for Orders {
             (Cause::Timer { .. } | Cause::Nudge, None) => return Ok(()),
         }
         .map_err(refusal)?;
-        if let Some(order) = turn.state.as_mut() {
-            order.number(&mut decisions);
-        }
         send(decisions, effects);
+        if let Cause::Event { event, .. } = turn.cause {
+            self.watch_facts(event, turn.now, effects);
+        }
         if turn
             .state
             .as_ref()

@@ -163,7 +163,7 @@ mod tests {
                 .map(|nudge| nudge.offset)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(status(4, "resting"), [0; 0]);
+        assert_eq!(status(4, "resting"), [4]);
         assert_eq!(status(5, "open"), [5]);
         table.apply(&record(6, "rules.published", RULES)).unwrap();
         assert_eq!(

@@ -206,7 +206,7 @@ fn body(data: &mut Object, body: &Body) {
         }
         Body::Pending { points, due_at } => {
             data.number("points", *points);
-            data.own("due_at", &due_at.rfc3339());
+            data.optional_time("due_at", *due_at);
         }
         Body::Withheld { points } => {
             if let Some(points) = points {

@@ -102,7 +102,7 @@ fn every_type_in_its_order_of_fields() {
 
     let pending = Body::Pending {
         points: 7,
-        due_at: at("2024-02-01T00:00:00Z"),
+        due_at: Some(at("2024-02-01T00:00:00Z")),
     };
     let expected = format!(r#"{HEAD},"points":7,"due_at":"2024-02-01T00:00:00Z"}}"#);
     check(outcome(pending), TopicKind::Events, "m-7", &expected);

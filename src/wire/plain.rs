@@ -11,7 +11,7 @@
 use serde::de::IgnoredAny;
 
 use super::object::Object;
-use super::scalar::{Amount, At, Points};
+use super::scalar::{Amount, At, FactAt, Points, Quantity};
 use super::text::Text;
 
 /// Objects and arrays within one another that are passed over.
@@ -55,6 +55,19 @@ impl<'a, T: FromPlain<'a>> PlainField<'a> for Option<T> {
             Some(()) => Some(()),
             None => self.insert(T::default()).fill(json),
         }
+    }
+}
+
+impl<'a> PlainField<'a> for FactAt {
+    fn read(&mut self, json: &mut Plain<'a>) -> Option<()> {
+        if *self != FactAt::Absent {
+            return None;
+        }
+        *self = match json.null() {
+            Some(()) => FactAt::Null,
+            None => FactAt::At(At::of_text(json.text()?)?.0),
+        };
+        Some(())
     }
 }
 
@@ -311,6 +324,18 @@ impl<'a> FromPlain<'a> for Amount {
         let read = match json.peek()? {
             b'"' => Amount::of_text(json.text()?),
             _ => Amount::of_number(json.whole_number()?.try_into().ok()?),
+        };
+        *self = read.ok()?;
+        Some(())
+    }
+}
+
+/// A number with a fraction is left to serde.
+impl<'a> FromPlain<'a> for Quantity {
+    fn fill(&mut self, json: &mut Plain<'a>) -> Option<()> {
+        let read = match json.peek()? {
+            b'"' => Quantity::of_text(json.text()?),
+            _ => Quantity::of_number(json.whole_number()?.try_into().ok()?),
         };
         *self = read.ok()?;
         Some(())

@@ -148,6 +148,12 @@ impl Put<kind::uint32> for Option<u32> {
     }
 }
 
+impl Put<kind::bool> for Option<bool> {
+    fn put(&self, tag: u32, writer: &mut Writer) {
+        writer.optional_uint64(tag, self.map(u64::from));
+    }
+}
+
 impl Put<kind::string> for Vec<&str> {
     fn put(&self, tag: u32, writer: &mut Writer) {
         for text in self {

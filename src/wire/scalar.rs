@@ -104,3 +104,78 @@ impl<'de> Deserialize<'de> for At {
         Self::of_text(&text).ok_or_else(|| de::Error::custom("is not an RFC 3339 time"))
     }
 }
+
+/// Units of goods: a decimal string or a JSON number, not negative. Scales and floats of till
+/// systems write numbers with fractions; digits beyond what an amount can hold are rounded off.
+#[derive(Clone, Copy, Default)]
+pub struct Quantity(pub Decimal);
+
+impl Quantity {
+    pub fn of_text(text: &str) -> Result<Self, &'static str> {
+        Amount::of_text(text).map(|amount| Quantity(amount.0))
+    }
+
+    pub fn of_number(number: u64) -> Result<Self, &'static str> {
+        Amount::of_number(number).map(|amount| Quantity(amount.0))
+    }
+
+    fn of_float(number: f64) -> Result<Self, &'static str> {
+        if number.is_sign_negative() && number != 0.0 {
+            return Err(NEGATIVE);
+        }
+        let written = format!("{:.*}", money::SCALE_MAX as usize, number.abs());
+        let digits = written.trim_end_matches('0').trim_end_matches('.');
+        Self::of_text(digits)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(QuantityVisitor)
+    }
+}
+
+struct QuantityVisitor;
+
+impl Visitor<'_> for QuantityVisitor {
+    type Value = Quantity;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number or a decimal string such as \"0.75\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+        Quantity::of_text(text).map_err(|wrong| match wrong {
+            NEGATIVE => E::custom(wrong),
+            _ => E::custom(format_args!("{text:?} {wrong}")),
+        })
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+        Quantity::of_number(number).map_err(E::custom)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Quantity, E> {
+        Err(E::custom(NEGATIVE))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
+        Quantity::of_float(number).map_err(E::custom)
+    }
+}
+
+/// When something happened, as a snapshot says it: `null` is not the same as left out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum FactAt {
+    #[default]
+    Absent,
+    Null,
+    At(Instant),
+}
+
+impl<'de> Deserialize<'de> for FactAt {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let at = Option::<At>::deserialize(reader)?;
+        Ok(at.map_or(FactAt::Null, |at| FactAt::At(at.0)))
+    }
+}

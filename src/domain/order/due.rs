@@ -1,6 +1,6 @@
 //! When an order's points are due, and by which version's issuance part.
 
-use super::facts::{Delivery, Facts, Told};
+use super::facts::{Delivery, Fact, Facts, Occurred};
 use crate::domain::calendar;
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::{Published, RuleBook};
@@ -52,8 +52,8 @@ fn candidates<'a>(
     from: Instant,
     until: Instant,
 ) -> [Option<Due<'a>>; 2] {
-    let candidate = |told: &'a Told, terms: Option<IssuanceTerms>| {
-        let met = told.at.max(from);
+    let candidate = |fact: Occurred<'a>, terms: Option<IssuanceTerms>| {
+        let (told, met) = (fact.told, fact.at.max(from));
         let at = match terms {
             Some(terms) => calendar::due_at(rules.timezone, met, terms.delay_days, terms.at),
             None => met,
@@ -68,12 +68,12 @@ fn candidates<'a>(
         (met < until).then_some(due)
     };
     let terms = terms(&rules.issuance, facts);
-    let by_trigger = trigger(facts, terms.on).and_then(|told| candidate(told, Some(terms)));
-    let completed = facts
-        .completed
-        .as_ref()
-        .filter(|_| rules.issuance.or_on_completed);
-    [by_trigger, completed.and_then(|told| candidate(told, None))]
+    let by_trigger = trigger(facts, terms.on).and_then(|fact| candidate(fact, Some(terms)));
+    let completed = match rules.issuance.or_on_completed {
+        true => facts.fact(Fact::Completed),
+        false => None,
+    };
+    [by_trigger, completed.and_then(|fact| candidate(fact, None))]
 }
 
 pub(super) fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
@@ -88,23 +88,28 @@ pub(super) fn terms(issuance: &Issuance, facts: &Facts) -> IssuanceTerms {
     *issuance.by_channel.get(channel).unwrap_or(&issuance.terms)
 }
 
-pub(super) fn trigger(facts: &Facts, on: Trigger) -> Option<&Told> {
+/// The fact that an order waits for, if it has happened.
+pub(super) fn trigger(facts: &Facts, on: Trigger) -> Option<Occurred<'_>> {
     let delivery = || {
         let snapshot = facts.snapshot.as_ref();
         snapshot.map_or(Delivery::Home, |snapshot| snapshot.delivery)
     };
     match on {
-        Trigger::Created => facts.created.as_ref(),
-        Trigger::Paid => facts.paid.as_ref(),
+        Trigger::Created => facts.created(),
+        Trigger::Paid => facts.fact(Fact::Paid),
         Trigger::PaidAndShipped => match delivery() {
-            Delivery::None => facts.paid.as_ref(),
-            Delivery::Home | Delivery::Pickup => Some(facts.paid.as_ref()?.max(facts.shipped.as_ref()?)),
+            Delivery::None => facts.fact(Fact::Paid),
+            Delivery::Home | Delivery::Pickup => {
+                let (paid, shipped) = (facts.fact(Fact::Paid)?, facts.fact(Fact::Shipped)?);
+                let is_last = (paid.at, paid.told) >= (shipped.at, shipped.told);
+                Some(if is_last { paid } else { shipped })
+            }
         },
-        Trigger::Delivered => match delivery() {
-            Delivery::Home => facts.delivered.as_ref(),
-            Delivery::Pickup => facts.picked_up.as_ref(),
-            Delivery::None => facts.paid.as_ref(),
-        },
-        Trigger::Completed => facts.completed.as_ref(),
+        Trigger::Delivered => facts.fact(match delivery() {
+            Delivery::Home => Fact::Delivered,
+            Delivery::Pickup => Fact::PickedUp,
+            Delivery::None => Fact::Paid,
+        }),
+        Trigger::Completed => facts.fact(Fact::Completed),
     }
 }

@@ -1,18 +1,62 @@
 //! How many points an order's facts earn under a rule, and why none.
 
-use super::Reason;
-use super::base::{self, BaseAmount};
-use super::facts::{Facts, Refund, Snapshot};
-use crate::domain::money::{self, Ratio};
-use crate::domain::rules::model::{Base, Channels, Earning, Extent, OnDisable, RuleVersion};
+use rust_decimal::Decimal;
 
-/// What an order earns, and what refunds took off.
-#[derive(Clone, Copy, Debug)]
+use super::amounts::{Amounts, Back, BaseAmount, LineAmount, Returned};
+use super::bonus::{self, Assessed, Assessment, General, Sale, SoldGoods, SoldLine};
+use super::facts::{Facts, Line, Refund, Snapshot};
+use super::{Issued, Reason};
+use crate::domain::money::{self, Ratio};
+use crate::domain::rules::model::{
+    Channels, Earning, Expiry, Extent, NotWhen, OnDisable, Redemption, RuleVersion,
+};
+use crate::domain::short_text::ShortText;
+
+/// What an order earns, and what it would earn without refunds.
+#[derive(Clone, Debug)]
 pub struct Earned {
-    pub points: i64,
-    /// Without any refund.
-    pub whole: i64,
+    /// By the order's own rule.
+    pub own: i64,
+    /// What that works on.
     pub base: BaseAmount,
+    /// In the rule's order.
+    pub bonuses: Vec<EarnedBonus>,
+    /// All of it, without any refund.
+    pub whole: i64,
+    /// Why it earns nothing for want of an amount, where it does not.
+    pub lacking: Reason,
+}
+
+#[derive(Clone, Debug)]
+pub struct EarnedBonus {
+    pub id: ShortText,
+    pub points: i64,
+    /// What matches.
+    pub amount: BaseAmount,
+    /// `None`: the order's.
+    pub expiry: Option<Expiry>,
+}
+
+impl Earned {
+    /// Bonuses included.
+    pub fn points(&self) -> i64 {
+        let bonuses = self.bonuses.iter().map(|bonus| bonus.points);
+        bonuses.fold(self.own, i64::saturating_add)
+    }
+
+    /// What refunds took.
+    pub fn lost(&self) -> i64 {
+        (self.whole - self.points()).max(0)
+    }
+
+    pub fn bonus(&self, id: &str) -> Option<&EarnedBonus> {
+        self.bonuses.iter().find(|bonus| bonus.id == id)
+    }
+
+    fn take_all(&mut self) {
+        self.own = 0;
+        self.bonuses.iter_mut().for_each(|bonus| bonus.points = 0);
+    }
 }
 
 impl RuleVersion {
@@ -25,9 +69,22 @@ impl RuleVersion {
     }
 }
 
+/// What points are worth and how many may be used, by tier.
+pub fn redemption<'r>(rules: &'r RuleVersion, tier: Option<&str>) -> Option<&'r Redemption> {
+    let own = tier
+        .and_then(|tier| rules.accrual.tiers.get(tier))
+        .and_then(|tier| tier.redemption.as_ref());
+    own.or(rules.redemption.as_ref())
+}
+
 /// The first reason for which the order earns nothing, whatever its amount. `in_force` is the
 /// version in force when the points are due.
-pub fn excluded(snapshot: &Snapshot, rules: &RuleVersion, in_force: Option<&RuleVersion>) -> Option<Reason> {
+pub fn excluded(
+    facts: &Facts,
+    snapshot: &Snapshot,
+    rules: &RuleVersion,
+    in_force: Option<&RuleVersion>,
+) -> Option<Reason> {
     let stopped = in_force.is_some_and(|later| !later.enabled && later.on_disable == OnDisable::Stop);
     if snapshot.test {
         return Some(Reason::TestOrder);
@@ -38,57 +95,62 @@ pub fn excluded(snapshot: &Snapshot, rules: &RuleVersion, in_force: Option<&Rule
     if let Some(reason) = not_for_this_sale(snapshot, rules) {
         return Some(reason);
     }
-    let Some(customer) = &snapshot.customer else {
+    let Some(buyer) = facts.buyer() else {
         return Some(Reason::Guest);
     };
-    if rules.require_login && !customer.logged_in {
+    if rules.require_login && !buyer.logged_in {
         return Some(Reason::NotLoggedIn);
     }
+    if paid_as_not_wanted(snapshot, rules) {
+        return Some(Reason::Excluded);
+    }
     rules
-        .earning(snapshot.tier())
+        .earning(buyer.tier)
         .is_none()
         .then_some(Reason::TierExcluded)
 }
 
 /// What the newest snapshot earns after refunds, before the points are credited.
 pub fn before_issue(facts: &Facts, snapshot: &Snapshot, rules: &RuleVersion) -> Earned {
-    let Some(earning) = rules.earning(snapshot.tier()) else {
-        let base = base::base_amount(snapshot, &rules.accrual.base, [].into_iter());
-        return Earned {
-            points: 0,
-            whole: 0,
-            base,
-        };
+    let amounts = Amounts::of(snapshot, &rules.accrual.base);
+    let works = Works {
+        facts,
+        snapshot,
+        rules,
+        amounts: &amounts,
+        tier: facts.tier(),
     };
-    let whole = base::base_amount(snapshot, &rules.accrual.base, [].into_iter());
-    let whole_points = money::earn(earning, whole.amount);
     let mut counting = facts
         .refunds
         .iter()
         .filter(|refund| extent(refund, rules) != Extent::None && facts.takes_back(refund))
         .peekable();
     if counting.peek().is_none() {
-        return Earned {
-            points: whole_points,
-            whole: whole_points,
-            base: whole,
-        };
+        return works.before_issue(None);
     }
-    if rules.reversal.before_refund == Extent::Full {
-        return Earned {
-            points: 0,
-            whole: whole_points,
-            base: whole,
-        };
+    let back = amounts.back(snapshot, counting);
+    let mut earned = works.before_issue(Some(&back));
+    if rules.reversal.before_refund == Extent::Full && amounts.returned(&back).any() {
+        earned.take_all();
     }
-    let base = base::base_amount(snapshot, &rules.accrual.base, counting);
-    // Fewer goods never earn more.
-    let points = money::earn(earning, base.amount).min(whole_points);
-    Earned {
-        points,
-        whole: whole_points,
-        base,
-    }
+    earned
+}
+
+/// What became of each bonus of the rule.
+pub fn assess<'a>(facts: &Facts, snapshot: &Snapshot, rules: &'a RuleVersion) -> Vec<Assessed<'a>> {
+    let tier = facts.tier();
+    let amounts = Amounts::of(snapshot, &rules.accrual.base);
+    let counts = |refund: &&Refund| extent(refund, rules) != Extent::None && facts.takes_back(refund);
+    let back = amounts.back(snapshot, facts.refunds.iter().filter(counts));
+    let works = Works {
+        facts,
+        snapshot,
+        rules,
+        amounts: &amounts,
+        tier,
+    };
+    let sale = works.sale(Some(&back));
+    sale.map_or(Vec::new(), |sale| bonus::assess(&sale, &rules.bonuses).bonuses)
 }
 
 /// What the newest snapshot would earn once issued, for the member who got the points. The
@@ -96,43 +158,213 @@ pub fn before_issue(facts: &Facts, snapshot: &Snapshot, rules: &RuleVersion) -> 
 /// merchant chose not to count.
 pub fn after_issue(
     facts: &Facts,
-    tier: Option<&str>,
+    issued: &Issued,
     rules: &RuleVersion,
     also_forgiven: bool,
-) -> Option<(i64, BaseAmount)> {
+) -> Option<Earned> {
     let snapshot = facts.snapshot.as_ref()?;
-    let counting = facts.refunds.iter().filter(|refund| {
+    let amounts = Amounts::of(snapshot, &rules.accrual.base);
+    let counts = |refund: &&Refund| {
         extent(refund, rules) != Extent::None && (also_forgiven || facts.takes_back(refund))
-    });
-    let base = base::base_amount(snapshot, &rules.accrual.base, counting.clone());
-    let takes_all = counting
+    };
+    let counting = facts.refunds.iter().filter(counts);
+    let full = counting
         .clone()
-        .any(|refund| extent(refund, rules) == Extent::Full);
-    if takes_all || snapshot.test || not_for_this_sale(snapshot, rules).is_some() {
-        return Some((0, base));
+        .filter(|refund| extent(refund, rules) == Extent::Full);
+    let takes_all = amounts.returned(&amounts.back(snapshot, full)).any();
+    let back = amounts.back(snapshot, counting);
+    let works = Works {
+        facts,
+        snapshot,
+        rules,
+        amounts: &amounts,
+        tier: tier_of(facts, issued),
+    };
+    let mut earned = works.after_issue(&back, issued);
+    let none = takes_all
+        || snapshot.test
+        || not_for_this_sale(snapshot, rules).is_some()
+        || paid_as_not_wanted(snapshot, rules);
+    if none {
+        earned.take_all();
     }
-    let points = rules
-        .earning(tier)
-        .map_or(0, |earning| money::earn(earning, base.amount));
-    Some((points, base))
+    Some(earned)
 }
 
-/// The part of what was redeemed that goes back, from 0 to 1. What the merchant chose to keep
-/// stays kept.
-pub fn share_to_return(facts: &Facts, base: &Base) -> Ratio {
-    let Some(snapshot) = &facts.snapshot else {
-        return Ratio::ZERO;
-    };
-    let share = |returns: bool| {
-        let refunds = facts
-            .refunds
+/// What an amount of points is worked out from.
+struct Works<'w> {
+    facts: &'w Facts,
+    snapshot: &'w Snapshot,
+    rules: &'w RuleVersion,
+    amounts: &'w Amounts,
+    tier: Option<&'w str>,
+}
+
+impl Works<'_> {
+    fn before_issue(&self, back: Option<&Back>) -> Earned {
+        let whole_base = self.amounts.base(Returned::NOTHING);
+        let left = back.map_or(Returned::NOTHING, |back| self.amounts.returned(back));
+        if self.rules.bonuses.is_empty() {
+            let base = self.amounts.base(left);
+            let whole = self.own_points(whole_base, whole_base);
+            return Earned {
+                // Fewer goods never earn more.
+                own: if back.is_some() {
+                    self.own_points(base, base).min(whole)
+                } else {
+                    whole
+                },
+                base,
+                bonuses: Vec::new(),
+                whole,
+                lacking: self.lacking(whole_base),
+            };
+        }
+        let assessed = self
+            .sale(back)
+            .map(|sale| bonus::assess(&sale, &self.rules.bonuses));
+        let mut earned = self.with_bonuses(assessed, left);
+        earned.lacking = self.lacking(whole_base);
+        earned
+    }
+
+    fn after_issue(&self, back: &Back, issued: &Issued) -> Earned {
+        let left = self.amounts.returned(back);
+        if issued.bonuses.is_empty() {
+            let base = self.amounts.base(left);
+            let own = self.own_points(base, base);
+            return Earned {
+                own,
+                base,
+                bonuses: Vec::new(),
+                whole: own,
+                lacking: Reason::BelowRate,
+            };
+        }
+        let given: Vec<ShortText> = issued
+            .bonuses
             .iter()
-            .filter(move |refund| facts.counts_for_redeemed(refund) && refund.return_redeemed == returns);
-        base::returned_share(snapshot, base, refunds)
-    };
-    match &facts.cancelled {
-        Some(cancelled) if cancelled.return_redeemed => Ratio::ONE.minus(share(false)),
-        _ => share(true).min(Ratio::ONE.minus(share(false))),
+            .map(|given| given.bonus_id.clone())
+            .collect();
+        let sale = self.sale(Some(back));
+        let assessed = sale.map(|sale| bonus::reckon(&sale, &self.rules.bonuses, &given));
+        self.with_bonuses(assessed, left)
+    }
+
+    fn with_bonuses(&self, assessed: Option<Assessment<'_>>, left: Returned) -> Earned {
+        let whole_base = self.amounts.base(Returned::NOTHING);
+        let base = self.amounts.base(left);
+        let Some(assessed) = assessed else {
+            return Earned {
+                own: 0,
+                base,
+                bonuses: Vec::new(),
+                whole: 0,
+                lacking: Reason::BelowRate,
+            };
+        };
+        let mut bonuses = Vec::new();
+        let mut whole_bonuses = 0i64;
+        for (bonus, given) in assessed.given() {
+            whole_bonuses = whole_bonuses.saturating_add(given.whole);
+            bonuses.push(EarnedBonus {
+                id: bonus.id.clone(),
+                points: given.points,
+                amount: BaseAmount {
+                    amount: given.amount,
+                    scale: given.scale,
+                },
+                expiry: bonus.expiry,
+            });
+        }
+        // Goods of an `instead` are not among these.
+        let goods = |amount| BaseAmount {
+            amount,
+            scale: self.amounts.goods(left).scale,
+        };
+        let general = self.amounts.with_extras(goods(assessed.general.left));
+        let general_whole = self.amounts.with_extras(goods(assessed.general.whole));
+        let whole = self.own_points(general_whole, whole_base);
+        Earned {
+            own: self.own_points(general, base).min(whole),
+            base: general,
+            bonuses,
+            whole: whole.saturating_add(whole_bonuses),
+            lacking: Reason::BelowRate,
+        }
+    }
+
+    /// What the general rate gives for `works_on`, of an order whose base is `base`.
+    fn own_points(&self, works_on: BaseAmount, base: BaseAmount) -> i64 {
+        let accrual = &self.rules.accrual;
+        if accrual.min_order.is_some_and(|least| base.amount < least.into()) {
+            return 0;
+        }
+        let earning = self.rules.earning(self.tier);
+        earning.map_or(0, |earning| money::earn(earning, works_on.amount))
+    }
+
+    fn lacking(&self, base: BaseAmount) -> Reason {
+        let least = self.rules.accrual.min_order;
+        if self.amounts.all_excluded() {
+            Reason::ItemsExcluded
+        } else if least.is_some_and(|least| base.amount < least.into()) {
+            Reason::BelowMinimum
+        } else {
+            Reason::BelowRate
+        }
+    }
+
+    /// The order as its bonuses see it. `None`: the tier earns nothing, or all goods are excluded.
+    fn sale(&self, back: Option<&Back>) -> Option<Sale<'_>> {
+        let earning = self.rules.earning(self.tier)?;
+        if self.amounts.all_excluded() {
+            return None;
+        }
+        let lines = self.snapshot.lines.as_ref().map(|lines| {
+            let lines = lines.iter().zip(&self.amounts.lines).enumerate();
+            lines
+                .map(|(at, (line, amount))| sold(line, amount, back.map(|back| back.units[at])))
+                .collect()
+        });
+        Some(Sale {
+            created_at: self.facts.created.as_ref()?.at,
+            zone: self.rules.timezone,
+            channel: &self.snapshot.channel,
+            payment_method: self.snapshot.payment_method.as_deref(),
+            goods: SoldGoods {
+                lines,
+                base: self.amounts.goods,
+                scale: self.amounts.scale,
+                back_by_amount: back.map_or(Ratio::ZERO, |back| back.by_amount),
+            },
+            general: General {
+                earning,
+                min_order: self.rules.accrual.min_order.map(Ratio::from),
+                extras: self.amounts.extras(),
+            },
+        })
+    }
+}
+
+fn sold<'a>(line: &'a Line, amount: &LineAmount, back: Option<Decimal>) -> SoldLine<'a> {
+    SoldLine {
+        attributes: line.attributes(),
+        excluded: !amount.earns,
+        amount: amount.amount.max(Ratio::ZERO),
+        scale: amount.scale,
+        net: amount.net,
+        list: amount.list,
+        quantity: amount.quantity,
+        quantity_back: back.unwrap_or_default(),
+    }
+}
+
+/// The tier at placement, of the member who got the points.
+pub fn tier_of<'a>(facts: &'a Facts, issued: &'a Issued) -> Option<&'a str> {
+    match facts.buyer() {
+        Some(buyer) if *buyer.id == issued.member_id => buyer.tier,
+        _ => issued.tier.as_deref(),
     }
 }
 
@@ -145,15 +377,25 @@ fn extent(refund: &Refund, rules: &RuleVersion) -> Extent {
 }
 
 fn not_for_this_sale(snapshot: &Snapshot, rules: &RuleVersion) -> Option<Reason> {
-    if snapshot
-        .currency
-        .as_ref()
-        .is_some_and(|currency| *currency != rules.currency.code)
-    {
+    let currency = snapshot.currency.as_ref();
+    if currency.is_some_and(|currency| *currency != rules.currency.code) {
         return Some(Reason::CurrencyMismatch);
     }
     match &rules.channels {
         Channels::Only(channels) if !channels.contains(&snapshot.channel) => Some(Reason::ChannelExcluded),
         Channels::Only(_) | Channels::All => None,
     }
+}
+
+/// The rule names a way of paying that keeps an order from earning.
+fn paid_as_not_wanted(snapshot: &Snapshot, rules: &RuleVersion) -> bool {
+    let applies = |not_when: &NotWhen| match not_when {
+        NotWhen::Discounted => {
+            let mut lines = snapshot.lines().iter();
+            !snapshot.discount_total.is_zero() || lines.any(|line| !line.discount_total.is_zero())
+        }
+        NotWhen::PointsRedeemed => snapshot.points_redeemed > 0 || !snapshot.points_redeemed_amount.is_zero(),
+        NotWhen::StoreCredit => !snapshot.store_credit.is_zero(),
+    };
+    rules.accrual.not_when.iter().any(applies)
 }

@@ -2,8 +2,10 @@
 
 use rust_decimal::Decimal;
 
+use super::bonus::{Assessed, NotGiven};
+use super::case::Case;
 use super::earning::{self, Earned};
-use super::facts::{Delivery, Facts, Refund, Snapshot, Told};
+use super::facts::{Delivery, Fact as Happened, Facts, Refund, Snapshot};
 use super::{Issued, Order, OrderError, OrderKey, Progress, Reason, due};
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::{Published, RuleBook};
@@ -44,7 +46,6 @@ impl Order {
         book: &RuleBook,
         now: Instant,
     ) -> Result<Explanation, OrderError> {
-        let bound = self.rules(key, book)?;
         let mut told = Explanation {
             member_id: self.member_id().map(str::to_owned),
             rule_version: self.version(),
@@ -56,22 +57,24 @@ impl Order {
             base: None,
             why: Vec::new(),
         };
+        let mut order = self.clone();
+        let case = Case::open(key, &mut order, book, now)?;
         let snapshot = self.facts.snapshot.as_ref();
-        match (&self.bound, bound, snapshot) {
+        match (&self.bound, case.bound, snapshot) {
             (None, ..) => told.why.push(
-                "no snapshot with its creation time has been told yet: only then a rule version is bound"
+                "no snapshot with its creation time has arrived yet: only then a rule version is bound"
                     .to_owned(),
             ),
             (Some(tie), Some(bound), Some(snapshot)) => {
                 told.why.push(binding(tie.created_at, bound));
-                self.explain_bound(key, bound, snapshot, book, now, &mut told);
+                case.explain_bound(bound, snapshot, &mut told);
             }
             (Some(tie), ..) => told.why.push(format!(
                 "no rule version was in force when it was created at {}",
                 tie.created_at.rfc3339()
             )),
         }
-        if let Progress::Withheld(reason) = self.progress {
+        if let Progress::Withheld { reason, .. } = self.progress {
             told.reason = Some(reason.code());
             told.points = Some(0);
             told.why
@@ -80,97 +83,10 @@ impl Order {
         Ok(told)
     }
 
-    fn explain_bound(
-        &self,
-        key: OrderKey<'_>,
-        bound: &Published,
-        snapshot: &Snapshot,
-        book: &RuleBook,
-        now: Instant,
-        told: &mut Explanation,
-    ) {
-        let rules = &*bound.rules;
-        let earned = earning::before_issue(&self.facts, snapshot, rules);
-        told.base = Some((earned.base.to_decimal(), rules.currency.code.to_string()));
-        match &self.progress {
-            Progress::Issued(issued) => {
-                told.points = Some(issued.points);
-                told.why.extend(after_issue(issued, &self.facts));
-                return;
-            }
-            Progress::Withheld(_) => return,
-            Progress::Open | Progress::Deferred { .. } => {}
-        }
-        let looked_at = self.due_at.unwrap_or(now);
-        let in_force = book
-            .in_force(key.shop_id, looked_at)
-            .map(|version| &*version.rules);
-        let excluded = earning::excluded(snapshot, rules, in_force);
-        let reason = excluded.or_else(|| too_little(&earned));
-        told.reason = reason.map(Reason::code);
-        told.points = Some(if reason.is_some() { 0 } else { earned.points });
-        match reason {
-            Some(reason) => told
-                .why
-                .push(format!("as things stand it earns nothing: {}", reason.sentence())),
-            None => told.why.extend(earning_words(snapshot, rules, &earned)),
-        }
-        for later in book.takeovers(key.shop_id, bound) {
-            told.why.push(format!(
-                "rule version {} takes over when points are issued, from {} on",
-                later.rules.version,
-                later.counts_from().rfc3339()
-            ));
-        }
-        told.why.extend(self.waiting(key, bound, snapshot, book, now));
-    }
-
-    /// What it waits for.
-    fn waiting(
-        &self,
-        key: OrderKey<'_>,
-        bound: &Published,
-        snapshot: &Snapshot,
-        book: &RuleBook,
-        now: Instant,
-    ) -> Vec<String> {
-        let mut why = Vec::new();
-        if let Progress::Deferred { since } = self.progress {
-            why.push(format!(
-                "its points were due at {} while the shop was resting; they are due again when it opens",
-                since.rfc3339()
-            ));
-        }
-        let due = self.due(key, bound, book);
-        let rules = due.as_ref().map_or(&*bound.rules, |due| due.rules);
-        let terms = due::terms(&rules.issuance, &self.facts);
-        match (due, self.due_at) {
-            (Some(due), Some(at)) => {
-                let told = format!("due at {}, set by event {}", at.rfc3339(), due.cause_id);
-                let state = if at < now { ": being decided" } else { "" };
-                why.push(format!("{told}{state}"));
-            }
-            _ if matches!(self.progress, Progress::Deferred { .. }) => {}
-            _ => {
-                let or_completed = if rules.issuance.or_on_completed {
-                    ", or is completed"
-                } else {
-                    ""
-                };
-                why.push(format!(
-                    "it waits until it is {}{or_completed}; the points are issued {}",
-                    missing(terms, &self.facts, snapshot.delivery),
-                    delay(terms)
-                ));
-            }
-        }
-        why
-    }
-
     fn outcome_word(&self) -> &'static str {
         match (&self.bound, &self.progress) {
             (_, Progress::Issued(_)) => "issued",
-            (_, Progress::Withheld(_)) => "withheld",
+            (_, Progress::Withheld { .. }) => "withheld",
             (_, Progress::Deferred { .. }) => "deferred",
             (None, Progress::Open) => "unbound",
             (Some(_), Progress::Open) if self.due_at.is_some() => "pending",
@@ -182,38 +98,152 @@ impl Order {
     fn member_id(&self) -> Option<&str> {
         match &self.progress {
             Progress::Issued(issued) => Some(&issued.member_id),
-            _ => Some(&self.facts.snapshot.as_ref()?.customer.as_ref()?.id),
+            _ => Some(self.facts.buyer()?.id),
         }
     }
 }
 
+impl Case<'_> {
+    fn explain_bound(&self, bound: &Published, snapshot: &Snapshot, told: &mut Explanation) {
+        let (rules, facts) = (&*bound.rules, &self.order.facts);
+        let earned = earning::before_issue(facts, snapshot, rules);
+        told.base = Some((earned.base.to_decimal(), rules.currency.code.to_string()));
+        match &self.order.progress {
+            Progress::Issued(issued) => {
+                told.points = Some(issued.points);
+                told.why.extend(after_issue(issued, facts));
+                let assessed = earning::assess(facts, snapshot, rules);
+                told.why
+                    .extend(assessed.iter().map(|assessed| bonus_issued(issued, assessed)));
+                return;
+            }
+            Progress::Withheld { .. } => return,
+            Progress::Open | Progress::Deferred { .. } => {}
+        }
+        let looked_at = self.order.due_at.unwrap_or(self.now);
+        let in_force = self.book.in_force(self.key.shop_id, looked_at);
+        let in_force = in_force.map(|version| &*version.rules);
+        let excluded = earning::excluded(facts, snapshot, rules, in_force);
+        let reason = excluded.or_else(|| too_little(&earned));
+        told.reason = reason.map(Reason::code);
+        told.points = Some(if reason.is_some() { 0 } else { earned.points() });
+        match reason {
+            Some(reason) => told
+                .why
+                .push(format!("as things stand it earns nothing: {}", reason.sentence())),
+            None => told.why.extend(earning_words(facts.tier(), rules, &earned)),
+        }
+        if excluded.is_none() {
+            let assessed = earning::assess(facts, snapshot, rules);
+            told.why.extend(assessed.iter().map(bonus_words));
+        }
+        for later in self.book.takeovers(self.key.shop_id, bound) {
+            told.why.push(format!(
+                "rule version {} takes over when points are issued, from {} on",
+                later.rules.version,
+                later.counts_from().rfc3339()
+            ));
+        }
+        told.why.extend(self.waiting(bound, snapshot));
+    }
+
+    /// What it waits for.
+    fn waiting(&self, bound: &Published, snapshot: &Snapshot) -> Vec<String> {
+        let mut why = Vec::new();
+        let order = &*self.order;
+        if let Progress::Deferred { since } = order.progress {
+            why.push(format!(
+                "its points were due at {} while the shop was resting; they are due again when it opens",
+                since.rfc3339()
+            ));
+        }
+        let due = self.due(bound);
+        let rules = due.as_ref().map_or(&*bound.rules, |due| due.rules);
+        let terms = due::terms(&rules.issuance, &order.facts);
+        match (due, order.due_at) {
+            (Some(due), Some(at)) => {
+                let told = format!("due at {}, set by event {}", at.rfc3339(), due.cause_id);
+                let state = if at < self.now { ": being decided" } else { "" };
+                why.push(format!("{told}{state}"));
+            }
+            _ if matches!(order.progress, Progress::Deferred { .. }) => {}
+            _ => {
+                let or_completed = if rules.issuance.or_on_completed {
+                    ", or is completed"
+                } else {
+                    ""
+                };
+                why.push(format!(
+                    "it waits until it is {}{or_completed}; the points are issued {}",
+                    missing(terms, &order.facts, snapshot.delivery),
+                    delay(terms)
+                ));
+            }
+        }
+        why
+    }
+}
+
 fn facts(facts: &Facts) -> Vec<Fact> {
-    let named: [(&str, Option<&Told>); 7] = [
-        ("created", facts.created.as_ref()),
-        ("paid", facts.paid.as_ref()),
-        ("shipped", facts.shipped.as_ref()),
-        ("delivered", facts.delivered.as_ref()),
-        ("picked_up", facts.picked_up.as_ref()),
-        ("completed", facts.completed.as_ref()),
-        (
-            "cancelled",
-            facts.cancelled.as_ref().map(|cancelled| &cancelled.told),
-        ),
-    ];
     let fact = |name: String, at, event_id: &str| Fact {
         name,
         at,
         event_id: event_id.to_owned(),
     };
-    let mut found: Vec<Fact> = named
+    let created = facts.created().map(|created| ("created", created));
+    let others = Happened::ALL
         .into_iter()
-        .filter_map(|(name, told)| told.map(|told| fact(name.to_owned(), told.at, &told.event_id)))
+        .filter_map(|happened| Some((happened.name(), facts.fact(happened)?)));
+    let mut found: Vec<Fact> = created
+        .into_iter()
+        .chain(others)
+        .map(|(name, known)| fact(name.to_owned(), known.at, &known.told.event_id))
         .collect();
+    if let Some(claim) = &facts.claim {
+        found.push(fact(
+            format!("claimed by {}", claim.member_id),
+            claim.time,
+            &claim.event_id,
+        ));
+    }
+    for withdrawn in &facts.withdrawn {
+        for happened in Happened::ALL {
+            if withdrawn.facts.contains(happened) && facts.fact(happened).is_none() {
+                let name = format!("{} withdrawn", happened.name());
+                found.push(fact(name, withdrawn.time, &withdrawn.event_id));
+            }
+        }
+    }
     let refunds = facts.refunds.iter();
     found
         .extend(refunds.map(|refund| fact(format!("refunded {}", refund.id), refund.time, &refund.event_id)));
     found.sort_by_key(|fact| fact.at);
     found
+}
+
+fn bonus_words(assessed: &Assessed<'_>) -> String {
+    let id = &assessed.bonus.id;
+    match &assessed.result {
+        Ok(given) => format!("bonus {id} adds {} points", given.points),
+        Err(reason) => format!("bonus {id} does not come: {reason}"),
+    }
+}
+
+/// A bonus of the rule, given or not.
+fn bonus_issued(issued: &Issued, assessed: &Assessed<'_>) -> String {
+    let id = &assessed.bonus.id;
+    let given = issued.bonuses.iter().find(|given| given.bonus_id == *id);
+    match (given, &assessed.result) {
+        (Some(given), _) if given.kept < given.points => {
+            format!(
+                "of the {} points of bonus {id} it may keep {}",
+                given.points, given.kept
+            )
+        }
+        (Some(given), _) => format!("{} of the points are of bonus {id}", given.points),
+        (None, Err(reason)) => format!("bonus {id} did not come: {reason}"),
+        (None, Ok(_)) => format!("bonus {id} did not come: {}", NotGiven::NotAtIssue),
+    }
 }
 
 fn binding(created_at: Instant, bound: &Published) -> String {
@@ -231,18 +261,18 @@ fn binding(created_at: Instant, bound: &Published) -> String {
 }
 
 fn too_little(earned: &Earned) -> Option<Reason> {
-    match (earned.points, earned.whole) {
-        (0, 0) => Some(Reason::BelowRate),
+    match (earned.points(), earned.whole) {
+        (0, 0) => Some(earned.lacking),
         (0, _) => Some(Reason::Refunded),
         _ => None,
     }
 }
 
-fn earning_words(snapshot: &Snapshot, rules: &RuleVersion, earned: &Earned) -> Vec<String> {
-    let Some(earning) = rules.earning(snapshot.tier()) else {
+fn earning_words(tier: Option<&str>, rules: &RuleVersion, earned: &Earned) -> Vec<String> {
+    let Some(earning) = rules.earning(tier) else {
         return Vec::new();
     };
-    let tier = match snapshot.tier() {
+    let tier = match tier {
         Some(tier)
             if rules
                 .accrual
@@ -258,14 +288,11 @@ fn earning_words(snapshot: &Snapshot, rules: &RuleVersion, earned: &Earned) -> V
         "{} {} earns {} points: {}{tier}",
         earned.base.to_decimal(),
         rules.currency.code,
-        earned.points,
+        earned.own,
         formula(earning)
     )];
-    if earned.points < earned.whole {
-        why.push(format!(
-            "refunds took {} points off",
-            earned.whole - earned.points
-        ));
+    if earned.lost() > 0 {
+        why.push(format!("refunds took {} points off", earned.lost()));
     }
     why
 }
@@ -305,10 +332,9 @@ fn after_issue(issued: &Issued, facts: &Facts) -> Vec<String> {
         ));
     }
     let late = |refund: &&Refund| refund.after_issue;
-    let (refunds, cancelled) = (facts.refunds.iter().filter(late).count(), &facts.cancelled);
-    if issued.kept == issued.points
-        && (refunds > 0 || cancelled.as_ref().is_some_and(|cancelled| cancelled.after_issue))
-    {
+    let refunds = facts.refunds.iter().filter(late).count();
+    let cancelled = facts.cancelled().is_some_and(|cancelled| cancelled.after_issue);
+    if issued.kept == issued.points && (refunds > 0 || cancelled) {
         why.push("what happened after the issue takes nothing back".to_owned());
     }
     why
@@ -320,7 +346,7 @@ fn missing(terms: IssuanceTerms, facts: &Facts, delivery: Delivery) -> &'static 
         (Trigger::Created, _) => "created",
         (Trigger::Completed, _) => "completed",
         (Trigger::Paid, _) | (Trigger::PaidAndShipped | Trigger::Delivered, Delivery::None) => "paid",
-        (Trigger::PaidAndShipped, _) => match (&facts.paid, &facts.shipped) {
+        (Trigger::PaidAndShipped, _) => match (facts.fact(Happened::Paid), facts.fact(Happened::Shipped)) {
             (None, None) => "paid and shipped",
             (None, Some(_)) => "paid",
             (Some(_), _) => "shipped",

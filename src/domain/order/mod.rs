@@ -1,25 +1,30 @@
 //! One order: the facts told, the rule version it is bound to, and what became of its points.
 //!
 //! Facts and the rule book go in, decisions come out. Nothing here knows a clock: an event
-//! brings its arrival, a timer its due time.
+//! brings its arrival, a timer its due time. [`case::Case`] is one decision.
 
-pub mod base;
+pub mod amounts;
 pub mod binding;
 pub mod bonus;
+pub mod case;
 pub mod due;
 pub mod earning;
 pub mod explain;
 pub mod facts;
+mod pending;
 mod promise;
+mod redeeming;
+mod reopening;
 pub mod reversal;
 pub mod settlement;
 
-use super::entry::{Entry, EntryKind};
+use super::entry::Entry;
 use super::instant::Instant;
 use super::outcome::Outcome;
 use super::rules::book::{Published, RuleBook};
 pub use crate::domain::reason::Reason;
 use crate::domain::short_text::ShortText;
+use case::Case;
 use facts::{Facts, OrderEvent, Told};
 
 const MICROS_OF_A_DAY: i64 = 86_400_000_000;
@@ -50,12 +55,16 @@ pub struct Order {
     pub due_at: Option<Instant>,
     /// Points expected at a due time that lay ahead when this was computed.
     pub expected: Option<i64>,
+    /// What was last published as pending; `None`: nothing.
+    pub pending: Option<Pending>,
     /// What the ledger was last told to expect.
     pub promised: Option<Promised>,
-    /// Arrival of the last event.
-    pub last_event: Option<Instant>,
+    /// Set when it ended and was decided again.
+    pub again: Option<Again>,
     /// Entries sent to ledgers so far, which number them.
     pub entries: u32,
+    /// Arrival of the last event.
+    pub last_event: Option<Instant>,
 }
 
 /// The tie to a rule version. Never changed by later versions.
@@ -65,8 +74,17 @@ pub struct Bound {
     pub version: Option<u32>,
     /// The creation time it was looked up with.
     pub created_at: Instant,
-    /// Who redeemed points by the snapshot.
+    /// Who redeems points by the snapshot: whoever did first.
     pub redeemer: Option<ShortText>,
+    /// The number of points that was last asked for by the snapshot.
+    pub redeemed: i64,
+}
+
+/// Points published as pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub points: i64,
+    pub due_at: Instant,
 }
 
 /// Points that a member's look-up shows as pending.
@@ -74,6 +92,16 @@ pub struct Bound {
 pub struct Promised {
     pub member_id: ShortText,
     pub points: i64,
+}
+
+/// An order that had ended goes on, by a withdrawn cancellation or a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Time of the last event that did so; its points are not due before.
+    pub at: Instant,
+    pub event_id: ShortText,
+    pub traceparent: Option<ShortText>,
+    pub times: u32,
 }
 
 /// What became of an order's points.
@@ -87,7 +115,11 @@ pub enum Progress {
     },
     Issued(Issued),
     /// Ended without points.
-    Withheld(Reason),
+    Withheld {
+        reason: Reason,
+        /// At its cancellation, before its due time.
+        by_cancellation: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,13 +127,23 @@ pub struct Issued {
     pub at: Instant,
     pub member_id: ShortText,
     pub tier: Option<ShortText>,
-    /// All that was issued, with later parts. What an edit adds counts in full, though the ledger
-    /// credits less of it where a reversal before could not take everything.
+    /// All that was issued, bonuses and later parts included. What an edit adds counts in full,
+    /// though the ledger credits less of it where a reversal before could not take everything.
     pub points: i64,
     /// What the order may keep of it by now.
     pub kept: i64,
-    /// Times it was issued: each has a lot, if anything is credited.
+    /// Times it was issued: each has its lots, if anything is credited.
     pub parts: u32,
+    /// Of the points above, those of bonuses, in the rule's order.
+    pub bonuses: Vec<Given>,
+}
+
+/// A bonus that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub bonus_id: ShortText,
+    pub points: i64,
+    pub kept: i64,
 }
 
 /// What was decided, to be sent out.
@@ -152,7 +194,7 @@ pub fn check_remembered(event: &OrderEvent, now: Instant, orders_days: u32) -> R
 }
 
 impl Order {
-    /// Takes in an event that arrived at `now`.
+    /// Takes in an event that arrived at `now`. A refusal leaves the order as it was.
     pub fn apply(
         &mut self,
         key: OrderKey<'_>,
@@ -160,45 +202,9 @@ impl Order {
         now: Instant,
         book: &RuleBook,
     ) -> Result<Decisions, OrderError> {
-        // Looked up first: a refusal must leave the order as it was.
-        let bound = self.rules(key, book)?;
-        let mut out = Decisions::default();
-        let mut news = self
-            .facts
-            .learn(event, matches!(self.progress, Progress::Issued(_)));
-        self.last_event = self.last_event.max(Some(now));
-        let mut bound = bound;
-        if self.bound.is_none() {
-            if !self.bind(key, event, now, book, &mut out) {
-                return Ok(out);
-            }
-            bound = self.rules(key, book)?;
-            // What was told before counts now.
-            news.cancelled = self.facts.cancelled.is_some();
-            news.refund = !self.facts.refunds.is_empty();
-        } else if news.created && self.is_open() {
-            self.bind_again(key, book);
-            bound = self.rules(key, book)?;
-        }
-        self.give_back(key, bound, event, news, now, &mut out);
-        match self.progress {
-            Progress::Open | Progress::Deferred { .. } => {
-                if let Some(bound) = bound {
-                    self.look_ahead(key, bound, book, Some((event, now)), &mut out);
-                }
-            }
-            Progress::Issued(_) => {
-                if let Some(bound) = bound {
-                    self.reverse(key, bound, event, news, now, book, &mut out);
-                }
-            }
-            Progress::Withheld(_) => {}
-        }
-        if news.cancelled {
-            self.tell_cancelled(key, event, now, &mut out);
-        }
-        self.promise(key, &mut out);
-        Ok(out)
+        let mut case = Case::open(key, self, book, now)?;
+        case.event(event);
+        Ok(case.out)
     }
 
     /// Settles what is due at or before `now`.
@@ -208,34 +214,16 @@ impl Order {
         now: Instant,
         book: &RuleBook,
     ) -> Result<Decisions, OrderError> {
-        let mut out = Decisions::default();
-        if let Some(bound) = self.rules(key, book)?.filter(|_| self.is_open()) {
-            self.settle(key, bound, book, now, &mut out);
-            // An opening within the same millisecond as the deferral has no turn of its own.
-            while self.is_open() && self.due_at.is_some_and(|at| at <= now) {
-                self.settle(key, bound, book, now, &mut out);
-            }
-            self.promise(key, &mut out);
-        }
-        Ok(out)
+        let mut case = Case::open(key, self, book, now)?;
+        case.timer();
+        Ok(case.out)
     }
 
-    /// The rules or the shop's status changed: looks at the due time again, in silence.
+    /// The rules or the shop's status changed: looks at what is expected again.
     pub fn nudge(&mut self, key: OrderKey<'_>, book: &RuleBook) -> Result<Decisions, OrderError> {
-        let mut out = Decisions::default();
-        if let Some(bound) = self.rules(key, book)?.filter(|_| self.is_open()) {
-            self.look_ahead(key, bound, book, None, &mut out);
-            self.promise(key, &mut out);
-        }
-        Ok(out)
-    }
-
-    /// Numbers the entries of a decision, so that a ledger drops those written a second time.
-    pub fn number(&mut self, decisions: &mut Decisions) {
-        for entry in &mut decisions.entries {
-            self.entries += 1;
-            entry.step = self.entries;
-        }
+        let mut case = Case::open(key, self, book, Instant::MIN)?;
+        case.nudge();
+        Ok(case.out)
     }
 
     /// When it wants a turn: its due time, or the time to be forgotten.
@@ -280,31 +268,6 @@ impl Order {
 
     fn version(&self) -> Option<u32> {
         self.bound.as_ref().and_then(|bound| bound.version)
-    }
-
-    /// An entry for a member's ledger, decided at `at`.
-    fn entry(
-        &self,
-        key: OrderKey<'_>,
-        member_id: &str,
-        at: Instant,
-        effective_at: Instant,
-        cause: CausedBy<'_>,
-        kind: EntryKind,
-    ) -> Entry {
-        Entry {
-            shop_id: key.shop_id.into(),
-            member_id: member_id.into(),
-            at,
-            effective_at,
-            cause_id: cause.id.into(),
-            cause_source: cause.source.into(),
-            order_id: Some(key.order_id.into()),
-            step: 0,
-            rule_version: self.version(),
-            traceparent: cause.traceparent.map(Into::into),
-            kind,
-        }
     }
 }
 

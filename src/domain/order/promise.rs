@@ -1,6 +1,7 @@
 //! What a member's ledger is told to expect of an order that is not yet due: for look-ups.
 
-use super::{CausedBy, Decisions, Order, OrderKey, Progress, Promised};
+use super::case::Case;
+use super::{CausedBy, Progress, Promised};
 use crate::domain::entry::EntryKind;
 use crate::domain::instant::Instant;
 
@@ -11,51 +12,53 @@ const NO_CAUSE: CausedBy<'static> = CausedBy {
     traceparent: None,
 };
 
-impl Order {
+impl Case<'_> {
     /// Tells the ledger what has changed since it was last told, and takes back what went to
     /// another member.
-    pub(super) fn promise(&mut self, key: OrderKey<'_>, out: &mut Decisions) {
-        if self.is_open() && self.due_at.is_some() && self.expected.is_none() {
+    pub(super) fn promise(&mut self) {
+        let order = &mut *self.order;
+        if order.is_open() && order.due_at.is_some() && order.expected.is_none() {
             // Due and about to be decided: what was promised stands until then.
             return;
         }
         let promise = self.expected_by();
-        if promise == self.promised {
+        if promise == self.order.promised {
             return;
         }
-        let before = std::mem::replace(&mut self.promised, promise);
-        let same = |other: &Option<Promised>, member: &str| {
-            other.as_ref().is_some_and(|other| other.member_id == member)
-        };
+        let before = std::mem::replace(&mut self.order.promised, promise.clone());
         if let Some(before) = before
-            && !same(&self.promised, &before.member_id)
+            && promise
+                .as_ref()
+                .is_none_or(|promised| promised.member_id != before.member_id)
             && !self.is_issued_to(&before.member_id)
         {
-            out.entries.push(self.expectation(key, &before.member_id, 0));
+            self.expect(&before.member_id, 0);
         }
-        if let Some(promised) = &self.promised {
-            out.entries
-                .push(self.expectation(key, &promised.member_id, promised.points));
+        if let Some(promised) = promise {
+            self.expect(&promised.member_id, promised.points);
         }
     }
 
     fn expected_by(&self) -> Option<Promised> {
-        let points = self.expected.filter(|points| *points > 0 && self.is_open())?;
-        let customer = self.facts.snapshot.as_ref()?.customer.as_ref()?;
+        let points = self
+            .order
+            .expected
+            .filter(|points| *points > 0 && self.order.is_open())?;
         Some(Promised {
-            member_id: customer.id.clone(),
+            member_id: self.order.facts.buyer()?.id.clone(),
             points,
         })
     }
 
     /// The issue itself ends the expectation.
     fn is_issued_to(&self, member_id: &str) -> bool {
-        matches!(&self.progress, Progress::Issued(issued) if issued.member_id == member_id)
+        matches!(&self.order.progress, Progress::Issued(issued) if issued.member_id == member_id)
     }
 
     /// It has no time, so that it moves none of the member's timers.
-    fn expectation(&self, key: OrderKey<'_>, member_id: &str, points: i64) -> crate::domain::entry::Entry {
-        let kind = EntryKind::Expect(points);
-        self.entry(key, member_id, Instant::MIN, Instant::MIN, NO_CAUSE, kind)
+    fn expect(&mut self, member_id: &str, points: i64) {
+        let now = std::mem::replace(&mut self.now, Instant::MIN);
+        self.send(member_id, Instant::MIN, NO_CAUSE, EntryKind::Expect(points));
+        self.now = now;
     }
 }

@@ -1,255 +1,263 @@
-//! After the fact: giving redeemed points back, taking issued ones back, adjusting to an edit.
+//! After the issue: taking points back, adjusting to an edit.
 
-use rust_decimal::Decimal;
-
-use super::earning;
+use super::case::Case;
+use super::earning::{self, Earned};
 use super::facts::{Cancelled, News, OrderEvent, Refund};
-use super::settlement::expires_at;
-use super::{CausedBy, Decisions, Issued, Order, OrderKey, Progress};
-use crate::domain::entry::{EntryKind, Issue, IssueOrigin, IssuePart, Return, Reverse, ReverseReason};
+use super::settlement::{bonus_expires_at, expires_at};
+use super::{CausedBy, Issued, Progress};
+use crate::domain::entry::{EntryKind, Issue, IssueOrigin, IssuePart, Reverse, ReverseReason};
 use crate::domain::instant::Instant;
-use crate::domain::money::Ratio;
-use crate::domain::rules::book::{Published, RuleBook};
-use crate::domain::rules::model::{Base, Extent, RuleVersion};
+use crate::domain::rules::book::Published;
+use crate::domain::rules::model::{Extent, RuleVersion};
 
-impl Order {
-    /// A cancellation or refund gives redeemed points back, whether the order earned or not.
-    /// What had been redeemed and returned the ledger knows: it gives what a higher share adds,
-    /// and never takes any again.
-    ///
-    /// Refunds come off the newest snapshot, so a later one of fewer goods makes them a greater
-    /// part: in either order of arrival as much returns as if it had been known at the refund.
-    pub(super) fn give_back(
-        &self,
-        key: OrderKey<'_>,
-        bound: Option<&Published>,
-        event: &OrderEvent,
-        news: News,
-        now: Instant,
-        out: &mut Decisions,
-    ) {
-        let other_share = (news.snapshot || news.refund_replaced) && !self.facts.refunds.is_empty();
-        let reversed = news.cancelled || news.refund || other_share;
-        // By an event that is to return nothing, neither does what an earlier one may not have found.
-        let kept = (news.cancelled || news.refund) && !event.return_redeemed;
-        if !reversed || kept || bound.is_some_and(|v| !v.rules.reversal.returns_redeemed) {
-            return;
-        }
-        let base = bound.map_or(Base::default(), |v| v.rules.accrual.base.clone());
-        let share = earning::share_to_return(&self.facts, &base);
-        if !share.is_positive() {
-            return;
-        }
-        let (reason, at) = self.reversing_fact(event, news);
-        let (numerator, denominator) = share.min(Ratio::ONE).to_parts();
-        let kind = EntryKind::Return(Return {
-            reason,
-            numerator,
-            denominator,
+/// What an event asks of points that were issued.
+struct Change {
+    /// The newest snapshot is another, and the rule adjusts to edits.
+    edited: bool,
+    /// A cancellation or a refund that takes points became known, or a cancellation was withdrawn.
+    reversed: bool,
+    /// A refund of a cancelled order is forgiven: it leaves more with the member.
+    forgiven: bool,
+    /// A cancellation stands that takes points.
+    cancelled: bool,
+}
+
+/// Points by part of an order: its own, and each bonus that was given.
+struct Parts {
+    own: i64,
+    bonuses: Vec<i64>,
+}
+
+impl Parts {
+    fn total(&self) -> i64 {
+        self.bonuses.iter().copied().fold(self.own, i64::saturating_add)
+    }
+
+    /// Each part by what is kept of it and what it earns.
+    fn each(issued: &Issued, earned: &Earned, part: impl Fn(Part) -> i64) -> Self {
+        let bonuses = issued.bonuses.iter().map(|given| {
+            let earned = earned.bonus(&given.bonus_id).map_or(0, |bonus| bonus.points);
+            part(Part {
+                kept: given.kept,
+                earned,
+            })
         });
-        for member_id in self.redeemers() {
-            let entry = self.entry(key, member_id, now, at, CausedBy::from(event), kind.clone());
-            out.entries.push(entry);
-        }
+        let bonuses = bonuses.collect();
+        let own = part(Part {
+            kept: issued.own_kept(),
+            earned: earned.own,
+        });
+        Parts { own, bonuses }
     }
+}
 
-    /// From here on redeeming for the order is refused.
-    pub(super) fn tell_cancelled(
-        &self,
-        key: OrderKey<'_>,
-        event: &OrderEvent,
-        now: Instant,
-        out: &mut Decisions,
-    ) {
-        let at = self
-            .facts
-            .cancelled
-            .as_ref()
-            .map_or(event.time, |cancelled| cancelled.told.at);
-        for member_id in self.redeemers() {
-            let kind = EntryKind::OrderCancelled;
-            let entry = self.entry(key, member_id, now, at, CausedBy::from(event), kind);
-            out.entries.push(entry);
-        }
-    }
+#[derive(Clone, Copy)]
+struct Part {
+    kept: i64,
+    earned: i64,
+}
 
+impl Case<'_> {
     /// What an event after the issue takes back or adds, under the bound rule.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn reverse(
-        &mut self,
-        key: OrderKey<'_>,
-        bound: &Published,
-        event: &OrderEvent,
-        news: News,
-        now: Instant,
-        book: &RuleBook,
-        out: &mut Decisions,
-    ) {
-        let Progress::Issued(issued) = &self.progress else {
+    pub(super) fn reverse(&mut self, event: &OrderEvent, news: News) {
+        let (Progress::Issued(issued), Some(bound)) = (&self.order.progress, self.bound) else {
             return;
         };
         let rules = &bound.rules;
-        let cancelled = self.cancel_takes(rules);
-        let edited = news.snapshot && rules.reversal.after_edit_adjusts;
-        let refund = event
-            .refund
-            .as_ref()
-            .filter(|_| news.refund && rules.reversal.after_refund != Extent::None);
-        let refunded = refund.is_some_and(|refund| self.facts.takes_back(refund));
-        let reversed = (news.cancelled && cancelled) || refunded;
-        let forgiven = refund.is_some() && !refunded && cancelled;
-        if !edited && !reversed && !forgiven {
+        let change = self.change(rules, event, news);
+        if !change.edited && !change.reversed && !change.forgiven {
             return;
         }
-        let tier = self.tier_of(issued);
-        let Some((earned, base)) = earning::after_issue(&self.facts, tier, rules, false) else {
+        let Some(earned) = earning::after_issue(&self.order.facts, issued, rules, false) else {
             return;
         };
-        let entitled = self.entitled(issued, earned, rules);
         let mut issued = issued.clone();
+        if news.reopened {
+            // What the cancellation took is credited again first.
+            issued.keep_all();
+        }
+        let entitled = self.entitled(&issued, &earned, rules);
         let cause = CausedBy::from(event);
-        if edited && !cancelled && entitled > issued.kept {
+        let raises = (change.edited || news.reopened) && !change.cancelled && issued.grows_to(&entitled);
+        if raises {
             let at = event.time.max(issued.at);
-            let expires_at = expires_at(key, bound, book, at, tier);
-            let issue = issued.raise(entitled, base.to_decimal(), expires_at, rules);
-            let kind = EntryKind::Issue(issue);
-            out.entries
-                .push(self.entry(key, &issued.member_id, now, at, cause, kind));
+            let issue = self.raise(&mut issued, &entitled, &earned, at, bound);
+            self.send(&issued.member_id, at, cause, EntryKind::Issue(issue));
         } else {
             // Nothing but what the merchant forgives leaves more with the member.
-            issued.kept = match forgiven {
-                true => issued.kept.max(entitled),
-                false => issued.kept.min(entitled),
-            };
-            let (reason, at) = match reversed {
+            issued.keep(&entitled, |kept, entitled| match change.forgiven {
+                true => kept.max(entitled),
+                false => kept.min(entitled),
+            });
+            let (reason, at) = match change.reversed {
                 true => self.reversing_fact(event, news),
                 false => (ReverseReason::Edited, event.time),
             };
             // What was refused before is asked for again, also when nothing is added to it.
-            if (edited || reversed) && issued.kept < issued.points {
-                let kind = EntryKind::Reverse(issued.reversal(reason, rules));
-                out.entries
-                    .push(self.entry(key, &issued.member_id, now, at, cause, kind));
+            if (change.edited || change.reversed) && issued.kept < issued.points {
+                let reverse = issued.reversal(reason, rules, change.cancelled);
+                self.send(&issued.member_id, at, cause, EntryKind::Reverse(reverse));
             }
         }
-        self.progress = Progress::Issued(issued);
+        self.order.progress = Progress::Issued(issued);
     }
 
-    /// What the order may keep by now. `earned` is what its newest snapshot earns after the
+    fn change(&self, rules: &RuleVersion, event: &OrderEvent, news: News) -> Change {
+        let facts = &self.order.facts;
+        let cancelled = self.cancel_takes(rules);
+        let refund = event
+            .refund
+            .as_ref()
+            .filter(|_| news.refund && rules.reversal.after_refund != Extent::None);
+        let refunded = refund.is_some_and(|refund| facts.takes_back(refund));
+        Change {
+            edited: news.snapshot && rules.reversal.after_edit_adjusts,
+            reversed: (news.cancelled && cancelled) || refunded || news.reopened,
+            forgiven: refund.is_some() && !refunded && cancelled,
+            cancelled,
+        }
+    }
+
+    /// What each part may keep by now. `earned` is what the newest snapshot earns after the
     /// refunds that count.
-    fn entitled(&self, issued: &Issued, earned: i64, rules: &RuleVersion) -> i64 {
+    fn entitled(&self, issued: &Issued, earned: &Earned, rules: &RuleVersion) -> Parts {
+        let facts = &self.order.facts;
         if self.cancel_takes(rules) {
             // What the merchant once left with the member stays there.
-            let tier = self.tier_of(issued);
-            let all = earning::after_issue(&self.facts, tier, rules, true).map_or(0, |(points, _)| points);
-            return (earned - all).clamp(0, issued.points);
+            let by_all = earning::after_issue(facts, issued, rules, true);
+            let left = Parts::each(issued, earned, |part| part.earned);
+            let by_all = by_all.map(|by_all| Parts::each(issued, &by_all, |part| part.earned));
+            let by_all = by_all.unwrap_or_else(|| Parts::each(issued, earned, |_| 0));
+            let bonuses = left.bonuses.iter().zip(&by_all.bonuses).zip(&issued.bonuses);
+            return Parts {
+                own: (left.own - by_all.own).clamp(0, issued.own_points()),
+                bonuses: bonuses
+                    .map(|((left, by_all), given)| (left - by_all).clamp(0, given.points))
+                    .collect(),
+            };
         }
-        let takes = |refund: &Refund| refund.after_issue && self.facts.takes_back(refund);
-        let refunded = rules.reversal.after_refund != Extent::None && self.facts.refunds.iter().any(takes);
-        if rules.reversal.after_edit_adjusts {
-            earned
-        } else if refunded {
-            earned.min(issued.kept)
-        } else {
-            issued.kept
-        }
+        let takes = |refund: &Refund| refund.after_issue && facts.takes_back(refund);
+        let refunded = rules.reversal.after_refund != Extent::None && facts.refunds.iter().any(takes);
+        let adjusts = rules.reversal.after_edit_adjusts;
+        Parts::each(issued, earned, |part| {
+            if adjusts {
+                part.earned
+            } else if refunded {
+                part.earned.min(part.kept)
+            } else {
+                part.kept
+            }
+        })
     }
 
     /// Whether a cancellation that became known after the issue takes the points back.
     fn cancel_takes(&self, rules: &RuleVersion) -> bool {
-        let takes = |cancelled: &Cancelled| cancelled.after_issue && cancelled.take_back;
-        self.facts.cancelled.as_ref().is_some_and(takes) && rules.reversal.after_cancel != Extent::None
+        let takes = |cancelled: Cancelled| cancelled.after_issue && cancelled.take_back;
+        self.order.facts.cancelled().is_some_and(takes) && rules.reversal.after_cancel != Extent::None
     }
 
-    fn tier_of<'a>(&'a self, issued: &'a Issued) -> Option<&'a str> {
-        let customer = self
-            .facts
-            .snapshot
-            .as_ref()
-            .and_then(|snapshot| snapshot.customer.as_ref());
-        match customer {
-            Some(customer) if customer.id == issued.member_id => customer.tier.as_deref(),
-            _ => issued.tier.as_deref(),
+    /// An edit lets the order keep more: each part that grew is a lot of its own. That all of it
+    /// is credited is assumed from here on; the ledger, which alone knows what could be taken
+    /// back before, works out the rest.
+    fn raise(
+        &self,
+        issued: &mut Issued,
+        entitled: &Parts,
+        earned: &Earned,
+        at: Instant,
+        bound: &Published,
+    ) -> Issue {
+        let tier = earning::tier_of(&self.order.facts, issued);
+        let number = issued.parts;
+        let mut parts = Vec::new();
+        let own = entitled.own - issued.own_kept();
+        if own > 0 {
+            parts.push(IssuePart {
+                bonus_id: None,
+                points: own,
+                base_amount: earned.base.to_decimal(),
+                expires_at: expires_at(self, bound, at, tier),
+            });
         }
-    }
-
-    /// Who may have redeemed points for the order: by its snapshot, or by a command while it was
-    /// theirs. The ledgers know whether they did; those of others do nothing.
-    fn redeemers(&self) -> Vec<&str> {
-        let by_snapshot = self.bound.as_ref().and_then(|bound| bound.redeemer.as_deref());
-        let issued_to = match &self.progress {
-            Progress::Issued(issued) => Some(issued.member_id.as_str()),
-            _ => None,
-        };
-        let customer = self
-            .facts
-            .snapshot
-            .as_ref()
-            .and_then(|newest| newest.customer.as_ref());
-        let known = [
-            by_snapshot,
-            issued_to,
-            customer.map(|customer| customer.id.as_str()),
-        ];
-        let others = self.facts.other_customers.iter().map(|id| id.as_str());
-        let mut redeemers = Vec::with_capacity(1);
-        for member_id in known.into_iter().flatten().chain(others) {
-            if !redeemers.contains(&member_id) {
-                redeemers.push(member_id);
+        for (given, kept) in issued.bonuses.iter().zip(&entitled.bonuses) {
+            let (points, bonus) = (kept - given.kept, earned.bonus(&given.bonus_id));
+            if let (true, Some(bonus)) = (points > 0, bonus) {
+                parts.push(IssuePart {
+                    bonus_id: Some(bonus.id.clone()),
+                    points,
+                    base_amount: bonus.amount.to_decimal(),
+                    expires_at: bonus_expires_at(self, bound, at, tier, bonus.expiry),
+                });
             }
         }
-        redeemers
-    }
-
-    /// Why and when something is reversed. Of both at once the cancellation says it.
-    fn reversing_fact(&self, event: &OrderEvent, news: News) -> (ReverseReason, Instant) {
-        match &self.facts.cancelled {
-            Some(cancelled) if news.cancelled => (ReverseReason::Cancelled, cancelled.told.at),
-            _ => {
-                let told = event.refund.as_ref().map(|refund| refund.time);
-                let last = self.facts.refunds.iter().map(|refund| refund.time).max();
-                (ReverseReason::Refunded, told.or(last).unwrap_or(event.time))
-            }
+        issued.parts += 1;
+        issued.grow(entitled);
+        Issue {
+            origin: IssueOrigin::Edited,
+            number,
+            parts,
+            currency: bound.rules.currency.code.clone(),
+            adjust: Some(issued.reversal(ReverseReason::Edited, &bound.rules, false)),
         }
     }
 }
 
 impl Issued {
-    /// An edit lets the order keep more. That it is all credited anew is assumed from here on;
-    /// the ledger, which alone knows what could be taken back before, reckons the rest.
-    fn raise(
-        &mut self,
-        kept: i64,
-        base_amount: Decimal,
-        expires_at: Option<Instant>,
-        rules: &RuleVersion,
-    ) -> Issue {
-        let (number, points) = (self.parts, kept - self.kept);
-        self.parts += 1;
-        self.points = self.points.saturating_add(points);
-        self.kept = kept;
-        Issue {
-            origin: IssueOrigin::Edited,
-            number,
-            parts: vec![IssuePart {
-                bonus_id: None,
-                points,
-                base_amount,
-                expires_at,
-            }],
-            currency: rules.currency.code.clone(),
-            adjust: Some(self.reversal(ReverseReason::Edited, rules)),
+    /// Of the order's own rule.
+    fn own_points(&self) -> i64 {
+        self.points - self.bonuses.iter().map(|given| given.points).sum::<i64>()
+    }
+
+    fn own_kept(&self) -> i64 {
+        self.kept - self.bonuses.iter().map(|given| given.kept).sum::<i64>()
+    }
+
+    fn grows_to(&self, entitled: &Parts) -> bool {
+        let bonuses = self.bonuses.iter().zip(&entitled.bonuses);
+        entitled.own > self.own_kept() || bonuses.into_iter().any(|(given, kept)| *kept > given.kept)
+    }
+
+    fn keep_all(&mut self) {
+        self.kept = self.points;
+        for given in &mut self.bonuses {
+            given.kept = given.points;
         }
     }
 
+    /// What is kept of each part, out of what was kept and what it is entitled to.
+    fn keep(&mut self, entitled: &Parts, kept: impl Fn(i64, i64) -> i64) {
+        let mut left = Parts {
+            own: kept(self.own_kept(), entitled.own),
+            bonuses: Vec::with_capacity(self.bonuses.len()),
+        };
+        for (given, entitled) in self.bonuses.iter_mut().zip(&entitled.bonuses) {
+            given.kept = kept(given.kept, *entitled);
+            left.bonuses.push(given.kept);
+        }
+        self.kept = left.total();
+    }
+
+    /// Parts that grew count as issued; each keeps what it is entitled to.
+    fn grow(&mut self, entitled: &Parts) {
+        let own = (entitled.own - self.own_kept()).max(0);
+        self.points = self.points.saturating_add(own);
+        for (given, kept) in self.bonuses.iter_mut().zip(&entitled.bonuses) {
+            let more = (kept - given.kept).max(0);
+            given.points = given.points.saturating_add(more);
+            given.kept = *kept;
+            self.points = self.points.saturating_add(more);
+        }
+        self.kept = entitled.total();
+    }
+
     /// What is asked back as things stand.
-    fn reversal(&self, reason: ReverseReason, rules: &RuleVersion) -> Reverse {
+    fn reversal(&self, reason: ReverseReason, rules: &RuleVersion, by_cancellation: bool) -> Reverse {
         Reverse {
             reason,
             issued: self.points,
             kept: self.kept,
             when_short: rules.reversal.when_short,
-            by_cancellation: reason == ReverseReason::Cancelled,
+            by_cancellation,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
-use super::model::{BirthdayOn, RuleVersion, ShopStatus};
+use super::model::{BirthdayOn, OnDisable, RuleVersion, ShopStatus};
 use crate::domain::instant::Instant;
 
 /// A published version: `published` is when it became known (`Instant::MIN`: from the start).
@@ -74,7 +74,10 @@ impl RuleBook {
                 false => Publication::Refused,
             };
         }
-        if rules.issuance.apply_to_open_orders {
+        // Later versions change what open orders may expect only so.
+        let stops = |rules: &RuleVersion| !rules.enabled && rules.on_disable == OnDisable::Stop;
+        let changes = rules.issuance.apply_to_open_orders || stops(&rules);
+        if changes || shop.versions.iter().any(|v| stops(&v.rules)) {
             shop.asks_at = Some(position);
         }
         if shop.versions.is_empty()
@@ -100,9 +103,7 @@ impl RuleBook {
         if shop.statuses.contains(&change) {
             return false;
         }
-        if change.status == ShopStatus::Open {
-            shop.asks_at = Some(position);
-        }
+        shop.asks_at = Some(position);
         let place = shop.statuses.partition_point(|s| s.at <= change.at);
         shop.statuses.insert(place, change);
         true
@@ -189,6 +190,14 @@ impl RuleBook {
             .iter()
             .filter_map(|(id, shop)| Some((&**id, shop.birthdays_at?)));
         asked.filter(move |(_, position)| *position > after)
+    }
+
+    /// When a version of the shop or its status was last published.
+    pub fn last_change(&self, shop_id: &str) -> Option<Instant> {
+        let shop = self.shops.get(shop_id)?;
+        let versions = shop.versions.iter().map(|version| version.published);
+        let statuses = shop.statuses.iter().map(|change| change.at);
+        versions.chain(statuses).max()
     }
 
     fn status_change(&self, shop_id: &str, at: Instant) -> Option<&StatusChange> {

@@ -43,7 +43,7 @@ fn an_order_says_where_it_stands() {
         &later,
         &["order.paid | 02"],
         "unbound - -",
-        &["no snapshot with its creation time has been told yet: only then a rule version is bound"],
+        &["no snapshot with its creation time has arrived yet: only then a rule version is bound"],
     );
     check_words(
         &later,

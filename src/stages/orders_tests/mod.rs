@@ -12,6 +12,7 @@ use crate::wire::{ledger_entry, rule_document};
 mod binding;
 mod earning;
 mod explain;
+mod real_orders;
 mod reversal;
 mod set_of_facts;
 
@@ -40,6 +41,9 @@ struct Shop {
     offset: Offset,
     now: Millis,
     told: Vec<String>,
+    /// Ids of what was published.
+    ids: Vec<String>,
+    counted: Vec<(&'static str, &'static str, u64)>,
     /// What the ledger was told to expect, apart: it says nothing to the outside.
     promised: Vec<(String, i64)>,
 }
@@ -67,6 +71,8 @@ impl Shop {
             offset: 0,
             now: 0,
             told: Vec::new(),
+            ids: Vec::new(),
+            counted: Vec::new(),
             promised: Vec::new(),
         }
     }
@@ -157,7 +163,12 @@ impl Shop {
             self.told.push(refusal.to_string());
         }
         self.state = state.map(|state| self.orders.save(&self.key, &state).bytes.to_vec());
+        let ahead = |count: &&(&str, &str, u64)| count.0 == crate::metrics::FACTS_AHEAD_TOTAL;
+        self.counted.extend(effects.counts.iter().filter(ahead));
         for output in effects.outputs {
+            if let Output::Outcome(outcome) = &output {
+                self.ids.push(outcome.id.clone());
+            }
             let record = self.orders.encode(output);
             match expectation(&record) {
                 Some(promised) => self.promised.push(promised),
@@ -220,6 +231,7 @@ fn show(record: &OutRecord) -> String {
         let text = |key: &str| data[key].as_str().unwrap_or("-").to_owned();
         let time = |key: &str| Instant::parse(data[key].as_str().unwrap()).map(short).unwrap();
         let what = match data.get("due_at") {
+            Some(due) if due.is_null() => format!("pending {}", data["points"]),
             Some(_) => format!("pending {} due {}", data["points"], time("due_at")),
             None => format!(
                 "withheld {} {}",
@@ -260,6 +272,7 @@ fn show(record: &OutRecord) -> String {
         }
         EntryKind::Return(back) => format!("return {}/{}", back.numerator, back.denominator),
         EntryKind::OrderCancelled => "cancelled".to_owned(),
+        EntryKind::Reopen(_) => "reopen".to_owned(),
         other => format!("{other:?}"),
     };
     let version = entry

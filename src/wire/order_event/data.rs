@@ -2,7 +2,7 @@
 
 use crate::wire::object::Object;
 use crate::wire::plain::json_object;
-use crate::wire::scalar::{Amount, At, Points};
+use crate::wire::scalar::{Amount, At, FactAt, Points, Quantity};
 use crate::wire::text::Text;
 
 json_object! {
@@ -11,6 +11,8 @@ json_object! {
         "order_id" => order_id: Option<Text<'a>>,
         "order" => order: Option<Box<Object<OrderData<'a>>>>,
         "refund" => refund: Option<Object<RefundData<'a>>>,
+        "customer" => customer: Option<Object<CustomerData<'a>>>,
+        "withdraws" => withdraws: Option<Vec<Text<'a>>>,
         "take_back" => take_back: Option<bool>,
         "return_redeemed" => return_redeemed: Option<bool>,
     }
@@ -32,14 +34,17 @@ json_object! {
         "surcharge_total" => surcharge_total: Option<Amount>,
         "points_redeemed" => points_redeemed: Option<Points>,
         "points_redeemed_amount" => points_redeemed_amount: Option<Amount>,
+        "points_redeemed_by" => points_redeemed_by: Option<Text<'a>>,
+        "prices_include_tax" => prices_include_tax: Option<bool>,
+        "payment_method" => payment_method: Option<Text<'a>>,
         "delivery" => delivery: Option<Object<DeliveryData<'a>>>,
         "test" => test: Option<bool>,
-        "paid_at" => paid_at: Option<At>,
-        "shipped_at" => shipped_at: Option<At>,
-        "delivered_at" => delivered_at: Option<At>,
-        "picked_up_at" => picked_up_at: Option<At>,
-        "completed_at" => completed_at: Option<At>,
-        "cancelled_at" => cancelled_at: Option<At>,
+        "paid_at" => paid_at: FactAt,
+        "shipped_at" => shipped_at: FactAt,
+        "delivered_at" => delivered_at: FactAt,
+        "picked_up_at" => picked_up_at: FactAt,
+        "completed_at" => completed_at: FactAt,
+        "cancelled_at" => cancelled_at: FactAt,
     }
 }
 
@@ -54,9 +59,15 @@ json_object! {
 json_object! {
     pub struct LineData {
         "id" => id: Option<Text<'a>>,
-        "quantity" => quantity: Option<u32>,
+        "sku" => sku: Option<Text<'a>>,
+        "product_id" => product_id: Option<Text<'a>>,
+        "categories" => categories: Option<Vec<Text<'a>>>,
+        "brand" => brand: Option<Text<'a>>,
+        "tags" => tags: Option<Vec<Text<'a>>>,
+        "quantity" => quantity: Option<Quantity>,
         "unit_price" => unit_price: Option<Amount>,
         "discount_total" => discount_total: Option<Amount>,
+        "tax_total" => tax_total: Option<Amount>,
     }
 }
 
@@ -77,6 +88,6 @@ json_object! {
 json_object! {
     pub struct RefundLineData {
         "id" => id: Option<Text<'a>>,
-        "quantity" => quantity: Option<u32>,
+        "quantity" => quantity: Option<Quantity>,
     }
 }

@@ -1,29 +1,24 @@
 //! Order events: `data` of an envelope as the facts it tells.
 //!
 //! Amounts are decimal strings; a whole JSON number is accepted too, one with a fraction is
-//! refused, because it may already have lost digits. Unknown fields are not looked at.
+//! refused, because it may already have lost digits. Quantities may have fractions. Unknown
+//! fields are not looked at.
 
 mod data;
+mod snapshot;
 
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
-
-use self::data::{CustomerData, Data, OrderData, RefundData};
+use self::data::{Data, OrderData};
 use super::envelope::{self, Envelope, EnvelopeError};
 use super::object::Object;
-use super::scalar::{Amount, At};
+use super::scalar::FactAt;
+use super::text::Text;
 use crate::domain::instant::Instant;
-use crate::domain::money;
-use crate::domain::order::facts::{Customer, Delivery, FactTimes, Line, OrderEvent, Refund, Snapshot};
-use crate::domain::short_text::ShortText;
+use crate::domain::order::facts::{Fact, FactSet, FactTimes, OrderEvent};
 
 /// Longest id of a shop, order or member, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
-/// The channel of an order that names none.
-const ONLINE: ShortText = ShortText::const_new("online");
-/// Lines of an order or of a refund.
-const LINES_MAX: usize = 2_000;
 
 /// Why a record is no order event. The text names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,45 +61,57 @@ fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
 }
 
 fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<OrderEvent, OrderEventError> {
-    let shop_id = id("data.shop_id", data.shop_id.as_deref())?.into();
-    let order_id = id("data.order_id", data.order_id.as_deref())?.into();
-    let take_back = data.take_back.unwrap_or(true);
-    let return_redeemed = data.return_redeemed.unwrap_or(true);
-    let refund = match (kind, data.refund) {
+    let Data {
+        shop_id,
+        order_id,
+        order,
+        refund,
+        customer,
+        withdraws,
+        take_back,
+        return_redeemed,
+    } = data;
+    let choice = (take_back.unwrap_or(true), return_redeemed.unwrap_or(true));
+    let refund = match (kind, refund) {
         (Kind::Refunded, None) => return Err(wrong("data.refund", "missing")),
-        (Kind::Refunded, Some(Object(refund))) => {
-            Some(read_refund(refund, envelope, take_back, return_redeemed)?)
-        }
+        (Kind::Refunded, Some(Object(refund))) => Some(snapshot::read_refund(refund, envelope, choice)?),
         _ => None,
     };
-    if data.order.is_none() && matches!(kind, Kind::Created | Kind::Edited | Kind::Updated) {
+    let claim = match (kind, customer) {
+        (Kind::Claimed, None) => return Err(wrong("data.customer", "missing")),
+        (Kind::Claimed, Some(Object(customer))) => Some(snapshot::read_claim(customer)?),
+        _ => None,
+    };
+    let mut withdraws = read_withdraws(withdraws)?;
+    let needs_order = match kind {
+        Kind::Created | Kind::Edited => true,
+        Kind::Updated => withdraws.is_empty(),
+        _ => false,
+    };
+    if order.is_none() && needs_order {
         return Err(wrong("data.order", "missing"));
     }
-    let times = fact_times(
-        kind,
-        envelope.time,
-        data.order.as_deref().map(|Object(order)| order),
-    );
-    let mut snapshot = data
-        .order
-        .map(|order| read_snapshot(order.0, envelope))
-        .transpose()?;
+    let known = order.as_deref().map(|Object(order)| order);
+    let tells = read_times(kind, envelope.time, known, &mut withdraws);
+    let mut snapshot = order.map(|order| snapshot::read(order.0, envelope)).transpose()?;
     if let (Kind::Created, Some(snapshot)) = (kind, &mut snapshot) {
         // The event says itself when it was created.
         snapshot.created_at.get_or_insert(envelope.time);
     }
     Ok(OrderEvent {
-        shop_id,
-        order_id,
+        shop_id: id("data.shop_id", shop_id.as_deref())?.into(),
+        order_id: id("data.order_id", order_id.as_deref())?.into(),
         id: envelope.id.as_ref().into(),
         source: envelope.source.as_ref().into(),
         time: envelope.time,
         traceparent: envelope.traceparent.as_deref().map(Into::into),
         snapshot: snapshot.map(Arc::new),
-        times,
+        tells,
+        withdraws,
         refund,
-        take_back,
-        return_redeemed,
+        claim,
+        take_back: choice.0,
+        return_redeemed: choice.1,
     })
 }
 
@@ -131,9 +138,23 @@ enum Kind {
     Completed,
     Cancelled,
     Refunded,
+    Claimed,
 }
 
 impl Kind {
+    /// The fact that the type tells.
+    fn fact(self) -> Option<Fact> {
+        match self {
+            Kind::Paid => Some(Fact::Paid),
+            Kind::Shipped => Some(Fact::Shipped),
+            Kind::Delivered => Some(Fact::Delivered),
+            Kind::PickedUp => Some(Fact::PickedUp),
+            Kind::Completed => Some(Fact::Completed),
+            Kind::Cancelled => Some(Fact::Cancelled),
+            Kind::Created | Kind::Edited | Kind::Updated | Kind::Refunded | Kind::Claimed => None,
+        }
+    }
+
     fn of(text: &str) -> Result<Self, OrderEventError> {
         Ok(match text {
             "order.created" => Kind::Created,
@@ -146,141 +167,56 @@ impl Kind {
             "order.completed" => Kind::Completed,
             "order.cancelled" => Kind::Cancelled,
             "order.refunded" => Kind::Refunded,
+            "order.claimed" => Kind::Claimed,
             other => return Err(OrderEventError::Type(other.chars().take(100).collect())),
         })
     }
 }
 
-/// What the event's type says happened at its time, and what the snapshot tells besides.
-fn fact_times(kind: Kind, time: Instant, order: Option<&OrderData<'_>>) -> FactTimes {
-    let told = |at: Option<At>| at.map(|at| at.0);
-    let mut times = order.map_or(FactTimes::default(), |order| FactTimes {
-        paid: told(order.paid_at),
-        shipped: told(order.shipped_at),
-        delivered: told(order.delivered_at),
-        picked_up: told(order.picked_up_at),
-        completed: told(order.completed_at),
-        cancelled: told(order.cancelled_at),
-    });
-    let fact = match kind {
-        Kind::Paid => &mut times.paid,
-        Kind::Shipped => &mut times.shipped,
-        Kind::Delivered => &mut times.delivered,
-        Kind::PickedUp => &mut times.picked_up,
-        Kind::Completed => &mut times.completed,
-        Kind::Cancelled => &mut times.cancelled,
-        Kind::Created | Kind::Edited | Kind::Updated | Kind::Refunded => return times,
-    };
-    *fact = Some(fact.map_or(time, |told| told.min(time)));
-    times
+/// The facts that `data.withdraws` names.
+fn read_withdraws(names: Option<Vec<Text<'_>>>) -> Result<FactSet, OrderEventError> {
+    let mut withdraws = FactSet::default();
+    for name in names.unwrap_or_default() {
+        let fact = Fact::ALL.into_iter().find(|fact| fact.name() == &*name);
+        let fact = fact.ok_or(wrong(
+            "data.withdraws",
+            "must name paid, shipped, delivered, picked_up, completed or cancelled",
+        ))?;
+        withdraws.insert(fact);
+    }
+    Ok(withdraws)
 }
 
-fn read_snapshot(order: OrderData<'_>, envelope: &Envelope<'_, ()>) -> Result<Snapshot, OrderEventError> {
-    let lines = order.line_items.unwrap_or_default();
-    if lines.len() > LINES_MAX {
-        return Err(wrong("data.order.line_items", "has more than 2000 lines"));
-    }
-    let mut list_price = Decimal::ZERO;
-    let mut read_lines = Vec::with_capacity(lines.len());
-    for Object(line) in lines {
-        let line = Line {
-            id: line.id.unwrap_or_default().short(),
-            quantity: line.quantity.unwrap_or(1),
-            unit_price: amount(line.unit_price),
-            discount_total: amount(line.discount_total),
-        };
-        let price = line.unit_price.checked_mul(Decimal::from(line.quantity));
-        list_price = price
-            .and_then(|price| list_price.checked_add(price))
-            .unwrap_or(Decimal::MAX);
-        read_lines.push(line);
-    }
-    let subtotal = match order.subtotal {
-        Some(subtotal) => subtotal.0,
-        // Lines alone are the goods at list price.
-        None if list_price.mantissa().unsigned_abs() < 10u128.pow(money::DIGITS_MAX) => list_price,
-        None => {
-            return Err(wrong(
-                "data.order.line_items",
-                "cost more than 18 digits can hold",
-            ));
+/// What the event's type says happened at its time, and what the snapshot tells besides. A
+/// `null` in a snapshot of the whole state withdraws.
+fn read_times(
+    kind: Kind,
+    time: Instant,
+    order: Option<&OrderData<'_>>,
+    withdraws: &mut FactSet,
+) -> FactTimes {
+    let mut times = FactTimes::default();
+    if let Some(order) = order {
+        let told = [
+            (Fact::Paid, order.paid_at),
+            (Fact::Shipped, order.shipped_at),
+            (Fact::Delivered, order.delivered_at),
+            (Fact::PickedUp, order.picked_up_at),
+            (Fact::Completed, order.completed_at),
+            (Fact::Cancelled, order.cancelled_at),
+        ];
+        for (fact, at) in told {
+            match at {
+                FactAt::At(at) => times.add(fact, at),
+                FactAt::Null if kind == Kind::Updated => withdraws.insert(fact),
+                FactAt::Null | FactAt::Absent => {}
+            }
         }
-    };
-    Ok(Snapshot {
-        revision: order.revision.unwrap_or(envelope.time.0),
-        event_id: envelope.id.as_ref().into(),
-        created_at: order.created_at.map(|at| at.0),
-        channel: order.channel.map_or(ONLINE, |channel| channel.short()),
-        currency: order.currency.map(|currency| currency.short()),
-        customer: order.customer.map(read_customer).transpose()?.flatten(),
-        lines: read_lines,
-        subtotal,
-        discount_total: amount(order.discount_total),
-        store_credit: amount(order.store_credit),
-        shipping_total: amount(order.shipping_total),
-        tax_total: amount(order.tax_total),
-        surcharge_total: amount(order.surcharge_total),
-        points_redeemed: order.points_redeemed.map_or(0, |points| points.0),
-        points_redeemed_amount: amount(order.points_redeemed_amount),
-        delivery: match order.delivery.and_then(|delivery| delivery.0.kind).as_deref() {
-            None | Some("home") => Delivery::Home,
-            Some("pickup") => Delivery::Pickup,
-            Some("none") => Delivery::None,
-            Some(_) => return Err(wrong("data.order.delivery.type", "must be home, pickup or none")),
-        },
-        test: order.test.unwrap_or(false),
-    })
-}
-
-/// Without an id it is a guest.
-fn read_customer(Object(customer): Object<CustomerData<'_>>) -> Result<Option<Customer>, OrderEventError> {
-    let Some(member_id) = customer.id.as_deref().filter(|id| !id.is_empty()) else {
-        return Ok(None);
-    };
-    Ok(Some(Customer {
-        id: id("data.order.customer.id", Some(member_id))?.into(),
-        logged_in: customer.logged_in.unwrap_or(true),
-        tier: customer
-            .tier
-            .filter(|tier| !tier.is_empty())
-            .map(|tier| tier.short()),
-    }))
-}
-
-fn read_refund(
-    refund: RefundData<'_>,
-    envelope: &Envelope<'_, ()>,
-    take_back: bool,
-    return_redeemed: bool,
-) -> Result<Refund, OrderEventError> {
-    if refund.line_items.is_none() && refund.amount.is_none() {
-        return Err(wrong("data.refund", "has neither line_items nor amount"));
     }
-    let lines = refund.line_items.unwrap_or_default();
-    if lines.len() > LINES_MAX {
-        return Err(wrong("data.refund.line_items", "has more than 2000 lines"));
+    if let Some(fact) = kind.fact() {
+        times.add(fact, time);
     }
-    let mut read_lines = Vec::with_capacity(lines.len());
-    for Object(line) in lines {
-        let (Some(id), Some(quantity)) = (line.id, line.quantity) else {
-            return Err(wrong("data.refund.line_items", "each line needs id and quantity"));
-        };
-        read_lines.push((id.short(), quantity));
-    }
-    Ok(Refund {
-        id: id("data.refund.id", refund.id.as_deref())?.into(),
-        time: envelope.time,
-        event_id: envelope.id.as_ref().into(),
-        lines: read_lines,
-        amount: refund.amount.map(|amount| amount.0),
-        take_back,
-        return_redeemed,
-        after_issue: false,
-    })
-}
-
-fn amount(found: Option<Amount>) -> Decimal {
-    found.map_or(Decimal::ZERO, |amount| amount.0)
+    times
 }
 
 fn wrong(field: &'static str, wrong: &'static str) -> OrderEventError {

@@ -22,7 +22,18 @@ stored_message! {
         16 sint64(optional) last_event: Option<i64>, Option<i64>;
         17 string(optional) promised_to: Option<String>, Option<&'a str>;
         18 int64 promised: i64, i64;
+        /// Customers of whom nothing but the id is known.
         19 string(repeated) other_customers: Vec<String>, Vec<&'a str>;
+        20 message(repeated) customers: Vec<NamedV1>, Vec<NamedRef<'a>>;
+        21 message(repeated) later: Vec<LaterV1>, Vec<LaterRef<'a>>;
+        22 message(repeated) withdrawn: Vec<WithdrawnV1>, Vec<WithdrawnRef<'a>>;
+        23 message(optional) claim: Option<ClaimV1>, Option<ClaimRef<'a>>;
+        /// `withheld` was at a cancellation; left out with the reason `cancelled`.
+        24 bool(optional) by_cancellation: Option<bool>, Option<bool>;
+        /// What was published as pending, where it is not `expected` at `due_at`; 0: nothing.
+        25 sint64(optional) pending: Option<i64>, Option<i64>;
+        26 sint64 pending_due_at: i64, i64;
+        27 message(optional) again: Option<AgainV1>, Option<AgainRef<'a>>;
         40 uint32 entries: u32, u32;
     }
 }
@@ -43,6 +54,61 @@ stored_message! {
         2 bool no_take_back: bool, bool;
         3 bool no_return: bool, bool;
         4 bool after_issue: bool, bool;
+        /// Where there are others than that of `told`.
+        5 message(repeated) choices: Vec<ChoiceV1>, Vec<ChoiceV1>;
+    }
+}
+
+stored_message! {
+    ChoiceV1 {
+        1 sint64 time: i64;
+        2 bool no_take_back: bool;
+        3 bool no_return: bool;
+    }
+}
+
+stored_message! {
+    /// A telling that counts once an earlier one is withdrawn.
+    LaterV1, LaterRef {
+        1 uint32 fact: u32, u32;
+        2 message(optional) told: Option<ToldV1>, Option<ToldRef<'a>>;
+    }
+}
+
+stored_message! {
+    WithdrawnV1, WithdrawnRef {
+        1 uint32 facts: u32, u32;
+        2 sint64 time: i64, i64;
+        3 string event_id: String, &'a str;
+        4 string(optional) traceparent: Option<String>, Option<&'a str>;
+    }
+}
+
+stored_message! {
+    ClaimV1, ClaimRef {
+        1 sint64 time: i64, i64;
+        2 string event_id: String, &'a str;
+        3 string(optional) traceparent: Option<String>, Option<&'a str>;
+        4 string member_id: String, &'a str;
+        5 string(optional) tier: Option<String>, Option<&'a str>;
+    }
+}
+
+stored_message! {
+    NamedV1, NamedRef {
+        1 string id: String, &'a str;
+        2 sint64 revision: i64, i64;
+        3 string event_id: String, &'a str;
+        4 string(optional) tier: Option<String>, Option<&'a str>;
+    }
+}
+
+stored_message! {
+    AgainV1, AgainRef {
+        1 sint64 at: i64, i64;
+        2 string event_id: String, &'a str;
+        3 string(optional) traceparent: Option<String>, Option<&'a str>;
+        4 uint32 times: u32, u32;
     }
 }
 
@@ -62,7 +128,9 @@ stored_message! {
 stored_message! {
     RefundLineV1, RefundLineRef {
         1 string id: String, &'a str;
+        /// Whole units; others are in `quantity_exact`.
         2 uint32 quantity: u32, u32;
+        3 message(optional) quantity_exact: Option<AmountV1>, Option<AmountV1>;
     }
 }
 
@@ -95,15 +163,28 @@ stored_message! {
         17 message(optional) points_redeemed_amount: Option<AmountV1>, Option<AmountV1>;
         18 uint32 delivery: u32, u32;
         19 bool test: bool, bool;
+        /// There are lines, and none of them.
+        20 bool no_lines: bool, bool;
+        21 string(optional) points_redeemed_by: Option<String>, Option<&'a str>;
+        22 bool prices_include_tax: bool, bool;
+        23 string(optional) payment_method: Option<String>, Option<&'a str>;
     }
 }
 
 stored_message! {
     LineV1, LineRef {
         1 string id: String, &'a str;
+        /// Whole units; others are in `quantity_exact`.
         2 uint32 quantity: u32, u32;
         3 message(optional) unit_price: Option<AmountV1>, Option<AmountV1>;
         4 message(optional) discount_total: Option<AmountV1>, Option<AmountV1>;
+        5 message(optional) quantity_exact: Option<AmountV1>, Option<AmountV1>;
+        6 message(optional) tax_total: Option<AmountV1>, Option<AmountV1>;
+        7 string(optional) sku: Option<String>, Option<&'a str>;
+        8 string(optional) product_id: Option<String>, Option<&'a str>;
+        9 string(repeated) categories: Vec<String>, Vec<&'a str>;
+        10 string(optional) brand: Option<String>, Option<&'a str>;
+        11 string(repeated) tags: Vec<String>, Vec<&'a str>;
     }
 }
 
@@ -112,6 +193,9 @@ stored_message! {
         1 uint32(optional) version: Option<u32>, Option<u32>;
         2 sint64 created_at: i64, i64;
         3 string(optional) redeemer: Option<String>, Option<&'a str>;
+        /// Points last asked for by a snapshot; left out where they are those of the snapshot
+        /// kept, and where a version before this wrote the state.
+        4 sint64(optional) redeemed: Option<i64>, Option<i64>;
     }
 }
 
@@ -123,5 +207,14 @@ stored_message! {
         4 sint64 points: i64, i64;
         5 sint64 kept: i64, i64;
         6 uint32 parts: u32, u32;
+        7 message(repeated) bonuses: Vec<GivenV1>, Vec<GivenRef<'a>>;
+    }
+}
+
+stored_message! {
+    GivenV1, GivenRef {
+        1 string bonus_id: String, &'a str;
+        2 sint64 points: i64, i64;
+        3 sint64 kept: i64, i64;
     }
 }

@@ -5,11 +5,14 @@
 mod messages;
 mod read;
 mod write;
+mod write_snapshot;
 
 use prost::Message;
 use prost::bytes::Bytes;
 
-use crate::domain::order::Order;
+use crate::domain::instant::Instant;
+use crate::domain::order::facts::Named;
+use crate::domain::order::{Order, Pending};
 use crate::wire::protobuf::{Write, Writer};
 use messages::OrderV1;
 
@@ -49,7 +52,19 @@ pub fn decode(stored: &[u8]) -> Result<Order, StateError> {
     }
 }
 
+/// What was published as pending, where nothing else is stored.
+fn usual_pending(expected: Option<i64>, due_at: Option<Instant>) -> Option<Pending> {
+    let points = expected.filter(|points| *points > 0)?;
+    let due_at = due_at?;
+    Some(Pending { points, due_at })
+}
+
+/// A customer of whom nothing but the id is known.
+fn is_unknown(named: &Named) -> bool {
+    named.revision == i64::MAX && named.event_id.is_empty() && named.tier.is_none()
+}
+
 #[cfg(test)]
-mod golden_tests;
+pub(crate) mod golden_tests;
 #[cfg(test)]
 mod tests;

@@ -4,63 +4,172 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::StateError;
 use super::messages::*;
+use super::{StateError, usual_pending};
 use crate::domain::instant::Instant;
-use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
-use crate::domain::order::{Bound, Issued, Order, Progress, Promised};
-use crate::domain::reason::Reason;
+use crate::domain::order::facts::{
+    Cancellation, Choice, Claim, Customer, Delivery, Fact, FactSet, Facts, Known, Line, Named, Refund,
+    Snapshot, Told, Withdrawn,
+};
+use crate::domain::order::{Again, Bound, Given, Issued, Order, Pending, Progress, Promised, Reason};
 
 impl TryFrom<OrderV1> for Order {
     type Error = StateError;
 
     fn try_from(read: OrderV1) -> Result<Self, StateError> {
-        let cancelled = |read: CancelledV1| {
-            Ok(Cancelled {
-                told: read.told.ok_or(StateError::Field("cancelled"))?.into(),
-                take_back: !read.no_take_back,
-                return_redeemed: !read.no_return,
-                after_issue: read.after_issue,
+        let cancellation = read.cancelled.as_ref().map(cancellation).transpose()?;
+        let cancelled = read.cancelled.and_then(|cancelled| cancelled.told);
+        let withheld = |number| {
+            let reason = Reason::of_number(number).ok_or(StateError::Field("withheld"))?;
+            Ok(Progress::Withheld {
+                reason,
+                by_cancellation: read.by_cancellation.unwrap_or(reason == Reason::Cancelled),
             })
         };
-        let reason = |number| Reason::of_number(number).ok_or(StateError::Field("withheld"));
         let progress = match (read.deferred_since, read.issued, read.withheld) {
             (Some(since), None, None) => Progress::Deferred {
                 since: Instant(since),
             },
             (None, Some(issued), None) => Progress::Issued(issued.into()),
-            (None, None, Some(number)) => Progress::Withheld(reason(number)?),
+            (None, None, Some(number)) => withheld(number)?,
             (None, None, None) => Progress::Open,
             _ => return Err(StateError::Field("progress")),
         };
+        let snapshot = read.snapshot.map(Snapshot::try_from).transpose()?;
+        let redeemed = snapshot.as_ref().map_or(0, |snapshot| snapshot.points_redeemed);
+        // In the order of `Fact`.
+        let firsts = [
+            read.paid,
+            read.shipped,
+            read.delivered,
+            read.picked_up,
+            read.completed,
+            cancelled,
+        ];
+        let mut known = firsts.map(|told| Known {
+            first: told.map(Told::from),
+            later: Vec::new(),
+        });
+        for later in read.later {
+            let fact = Fact::of_number(later.fact).ok_or(StateError::Field("later"))?;
+            let told = later.told.ok_or(StateError::Field("later"))?;
+            known[fact as usize].later.push(told.into());
+        }
+        let due_at = read.due_at.map(Instant);
+        let pending = match read.pending {
+            None => usual_pending(read.expected, due_at),
+            Some(0) => None,
+            Some(points) => Some(Pending {
+                points,
+                due_at: Instant(read.pending_due_at),
+            }),
+        };
+        let unknown = read.other_customers.into_iter().map(unknown);
+        let mut customers: Vec<Named> = unknown
+            .chain(read.customers.into_iter().map(Named::from))
+            .collect();
+        customers.sort_by(|a, b| a.id.cmp(&b.id));
+        let withdrawn = read.withdrawn.into_iter().map(Withdrawn::try_from);
         Ok(Order {
             facts: Facts {
-                snapshot: read.snapshot.map(Snapshot::try_from).transpose()?.map(Arc::new),
-                other_customers: read.other_customers.into_iter().map(Into::into).collect(),
+                snapshot: snapshot.map(Arc::new),
+                customers,
                 created: read.created.map(Told::from),
-                paid: read.paid.map(Told::from),
-                shipped: read.shipped.map(Told::from),
-                delivered: read.delivered.map(Told::from),
-                picked_up: read.picked_up.map(Told::from),
-                completed: read.completed.map(Told::from),
-                cancelled: read.cancelled.map(cancelled).transpose()?,
+                known,
+                withdrawn: withdrawn.collect::<Result<_, _>>()?,
+                cancellation: cancellation.unwrap_or_default(),
+                claim: read.claim.map(Claim::from),
                 refunds: read.refunds.into_iter().map(Refund::from).collect(),
             },
             bound: read.bound.map(|bound| Bound {
                 version: bound.version,
                 created_at: Instant(bound.created_at),
                 redeemer: bound.redeemer.map(Into::into),
+                redeemed: bound.redeemed.unwrap_or(redeemed),
             }),
             progress,
-            due_at: read.due_at.map(Instant),
+            due_at,
             expected: read.expected,
+            pending,
             promised: read.promised_to.map(|member_id| Promised {
                 member_id: member_id.into(),
                 points: read.promised,
             }),
-            last_event: read.last_event.map(Instant),
+            again: read.again.map(Again::from),
             entries: read.entries,
+            last_event: read.last_event.map(Instant),
         })
+    }
+}
+
+fn cancellation(read: &CancelledV1) -> Result<Cancellation, StateError> {
+    let told = read.told.as_ref().ok_or(StateError::Field("cancelled"))?;
+    let mut choices: Vec<Choice> = read.choices.iter().map(|choice| choice_of(*choice)).collect();
+    if choices.is_empty() {
+        choices.push(choice_of(ChoiceV1 {
+            time: told.at.wrapping_add(told.told_after),
+            no_take_back: read.no_take_back,
+            no_return: read.no_return,
+        }));
+    }
+    Ok(Cancellation {
+        choices,
+        after_issue: read.after_issue,
+    })
+}
+
+fn choice_of(read: ChoiceV1) -> Choice {
+    Choice {
+        time: Instant(read.time),
+        take_back: !read.no_take_back,
+        return_redeemed: !read.no_return,
+    }
+}
+
+impl TryFrom<WithdrawnV1> for Withdrawn {
+    type Error = StateError;
+
+    fn try_from(read: WithdrawnV1) -> Result<Self, StateError> {
+        Ok(Self {
+            facts: FactSet::from_bits(read.facts).ok_or(StateError::Field("withdrawn"))?,
+            time: Instant(read.time),
+            event_id: read.event_id.into(),
+            traceparent: read.traceparent.map(Into::into),
+        })
+    }
+}
+
+impl From<ClaimV1> for Claim {
+    fn from(read: ClaimV1) -> Self {
+        Self {
+            time: Instant(read.time),
+            event_id: read.event_id.into(),
+            traceparent: read.traceparent.map(Into::into),
+            member_id: read.member_id.into(),
+            tier: read.tier.map(Into::into),
+        }
+    }
+}
+
+impl From<NamedV1> for Named {
+    fn from(read: NamedV1) -> Self {
+        Self {
+            id: read.id.into(),
+            revision: read.revision,
+            event_id: read.event_id.into(),
+            tier: read.tier.map(Into::into),
+        }
+    }
+}
+
+impl From<AgainV1> for Again {
+    fn from(read: AgainV1) -> Self {
+        Self {
+            at: Instant(read.at),
+            event_id: read.event_id.into(),
+            traceparent: read.traceparent.map(Into::into),
+            times: read.times,
+        }
     }
 }
 
@@ -94,7 +203,7 @@ impl From<RefundV1> for Refund {
             lines: read
                 .lines
                 .into_iter()
-                .map(|line| (line.id.into(), line.quantity))
+                .map(|line| (line.id.into(), units(line.quantity, line.quantity_exact)))
                 .collect(),
             amount: read.amount.map(Decimal::from),
             take_back: !read.no_take_back,
@@ -120,7 +229,8 @@ impl TryFrom<SnapshotV1> for Snapshot {
                 logged_in,
                 tier: tier.map(Into::into),
             }),
-            lines: read.lines.into_iter().map(Line::from).collect(),
+            lines: (read.no_lines || !read.lines.is_empty())
+                .then(|| read.lines.into_iter().map(Line::from).collect()),
             subtotal: or_zero(read.subtotal),
             discount_total: or_zero(read.discount_total),
             store_credit: or_zero(read.store_credit),
@@ -136,6 +246,9 @@ impl TryFrom<SnapshotV1> for Snapshot {
                 _ => return Err(StateError::Field("delivery")),
             },
             test: read.test,
+            points_redeemed_by: read.points_redeemed_by.map(Into::into),
+            prices_include_tax: read.prices_include_tax,
+            payment_method: read.payment_method.map(Into::into),
         })
     }
 }
@@ -144,9 +257,15 @@ impl From<LineV1> for Line {
     fn from(read: LineV1) -> Self {
         Self {
             id: read.id.into(),
-            quantity: read.quantity,
+            quantity: units(read.quantity, read.quantity_exact),
             unit_price: or_zero(read.unit_price),
             discount_total: or_zero(read.discount_total),
+            tax_total: read.tax_total.map(Decimal::from),
+            sku: read.sku.map(Into::into),
+            product_id: read.product_id.map(Into::into),
+            categories: read.categories.into_iter().map(Into::into).collect(),
+            brand: read.brand.map(Into::into),
+            tags: read.tags.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -160,6 +279,31 @@ impl From<IssuedV1> for Issued {
             points: read.points,
             kept: read.kept,
             parts: read.parts,
+            bonuses: read.bonuses.into_iter().map(Given::from).collect(),
         }
+    }
+}
+
+impl From<GivenV1> for Given {
+    fn from(read: GivenV1) -> Self {
+        Self {
+            bonus_id: read.bonus_id.into(),
+            points: read.points,
+            kept: read.kept,
+        }
+    }
+}
+
+fn units(whole: u32, exact: Option<AmountV1>) -> Decimal {
+    exact.map_or(Decimal::from(whole), Decimal::from)
+}
+
+/// Of a customer whose lowest revision an earlier version did not keep.
+fn unknown(id: String) -> Named {
+    Named {
+        id: id.into(),
+        revision: i64::MAX,
+        event_id: Default::default(),
+        tier: None,
     }
 }

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::instant::Instant;
-use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
-use crate::domain::order::{Bound, Issued, Progress, Promised};
+use crate::domain::order::facts::{
+    Cancellation, Choice, Claim, Customer, Delivery, Fact, FactSet, Facts, Known, Line, Refund, Snapshot,
+    Told, Withdrawn,
+};
+use crate::domain::order::{Again, Bound, Given, Issued, Progress, Promised};
 use crate::domain::reason::Reason;
 
 fn amount() -> impl Strategy<Value = Decimal> {
@@ -38,14 +41,43 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             logged_in,
             tier: tier.map(Into::into),
         });
-    let line = (".{0,8}", any::<u32>(), amount(), amount()).prop_map(
-        |(id, quantity, unit_price, discount_total)| Line {
-            id: id.into(),
-            quantity,
-            unit_price,
-            discount_total,
-        },
+    let words = || vec(".{0,8}", 0..3);
+    let goods = (
+        option::of(".{0,8}"),
+        option::of(".{0,8}"),
+        words(),
+        option::of(".{0,8}"),
+        words(),
     );
+    let line = (
+        ".{0,8}",
+        quantity(),
+        amount(),
+        amount(),
+        option::of(amount()),
+        goods,
+    )
+        .prop_map(
+            |(
+                id,
+                quantity,
+                unit_price,
+                discount_total,
+                tax_total,
+                (sku, product_id, categories, brand, tags),
+            )| Line {
+                id: id.into(),
+                quantity,
+                unit_price,
+                discount_total,
+                tax_total,
+                sku: sku.map(Into::into),
+                product_id: product_id.map(Into::into),
+                categories: categories.into_iter().map(Into::into).collect(),
+                brand: brand.map(Into::into),
+                tags: tags.into_iter().map(Into::into).collect(),
+            },
+        );
     let who = (
         any::<i64>(),
         ".{1,8}",
@@ -55,14 +87,15 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     );
     let kind = prop_oneof![Just(Delivery::Home), Just(Delivery::Pickup), Just(Delivery::None)];
     let amounts = vec(amount(), 7);
+    let redeemed = (any::<i64>(), option::of(".{1,8}"));
     (
         who,
         option::of(customer),
-        vec(line, 0..3),
+        option::of(vec(line, 0..3)),
         amounts,
-        any::<i64>(),
-        kind,
-        any::<bool>(),
+        redeemed,
+        (kind, option::of(".{1,8}")),
+        (any::<bool>(), any::<bool>()),
     )
         .prop_map(
             |(
@@ -70,9 +103,9 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 customer,
                 lines,
                 a,
-                points_redeemed,
-                delivery,
-                test,
+                (points_redeemed, points_redeemed_by),
+                (delivery, payment_method),
+                (prices_include_tax, test),
             )| {
                 Snapshot {
                     revision,
@@ -90,6 +123,9 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                     surcharge_total: a[5],
                     points_redeemed,
                     points_redeemed_amount: a[6],
+                    points_redeemed_by: points_redeemed_by.map(Into::into),
+                    prices_include_tax,
+                    payment_method: payment_method.map(Into::into),
                     delivery,
                     test,
                 }
@@ -97,18 +133,44 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         )
 }
 
-fn facts() -> impl Strategy<Value = Facts> {
-    let cancelled = (told(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(told, take_back, return_redeemed, after_issue)| Cancelled {
-            told,
+fn quantity() -> impl Strategy<Value = Decimal> {
+    prop_oneof![any::<u32>().prop_map(Decimal::from), amount()]
+}
+
+/// A telling that counts, and others.
+fn known() -> impl Strategy<Value = Known> {
+    (told(), vec(told(), 0..2)).prop_map(|(first, later)| Known {
+        first: Some(first),
+        later,
+    })
+}
+
+fn cancellation() -> impl Strategy<Value = Cancellation> {
+    let choice =
+        (instant(), any::<bool>(), any::<bool>()).prop_map(|(time, take_back, return_redeemed)| Choice {
+            time,
             take_back,
             return_redeemed,
-            after_issue,
-        },
-    );
+        });
+    (vec(choice, 1..3), any::<bool>())
+        .prop_map(|(choices, after_issue)| Cancellation { choices, after_issue })
+}
+
+fn withdrawn() -> impl Strategy<Value = Withdrawn> {
+    (1..64u32, instant(), ".{1,8}", option::of(".{0,8}")).prop_map(|(facts, time, event_id, traceparent)| {
+        Withdrawn {
+            facts: FactSet::from_bits(facts).unwrap(),
+            time,
+            event_id: event_id.into(),
+            traceparent: traceparent.map(Into::into),
+        }
+    })
+}
+
+fn refund() -> impl Strategy<Value = Refund> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    let lines = vec((".{0,8}", any::<u32>()), 0..3);
-    let refund = (".{1,8}", instant(), ".{1,8}", lines, option::of(amount()), flags).prop_map(
+    let lines = vec((".{0,8}", quantity()), 0..3);
+    (".{1,8}", instant(), ".{1,8}", lines, option::of(amount()), flags).prop_map(
         |(id, time, event_id, lines, amount, (take_back, return_redeemed, after_issue))| Refund {
             id: id.into(),
             time,
@@ -119,82 +181,169 @@ fn facts() -> impl Strategy<Value = Facts> {
             return_redeemed,
             after_issue,
         },
-    );
-    let times = vec(option::of(told()), 6);
-    (
-        option::of(snapshot()),
-        vec(".{0,8}", 0..3),
-        times,
-        option::of(cancelled),
-        vec(refund, 0..3),
     )
-        .prop_map(|(snapshot, others, t, cancelled, refunds)| Facts {
-            snapshot: snapshot.map(Arc::new),
-            other_customers: others.into_iter().map(Into::into).collect(),
-            created: t[0].clone(),
-            paid: t[1].clone(),
-            shipped: t[2].clone(),
-            delivered: t[3].clone(),
-            picked_up: t[4].clone(),
-            completed: t[5].clone(),
-            cancelled,
-            refunds,
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    (
+        instant(),
+        ".{1,8}",
+        option::of(".{0,8}"),
+        ".{1,8}",
+        option::of(".{1,8}"),
+    )
+        .prop_map(|(time, event_id, traceparent, member_id, tier)| Claim {
+            time,
+            event_id: event_id.into(),
+            traceparent: traceparent.map(Into::into),
+            member_id: member_id.into(),
+            tier: tier.map(Into::into),
         })
 }
 
+fn customers() -> impl Strategy<Value = Vec<Named>> {
+    let of_customer = option::of((any::<i64>(), ".{1,8}", option::of(".{1,8}")));
+    proptest::collection::btree_map(".{0,8}", of_customer, 0..3).prop_map(|customers| {
+        let named = customers.into_iter().map(|(id, known)| {
+            let (revision, event_id, tier) = known.unwrap_or((i64::MAX, String::new(), None));
+            Named {
+                id: id.into(),
+                revision,
+                event_id: event_id.into(),
+                tier: tier.map(Into::into),
+            }
+        });
+        named.collect()
+    })
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let known = vec(option::of(known()), 6);
+    (
+        (option::of(snapshot()), customers(), option::of(told()), known),
+        (
+            option::of(cancellation()),
+            vec(withdrawn(), 0..3),
+            option::of(claim()),
+        ),
+        vec(refund(), 0..3),
+    )
+        .prop_map(
+            |((snapshot, customers, created, known), (cancellation, withdrawn, claim), refunds)| {
+                let mut known: [Known; 6] = known
+                    .into_iter()
+                    .map(Option::unwrap_or_default)
+                    .collect::<Vec<_>>()
+                    .try_into()
+                    .unwrap();
+                // A cancellation has a telling with a choice, or neither.
+                if cancellation.is_none() {
+                    known[Fact::Cancelled as usize] = Known::default();
+                }
+                let told = known[Fact::Cancelled as usize].first.is_some();
+                Facts {
+                    snapshot: snapshot.map(Arc::new),
+                    customers,
+                    created,
+                    known,
+                    withdrawn,
+                    cancellation: cancellation.filter(|_| told).unwrap_or_default(),
+                    claim,
+                    refunds,
+                }
+            },
+        )
+}
+
 fn progress() -> impl Strategy<Value = Progress> {
+    let given = (".{1,8}", any::<i64>(), any::<i64>()).prop_map(|(bonus_id, points, kept)| Given {
+        bonus_id: bonus_id.into(),
+        points,
+        kept,
+    });
+    let withheld =
+        (proptest::sample::select(Reason::ALL), any::<bool>()).prop_map(|(reason, by_cancellation)| {
+            Progress::Withheld {
+                reason,
+                by_cancellation,
+            }
+        });
     let issued = (
         instant(),
         ".{1,8}",
         option::of(".{1,8}"),
-        any::<i64>(),
-        any::<i64>(),
+        (any::<i64>(), any::<i64>()),
         any::<u32>(),
+        vec(given, 0..3),
     )
-        .prop_map(|(at, member_id, tier, points, kept, parts)| Issued {
+        .prop_map(|(at, member_id, tier, (points, kept), parts, bonuses)| Issued {
             at,
             member_id: member_id.into(),
             tier: tier.map(Into::into),
             points,
             kept,
             parts,
+            bonuses,
         });
     prop_oneof![
         Just(Progress::Open),
         instant().prop_map(|since| Progress::Deferred { since }),
         issued.prop_map(Progress::Issued),
-        proptest::sample::select(Reason::ALL).prop_map(Progress::Withheld),
+        withheld,
     ]
 }
 
 fn order() -> impl Strategy<Value = Order> {
-    let bound = (option::of(any::<u32>()), instant(), option::of(".{1,8}")).prop_map(
-        |(version, created_at, redeemer)| Bound {
+    let bound = (
+        option::of(any::<u32>()),
+        instant(),
+        option::of(".{1,8}"),
+        any::<i64>(),
+    )
+        .prop_map(|(version, created_at, redeemer, redeemed)| Bound {
             version,
             created_at,
             redeemer: redeemer.map(Into::into),
-        },
-    );
+            redeemed,
+        });
     let promised = (".{1,8}", any::<i64>()).prop_map(|(member_id, points)| Promised {
         member_id: member_id.into(),
         points,
     });
+    let pending = (1..i64::MAX, instant()).prop_map(|(points, due_at)| Pending { points, due_at });
+    let again = (instant(), ".{1,8}", option::of(".{0,8}"), any::<u32>()).prop_map(
+        |(at, event_id, traceparent, times)| Again {
+            at,
+            event_id: event_id.into(),
+            traceparent: traceparent.map(Into::into),
+            times,
+        },
+    );
     let times = (
         option::of(instant()),
         option::of(any::<i64>()),
         option::of(instant()),
-        (option::of(promised), any::<u32>()),
     );
-    (facts(), option::of(bound), progress(), times).prop_map(
-        |(facts, bound, progress, (due_at, expected, last_event, (promised, entries)))| Order {
-            facts,
-            bound,
-            progress,
-            due_at,
-            expected,
-            promised,
-            last_event,
-            entries,
+    let told = (
+        option::of(promised),
+        option::of(pending),
+        option::of(again),
+        any::<u32>(),
+    );
+    (facts(), option::of(bound), progress(), times, told).prop_map(
+        |(facts, bound, progress, (due_at, expected, last_event), (promised, pending, again, entries))| {
+            Order {
+                facts,
+                bound,
+                progress,
+                due_at,
+                expected,
+                pending,
+                promised,
+                again,
+                entries,
+                last_event,
+            }
         },
     )
 }

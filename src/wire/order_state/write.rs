@@ -1,10 +1,12 @@
 //! An order as its message. Everything is destructured: a forgotten field does not compile.
 
-use rust_decimal::Decimal;
-
 use super::messages::*;
-use crate::domain::order::facts::{Cancelled, Customer, Delivery, Facts, Line, Refund, Snapshot, Told};
-use crate::domain::order::{Bound, Issued, Order, Progress, Promised};
+use super::write_snapshot::{exact_units, snapshot, whole_units};
+use super::{is_unknown, usual_pending};
+use crate::domain::order::facts::{
+    Cancellation, Choice, Claim, Fact, Facts, Known, Named, Refund, Snapshot, Told, Withdrawn,
+};
+use crate::domain::order::{Again, Bound, Given, Issued, Order, Progress, Promised, Reason};
 
 pub fn order(order: &Order) -> OrderRef<'_> {
     let Order {
@@ -13,36 +15,46 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         progress,
         due_at,
         expected,
+        pending,
         promised,
-        last_event,
+        again: going_on,
         entries,
+        last_event,
     } = order;
     let Facts {
         snapshot: known,
-        other_customers,
+        customers,
         created,
-        paid,
-        shipped,
-        delivered,
-        picked_up,
-        completed,
-        cancelled: end,
+        known: facts_known,
+        withdrawn: taken_back,
+        cancellation,
+        claim: claimed,
         refunds,
     } = facts;
+    let first = |fact: Fact| facts_known[fact as usize].first.as_ref();
+    let (unknown, named): (Vec<&Named>, Vec<&Named>) = customers.iter().partition(|named| is_unknown(named));
     let promised = promised
         .as_ref()
         .map(|Promised { member_id, points }| (member_id, *points));
+    let pending = (*pending != usual_pending(*expected, *due_at)).then_some(pending);
+    let withheld = match progress {
+        Progress::Withheld {
+            reason,
+            by_cancellation,
+        } => Some((*reason, *by_cancellation)),
+        Progress::Open | Progress::Deferred { .. } | Progress::Issued(_) => None,
+    };
     OrderRef {
         snapshot: known.as_deref().map(snapshot),
         created: created.as_ref().map(told),
-        paid: paid.as_ref().map(told),
-        shipped: shipped.as_ref().map(told),
-        delivered: delivered.as_ref().map(told),
-        picked_up: picked_up.as_ref().map(told),
-        completed: completed.as_ref().map(told),
-        cancelled: end.as_ref().map(cancelled),
+        paid: first(Fact::Paid).map(told),
+        shipped: first(Fact::Shipped).map(told),
+        delivered: first(Fact::Delivered).map(told),
+        picked_up: first(Fact::PickedUp).map(told),
+        completed: first(Fact::Completed).map(told),
+        cancelled: first(Fact::Cancelled).map(|told| cancelled(told, cancellation)),
         refunds: refunds.iter().map(refund).collect(),
-        bound: tie.as_ref().map(bound),
+        bound: tie.as_ref().map(|tie| bound(tie, known.as_deref())),
         deferred_since: match progress {
             Progress::Deferred { since } => Some(since.0),
             _ => None,
@@ -51,17 +63,98 @@ pub fn order(order: &Order) -> OrderRef<'_> {
             Progress::Issued(points) => Some(issued(points)),
             _ => None,
         },
-        withheld: match progress {
-            Progress::Withheld(reason) => Some(reason.number()),
-            _ => None,
-        },
+        withheld: withheld.map(|(reason, _)| reason.number()),
         due_at: due_at.map(|at| at.0),
         expected: *expected,
         last_event: last_event.map(|at| at.0),
         promised_to: promised.map(|(member_id, _)| member_id.as_str()),
         promised: promised.map_or(0, |(_, points)| points),
-        other_customers: other_customers.iter().map(|id| id.as_str()).collect(),
+        other_customers: unknown.into_iter().map(|named| named.id.as_str()).collect(),
+        customers: named.into_iter().map(customer).collect(),
+        later: later(facts_known),
+        withdrawn: taken_back.iter().map(withdrawn).collect(),
+        claim: claimed.as_ref().map(claim),
+        by_cancellation: withheld
+            .filter(|(reason, by)| (*reason == Reason::Cancelled) != *by)
+            .map(|(_, by)| by),
+        pending: pending.map(|pending| pending.as_ref().map_or(0, |pending| pending.points)),
+        pending_due_at: pending
+            .and_then(|pending| pending.as_ref())
+            .map_or(0, |pending| pending.due_at.0),
+        again: going_on.as_ref().map(again),
         entries: *entries,
+    }
+}
+
+fn later(known: &[Known]) -> Vec<LaterRef<'_>> {
+    let of_fact = |fact: Fact| {
+        known[fact as usize].later.iter().map(move |telling| LaterRef {
+            fact: fact.number(),
+            told: Some(told(telling)),
+        })
+    };
+    Fact::ALL.into_iter().flat_map(of_fact).collect()
+}
+
+fn withdrawn(withdrawn: &Withdrawn) -> WithdrawnRef<'_> {
+    let Withdrawn {
+        facts,
+        time,
+        event_id,
+        traceparent,
+    } = withdrawn;
+    WithdrawnRef {
+        facts: facts.bits(),
+        time: time.0,
+        event_id,
+        traceparent: traceparent.as_deref(),
+    }
+}
+
+fn claim(claim: &Claim) -> ClaimRef<'_> {
+    let Claim {
+        time,
+        event_id,
+        traceparent,
+        member_id,
+        tier,
+    } = claim;
+    ClaimRef {
+        time: time.0,
+        event_id,
+        traceparent: traceparent.as_deref(),
+        member_id,
+        tier: tier.as_deref(),
+    }
+}
+
+fn customer(named: &Named) -> NamedRef<'_> {
+    let Named {
+        id,
+        revision,
+        event_id,
+        tier,
+    } = named;
+    NamedRef {
+        id,
+        revision: *revision,
+        event_id,
+        tier: tier.as_deref(),
+    }
+}
+
+fn again(again: &Again) -> AgainRef<'_> {
+    let Again {
+        at,
+        event_id,
+        traceparent,
+        times,
+    } = again;
+    AgainRef {
+        at: at.0,
+        event_id,
+        traceparent: traceparent.as_deref(),
+        times: *times,
     }
 }
 
@@ -80,31 +173,51 @@ fn told(told: &Told) -> ToldRef<'_> {
     }
 }
 
-fn cancelled(cancelled: &Cancelled) -> CancelledRef<'_> {
-    let Cancelled {
-        told: fact,
-        take_back,
-        return_redeemed,
-        after_issue,
-    } = cancelled;
+fn cancelled<'a>(fact: &'a Told, cancellation: &'a Cancellation) -> CancelledRef<'a> {
+    let Cancellation { choices, after_issue } = cancellation;
+    let (take_back, return_redeemed) = cancellation.choice();
+    let is_usual = match choices.as_slice() {
+        [] => true,
+        [only] => only.time == fact.time,
+        _ => false,
+    };
+    let choice = |choice: &Choice| {
+        let Choice {
+            time,
+            take_back,
+            return_redeemed,
+        } = choice;
+        ChoiceV1 {
+            time: time.0,
+            no_take_back: !take_back,
+            no_return: !return_redeemed,
+        }
+    };
     CancelledRef {
         told: Some(told(fact)),
         no_take_back: !take_back,
         no_return: !return_redeemed,
         after_issue: *after_issue,
+        choices: match is_usual {
+            true => Vec::new(),
+            false => choices.iter().map(choice).collect(),
+        },
     }
 }
 
-fn bound(bound: &Bound) -> BoundRef<'_> {
+fn bound<'a>(bound: &'a Bound, snapshot: Option<&Snapshot>) -> BoundRef<'a> {
     let Bound {
         version,
         created_at,
         redeemer,
+        redeemed,
     } = bound;
+    let usual = snapshot.map_or(0, |snapshot| snapshot.points_redeemed);
     BoundRef {
         version: *version,
         created_at: created_at.0,
         redeemer: redeemer.as_deref(),
+        redeemed: (*redeemed != usual).then_some(*redeemed),
     }
 }
 
@@ -127,79 +240,14 @@ fn refund(refund: &Refund) -> RefundRef<'_> {
             .iter()
             .map(|(id, quantity)| RefundLineRef {
                 id,
-                quantity: *quantity,
+                quantity: whole_units(*quantity).unwrap_or(0),
+                quantity_exact: exact_units(*quantity),
             })
             .collect(),
         amount: amount.map(AmountV1::from),
         no_take_back: !take_back,
         no_return: !return_redeemed,
         after_issue: *after_issue,
-    }
-}
-
-fn snapshot(snapshot: &Snapshot) -> SnapshotRef<'_> {
-    let Snapshot {
-        revision,
-        event_id,
-        created_at,
-        channel,
-        currency,
-        customer,
-        lines,
-        subtotal,
-        discount_total,
-        store_credit,
-        shipping_total,
-        tax_total,
-        surcharge_total,
-        points_redeemed,
-        points_redeemed_amount,
-        delivery,
-        test,
-    } = snapshot;
-    let (customer_id, logged_in, tier) = match customer {
-        Some(Customer { id, logged_in, tier }) => (Some(id.as_str()), *logged_in, tier.as_deref()),
-        None => (None, false, None),
-    };
-    SnapshotRef {
-        revision: *revision,
-        event_id,
-        created_at: created_at.map(|at| at.0),
-        channel,
-        currency: currency.as_deref(),
-        customer_id,
-        logged_in,
-        tier,
-        lines: lines.iter().map(line).collect(),
-        subtotal: not_zero(*subtotal),
-        discount_total: not_zero(*discount_total),
-        store_credit: not_zero(*store_credit),
-        shipping_total: not_zero(*shipping_total),
-        tax_total: not_zero(*tax_total),
-        surcharge_total: not_zero(*surcharge_total),
-        points_redeemed: *points_redeemed,
-        points_redeemed_amount: not_zero(*points_redeemed_amount),
-        delivery: match delivery {
-            Delivery::Home => 0,
-            Delivery::Pickup => 1,
-            Delivery::None => 2,
-        },
-        test: *test,
-    }
-}
-
-fn line(line: &Line) -> LineRef<'_> {
-    let Line {
-        id,
-        quantity,
-        unit_price,
-        discount_total,
-    } = line;
-    LineRef {
-        id,
-        quantity: *quantity,
-        unit_price: not_zero(*unit_price),
-        discount_total: not_zero(*discount_total),
     }
 }
 
@@ -211,7 +259,9 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         points,
         kept,
         parts,
+        bonuses,
     } = issued;
+
     IssuedRef {
         at: at.0,
         member_id,
@@ -219,20 +269,19 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         points: *points,
         kept: *kept,
         parts: *parts,
+        bonuses: bonuses.iter().map(given).collect(),
     }
 }
 
-/// A plain zero is not written; one with decimals counts for the scale of sums.
-fn not_zero(amount: Decimal) -> Option<AmountV1> {
-    (!amount.is_zero() || amount.scale() > 0).then(|| amount.into())
-}
-
-impl From<Decimal> for AmountV1 {
-    fn from(amount: Decimal) -> Self {
-        AmountV1 {
-            // The reader of events lets no more than 18 digits in.
-            units: i64::try_from(amount.mantissa()).unwrap_or(i64::MAX),
-            scale: amount.scale(),
-        }
+fn given(given: &Given) -> GivenRef<'_> {
+    let Given {
+        bonus_id,
+        points,
+        kept,
+    } = given;
+    GivenRef {
+        bonus_id,
+        points: *points,
+        kept: *kept,
     }
 }
