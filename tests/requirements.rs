@@ -8,7 +8,7 @@ const IDS: [(char, u32); 5] = [('C', 10), ('S', 18), ('A', 8), ('E', 10), ('W', 
 /// Ids that nothing shows yet; their row says why.
 const LATER: [&str; 3] = ["A7", "A8", "W6"];
 /// Parts of the contract's fine print, with how many lines of each the table has.
-const FINE_PRINT: [(&str, usize); 17] = [
+const FINE_PRINT: [(&str, usize); 18] = [
     ("Rule documents", 9),
     ("Looking beyond", 3),
     ("Facts", 9),
@@ -25,6 +25,7 @@ const FINE_PRINT: [(&str, usize); 17] = [
     ("Claims", 2),
     ("Pending, again", 1),
     ("Bonuses", 5),
+    ("Real orders, again", 4),
     ("Spans", 1),
 ];
 

@@ -225,6 +225,10 @@ impl Works<'_> {
             .map(|sale| bonus::assess(&sale, &self.rules.bonuses));
         let mut earned = self.with_bonuses(assessed, left);
         earned.lacking = self.lacking(whole_base);
+        if back.is_some() {
+            // Bonuses that went with what came back are counted as well.
+            earned.whole = self.before_issue(None).points();
+        }
         earned
     }
 

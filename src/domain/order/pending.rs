@@ -26,6 +26,7 @@ impl Case<'_> {
         if self.end_if_cancelled(bound) {
             return;
         }
+        self.undo_deferral(bound);
         let due = self.due(bound);
         let due_at = due.as_ref().map(|due| due.at);
         let takeover = due.as_ref().and_then(|due| self.first_by_takeover(due));
@@ -58,6 +59,17 @@ impl Case<'_> {
         match event {
             Some(event) => self.publish_pending(event, pending),
             None => self.publish_changed(takeover, &cause_id, ahead, pending),
+        }
+    }
+
+    /// A deferred order whose trigger was withdrawn, or happened later, is not due yet.
+    fn undo_deferral(&mut self, bound: &Published) {
+        let Progress::Deferred { since } = self.order.progress else {
+            return;
+        };
+        self.order.progress = Progress::Open;
+        if self.due(bound).is_some_and(|due| due.at <= since) {
+            self.order.progress = Progress::Deferred { since };
         }
     }
 
