@@ -18,7 +18,6 @@ const REASONS_NOT_SEEN: &[(&str, &str)] = &[
     ("points-rejected", "currency_mismatch"),
     ("points-rejected", "invalid_step"),
     ("points-rejected", "unknown_redemption"),
-    ("points-returned", "edited"),
     ("points-returned", "returned"),
 ];
 
