@@ -30,8 +30,8 @@ pub use client::settings::{
     BATCH_MAX_BYTES, Cluster, MESSAGE_MAX_BYTES, REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, Stage,
     TRANSACTION_TIMEOUT_MS,
 };
-pub use consumer::{KafkaInput, Membership};
-pub use producer::{KafkaProducer, Overrun, Publisher, end_process};
+pub use consumer::{GroupHold, KafkaInput, Membership};
+pub use producer::{Cargo, Carrier, KafkaProducer, Overrun, Publisher, end_process};
 pub use reader::{TableReader, TopicReader};
 
 use consumer::InstanceIdConflict;

@@ -94,6 +94,21 @@ impl Admin {
         .await
     }
 
+    /// Who is a member of a group, each as its client id and its host. A static member that was
+    /// stopped is one until its session ends.
+    pub async fn members(&self, group: &str) -> Result<Vec<(String, String)>, LogError> {
+        let name = group.to_owned();
+        self.ask(move |client| {
+            let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
+            let found = client.inner().fetch_group_list(Some(&name), timeout);
+            let found = found.map_err(|e| classify::reading(&format!("group {name}"), &e))?;
+            let members = found.groups().iter().flat_map(|group| group.members());
+            let shown = members.map(|m| (m.client_id().to_owned(), m.client_host().to_owned()));
+            Ok(shown.collect())
+        })
+        .await
+    }
+
     /// The topic, or nothing where there is none.
     pub async fn describe(&self, topic: &str) -> Result<Option<TopicState>, LogError> {
         let name = topic.to_owned();

@@ -3,35 +3,17 @@
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
-use rdkafka::util::Timeout;
 use tokio::sync::oneshot;
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Committed, OutRecord, Producer, Transaction};
+use crate::engine::ports::{Committed, Producer, Transaction};
 
-use crate::adapters::kafka::client::classify::{self, Remedy};
-use crate::adapters::kafka::client::positions::add_position;
-use crate::adapters::kafka::client::settings::{Stage, TRANSACTION_TIMEOUT_MS};
+use crate::adapters::kafka::client::settings::Stage;
 use crate::adapters::kafka::consumer::Membership;
 
-use super::deliveries::Deliveries;
+use super::transaction::{GroupOffsets, Sent, TransactionalClient};
 use super::watchdog::Watchdog;
-
-const INIT_TIMEOUT_MS: u64 = 30_000;
-/// No transactional call may take longer; the broker has ended the transaction long before.
-const CALL_MAX_MS: u64 = TRANSACTION_TIMEOUT_MS + 60_000;
-/// A record's own time-out is the transaction's.
-const DELIVERY_WAIT_MS: u64 = TRANSACTION_TIMEOUT_MS + 5_000;
-const QUEUE_FULL_WAIT_MS: u64 = TRANSACTION_TIMEOUT_MS;
-const QUEUE_FULL_RETRY_MS: u64 = 1;
-
-type Client = ThreadedProducer<Deliveries>;
 
 struct Job {
     transaction: Transaction<Membership>,
@@ -97,232 +79,24 @@ impl Producer for KafkaProducer {
 }
 
 struct Lane {
-    client: Client,
-    deliveries: Deliveries,
-    watchdog: Watchdog,
+    client: TransactionalClient,
     input: Arc<str>,
-    changelog: Option<Arc<str>>,
 }
 
 impl Lane {
     fn open(stage: &Stage, lane: u32, watchdog: Watchdog) -> Result<Self, LogError> {
-        let deliveries = Deliveries::default();
-        let client: Client = stage
-            .lane(lane)
-            .create_with_context(deliveries.clone())
-            .map_err(|e| classify::reading("producer", &e))?;
-        let opened = Self {
-            client,
-            deliveries,
-            watchdog,
-            input: stage.input.clone(),
-            changelog: stage.changelog.clone(),
-        };
-        let result = opened.watched("init_transactions", |client| {
-            client.init_transactions(Duration::from_millis(INIT_TIMEOUT_MS))
-        });
-        match result {
-            Ok(()) => Ok(opened),
-            // Nothing was begun: whatever it was, a fresh producer may try again.
-            Err(e) => match opened.remedy(&e) {
-                Remedy::Stop | Remedy::AbortAndStop => {
-                    Err(LogError::Fatal(format!("init_transactions: {e}")))
-                }
-                Remedy::Fenced => Err(LogError::Fenced(format!("init_transactions: {e}"))),
-                _ => Err(classify::reading("init_transactions", &e)),
-            },
-        }
+        let client = TransactionalClient::open(&stage.lane(lane), stage.changelog.clone(), watchdog)?;
+        let input = stage.input.clone();
+        Ok(Self { client, input })
     }
 
     fn commit(&mut self, transaction: &Transaction<Membership>) -> Result<Committed, LogError> {
-        if let Some(e) = unfenceable(transaction) {
-            return Err(e);
-        }
-        self.deliveries.begin();
-        if let Err(e) = self.watched("begin_transaction", |client| client.begin_transaction()) {
-            return Err(match self.remedy(&e) {
-                Remedy::Fenced => LogError::Fenced(e.to_string()),
-                Remedy::Stop => LogError::Fatal(e.to_string()),
-                _ => LogError::Ambiguous(format!("begin_transaction: {e}")),
-            });
-        }
-        if let Err(failure) = self.fill(transaction) {
-            return Err(self.give_up(failure));
-        }
-        // An error that asks for an abort says that the commit has not happened; the abort then
-        // goes through only if the coordinator agrees.
-        if let Err(e) = self.watched("commit_transaction", |client| {
-            client.commit_transaction(Timeout::Never)
-        }) {
-            let failure = Failure::of("commit_transaction", &e, self.remedy(&e));
-            return Err(match failure.remedy {
-                Remedy::Unknown => LogError::Ambiguous(failure.reason),
-                _ => self.give_up(failure),
-            });
-        }
-        Ok(Committed {
-            changelog: self.deliveries.changelog(),
-        })
-    }
-
-    /// Everything up to the commit itself.
-    fn fill(&self, transaction: &Transaction<Membership>) -> Result<(), Failure> {
-        for (index, record) in transaction.records.iter().enumerate() {
-            self.send(index, record)?;
-        }
-        let mut offsets = TopicPartitionList::with_capacity(transaction.offsets.len());
-        for (partition, position) in &transaction.offsets {
-            add_position(&mut offsets, &self.input, *partition, *position)
-                .map_err(|e| Failure::of("offsets", &e, Remedy::Abort))?;
-        }
-        self.watched("send_offsets_to_transaction", |client| {
-            client.send_offsets_to_transaction(&offsets, &transaction.membership.0, Timeout::Never)
-        })
-        .map_err(|e| Failure::of("send_offsets_to_transaction", &e, self.remedy(&e)))?;
-
-        // Committing with records in flight costs a tenth of a second, waiting here does not.
-        let waited = self.deliveries.wait(Duration::from_millis(DELIVERY_WAIT_MS));
-        let failed = self.deliveries.failed();
-        if !failed.is_empty() {
-            return Err(self.undelivered(transaction, &failed));
-        }
-        if !waited {
-            return Err(Failure {
-                remedy: Remedy::Abort,
-                refused: None,
-                reason: "records were not delivered in time".into(),
-            });
-        }
-        Ok(())
-    }
-
-    fn send(&self, index: usize, record: &OutRecord) -> Result<(), Failure> {
-        let changelog = self.changelog.as_ref() == Some(&record.topic);
-        let deadline = Instant::now() + Duration::from_millis(QUEUE_FULL_WAIT_MS);
-        let mut out = BaseRecord::<[u8], [u8], usize>::with_opaque_to(
-            &record.topic,
-            self.deliveries.tag(index, changelog),
-        );
-        out.partition = record.partition;
-        out.key = record.key.as_deref();
-        out.payload = record.value.as_deref();
-        out.headers = headers(record);
-        loop {
-            let (error, back) = match self.client.send(out) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
-            let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-            if code == Code::QueueFull && Instant::now() < deadline {
-                out = back;
-                thread::sleep(Duration::from_millis(QUEUE_FULL_RETRY_MS));
-                continue;
-            }
-            self.deliveries.untag();
-            return Err(Failure {
-                remedy: classify::delivery(code, self.fatal()),
-                refused: classify::is_refusal(code).then_some(index),
-                reason: format!("record {index} to {}: {error}", record.topic),
-            });
-        }
-    }
-
-    /// What follows from records that failed. A broker refuses a batch of records whole: of those
-    /// refused with it the largest is the one that was too large.
-    fn undelivered(&self, transaction: &Transaction<Membership>, failed: &[(usize, Code)]) -> Failure {
-        let size = |index: usize| {
-            transaction.records.get(index).map_or(0, |record| {
-                record.value.as_ref().map_or(0, bytes::Bytes::len)
-                    + record.key.as_ref().map_or(0, bytes::Bytes::len)
-            })
+        let records: Vec<Sent<'_>> = transaction.records.iter().map(|record| (record, None)).collect();
+        let offset = |(partition, offset): &(_, _)| (self.input.clone(), *partition, *offset);
+        let group = GroupOffsets {
+            membership: transaction.membership.clone(),
+            offsets: transaction.offsets.iter().map(offset).collect(),
         };
-        let refused = failed.iter().filter(|(_, code)| classify::is_refusal(*code));
-        let refused = refused.max_by_key(|(index, _)| size(*index));
-        let (index, code) = *refused.unwrap_or(&failed[0]);
-        let topic = transaction
-            .records
-            .get(index)
-            .map_or("", |record| record.topic.as_ref());
-        Failure {
-            remedy: classify::delivery(code, self.fatal()),
-            refused: refused.map(|(index, _)| *index),
-            reason: format!("record {index} to {topic} was not delivered: {code}"),
-        }
+        self.client.commit(&records, &[group])
     }
-
-    /// Aborts where that is the remedy, and says what became of the transaction.
-    fn give_up(&self, failure: Failure) -> LogError {
-        let reason = failure.reason;
-        match failure.remedy {
-            Remedy::Fenced => return LogError::Fenced(reason),
-            Remedy::Stop => return LogError::Fatal(reason),
-            Remedy::Abort | Remedy::AbortAndRejoin | Remedy::AbortAndStop | Remedy::Unknown => {}
-        }
-        // Before the commit an abort that goes through settles it, whatever the error was.
-        if let Err(e) = self.watched("abort_transaction", |client| {
-            client.abort_transaction(Timeout::Never)
-        }) {
-            return match self.remedy(&e) {
-                Remedy::Fenced => LogError::Fenced(format!("{reason}; abort: {e}")),
-                _ => LogError::Ambiguous(format!("{reason}; abort: {e}")),
-            };
-        }
-        match (failure.remedy, failure.refused) {
-            (Remedy::AbortAndRejoin, _) => LogError::Fenced(reason),
-            (Remedy::AbortAndStop, _) => LogError::Fatal(reason),
-            (_, Some(index)) => LogError::Refused { index, reason },
-            _ => LogError::Abort(reason),
-        }
-    }
-
-    fn watched<T>(&self, call: &str, run: impl FnOnce(&Client) -> T) -> T {
-        let _guard = self.watchdog.guard(call, Duration::from_millis(CALL_MAX_MS));
-        run(&self.client)
-    }
-
-    fn remedy(&self, error: &KafkaError) -> Remedy {
-        classify::transactional(error, self.fatal())
-    }
-
-    fn fatal(&self) -> Option<Code> {
-        self.client.client().fatal_error().map(|(code, _)| code)
-    }
-}
-
-struct Failure {
-    remedy: Remedy,
-    /// The record that can never be written.
-    refused: Option<usize>,
-    reason: String,
-}
-
-impl Failure {
-    fn of(call: &str, error: &KafkaError, remedy: Remedy) -> Self {
-        Self {
-            remedy,
-            refused: None,
-            reason: format!("{call}: {error}"),
-        }
-    }
-}
-
-/// E1: without an absolute offset nothing fences, and librdkafka would send logical ones as nothing.
-fn unfenceable(transaction: &Transaction<Membership>) -> Option<LogError> {
-    let absolute =
-        !transaction.offsets.is_empty() && transaction.offsets.iter().all(|(_, at)| at.offset >= 0);
-    (!absolute).then(|| LogError::Fatal("a transaction without an absolute input offset [E1]".into()))
-}
-
-pub fn headers(record: &OutRecord) -> Option<OwnedHeaders> {
-    if record.headers.is_empty() {
-        return None;
-    }
-    let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-    let all = record.headers.iter().fold(headers, |headers, (key, value)| {
-        headers.insert(KafkaHeader {
-            key,
-            value: value.as_deref(),
-        })
-    });
-    Some(all)
 }

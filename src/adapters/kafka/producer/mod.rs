@@ -1,10 +1,14 @@
-//! Writing: transactions of the lanes, and single records for the command line.
+//! Writing: transactions of the lanes and of whoever carries records from topics to topics, and
+//! single records for the command line.
 
+mod carrier;
 mod deliveries;
 mod lane;
 mod publisher;
+mod transaction;
 mod watchdog;
 
+pub use carrier::{Cargo, Carrier};
 pub use lane::KafkaProducer;
 pub use publisher::Publisher;
 pub use watchdog::{Overrun, Watchdog, end_process};

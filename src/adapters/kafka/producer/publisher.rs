@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, ProducerContext, Thread
 use crate::engine::error::LogError;
 use crate::engine::ports::{Offset, OutRecord, Partition};
 
-use super::lane::headers;
+use super::transaction::headers;
 use crate::adapters::kafka::client::settings::Cluster;
 use crate::adapters::kafka::client::{classify, context};
 

@@ -118,6 +118,17 @@ impl Reader {
         Ok(Bounds { start, end })
     }
 
+    /// The end of the log, open transactions included.
+    pub fn written_end(&self, topic: &str, partition: Partition) -> Result<Offset, LogError> {
+        let mut config = self.config.clone();
+        config.set("isolation.level", "read_uncommitted");
+        let asking = Connection::open(&config)?;
+        let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
+        let bounds = asking.client.fetch_watermarks(topic, partition, timeout);
+        let (_, end) = bounds.map_err(|e| classify::reading(&format!("end of {topic}-{partition}"), &e))?;
+        Ok(end)
+    }
+
     /// The group's committed offset. A read_committed consumer asks for stable offsets, and
     /// librdkafka asks again while a transaction on one is unresolved, until the time-out.
     pub fn committed(&self, topic: &str, partition: Partition) -> Result<Option<Position>, LogError> {

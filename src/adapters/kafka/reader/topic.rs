@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::adapters::kafka::client::settings::Cluster;
 use crate::engine::error::LogError;
-use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition};
+use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition, Position, TopicId};
 
 use super::{Reader, blocking};
 
@@ -33,6 +33,25 @@ impl TopicReader {
     pub async fn bounds(&self, partition: Partition) -> Result<Bounds, LogError> {
         let topic = self.topic.clone();
         blocking(&self.reader, move |reader| reader.bounds(&topic, partition)).await
+    }
+
+    /// The end with what belongs to transactions that are still open: nothing that was written
+    /// before this call lies behind it.
+    pub async fn written_end(&self, partition: Partition) -> Result<Offset, LogError> {
+        let topic = self.topic.clone();
+        blocking(&self.reader, move |reader| reader.written_end(&topic, partition)).await
+    }
+
+    /// The stable committed offset of the group that this reader was named after (E5).
+    pub async fn committed(&self, partition: Partition) -> Result<Option<Position>, LogError> {
+        let topic = self.topic.clone();
+        blocking(&self.reader, move |reader| reader.committed(&topic, partition)).await
+    }
+
+    /// The topic that stands under this name now; `None` where the brokers have no ids.
+    pub async fn topic_id(&self) -> Result<Option<TopicId>, LogError> {
+        let topic = self.topic.clone();
+        blocking(&self.reader, move |reader| reader.topic_id(&topic)).await
     }
 
     /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
