@@ -10,7 +10,7 @@
 //! | E2 | The store applies committed batches in order, each once, whoever wrote them. |
 //! | E3 | A decision is made only on states read at exactly the expected epoch and batch; a store that forgot is noticed before, and healed from the changelog. |
 //! | E4 | A timer is the state's wake-up: looking at it removes nothing, only the commit that applies it moves it. |
-//! | E5 | A takeover: stable offset, claim, changelog read to the claim, epoch into the store, missing batches; then input from the last meta record. The epoch is the claim's offset. |
+//! | E5 | A takeover: stable offset, claim, changelog read to the claim, epoch into the store, missing batches; then input from the last meta record. The epoch is the claim's offset. A changelog that is being filled or was left by a move is taken over by nobody. |
 //! | E6 | Group membership is captured at assignment, with the owned set; revoking waits for a transaction in flight. |
 //! | E7 | A store that is empty, foreign, ahead or too old is rebuilt beside itself and swapped; a shadow belongs to one claim and one target. |
 //! | E8 | Ids and times of outputs derive from their cause. |
@@ -34,6 +34,7 @@ pub mod error;
 pub mod gate;
 pub mod inbox;
 pub mod lane;
+pub mod moving;
 pub mod mutation;
 pub mod observe;
 pub mod partition;

@@ -173,7 +173,11 @@ impl World {
         let owner = self.watch.owners.entry(place).or_default();
         match entry {
             Change::Claim(_) => owner.claim = Some(record.offset),
-            Change::State(..) | Change::Head(..) | Change::Part(..) | Change::Foreign(_) => {}
+            Change::State(..)
+            | Change::Head(..)
+            | Change::Part(..)
+            | Change::Mark(_)
+            | Change::Foreign(_) => {}
             Change::Meta(_) if self.watch.stopped == Some(place) => {
                 return Err("E2, E12: a batch although nobody can know what belongs before it".into());
             }
@@ -331,7 +335,7 @@ fn fold(records: &[Record]) -> Result<BTreeMap<Key, Bytes>, String> {
             Change::Head(key, head) => drop(heads.insert(key, head)),
             Change::Part(key, number, Some(part)) => drop(parts.insert((key, number), part)),
             Change::Part(key, number, None) => drop(parts.remove(&(key, number))),
-            Change::Meta(_) | Change::Claim(_) | Change::Foreign(_) => {}
+            Change::Meta(_) | Change::Claim(_) | Change::Mark(_) | Change::Foreign(_) => {}
         }
     }
     for (key, head) in heads {

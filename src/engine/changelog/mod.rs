@@ -2,8 +2,8 @@
 //!
 //! Keys: `0x01` + state key for a state (value as in [`super::stored`], a tombstone when the
 //! key is gone), `0x02` + part number + state key for a part of a large state ([`parts`]),
-//! `0x00 m` for the meta of a batch, `0x00 c` for a claim. Compaction keeps the last of each,
-//! which is all that a restore needs.
+//! `0x00 m` for the meta of a batch, `0x00 c` for a claim, `0x00 v` for a mark of a move.
+//! Compaction keeps the last of each, which is all that a restore needs.
 
 pub mod parts;
 
@@ -13,6 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use super::error::Refusal;
+use super::moving::{MARK_KEY, Mark};
 use super::ports::{Key, Millis, Offset, OutRecord, Partition, Record, TopicId};
 use parts::{Head, Part};
 
@@ -92,6 +93,7 @@ pub enum Entry {
     Part(Key, u16, Option<Part>),
     Meta(Meta),
     Claim(Claim),
+    Mark(Mark),
     /// Not a record that any version of this program has written. It changes nothing.
     Foreign(&'static str),
 }
@@ -128,6 +130,12 @@ pub fn read(record: &Record) -> Result<Entry, Refusal> {
             Some(Ok(claim)) if claim.version > 0 => Ok(Entry::Claim(claim)),
             _ => Ok(Entry::Foreign("not a claim although it has the key of one")),
         },
+        (_, Some(value)) if &key[..] == MARK_KEY => {
+            let mark = Mark::read(value);
+            Ok(Entry::Mark(
+                mark.ok_or_else(|| corrupt("mark of a newer release"))?,
+            ))
+        }
         _ => Ok(Entry::Foreign("unknown key")),
     }
 }

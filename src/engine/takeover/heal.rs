@@ -334,7 +334,7 @@ impl Copied {
                 self.joiner.part(key, number, part);
                 return Ok(());
             }
-            Entry::Meta(_) | Entry::Claim(_) | Entry::Foreign(_) => return Ok(()),
+            Entry::Meta(_) | Entry::Claim(_) | Entry::Mark(_) | Entry::Foreign(_) => return Ok(()),
         };
         self.bytes += key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
         let write = restored(partition, key.clone(), value)?;

@@ -15,6 +15,7 @@ use crate::engine::cache::Cache;
 use crate::engine::changelog::{self, Entry, Meta};
 use crate::engine::error::{LogError, Stopped, StoreError};
 use crate::engine::gate::Gate;
+use crate::engine::moving::{LEFT_OFFSET, Mark};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
 use crate::engine::partition::Owned;
@@ -178,6 +179,14 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     async fn bring_along<T>(&self, claim: Claimed) -> Result<Owned<T>, Failure> {
         let partition = claim.partition;
         if self.spec.changelog.is_none() {
+            if claim
+                .committed
+                .is_some_and(|committed| committed.offset == LEFT_OFFSET)
+            {
+                let input = &self.spec.input_topic;
+                let reason = format!("{input} was left: its records were moved to another topic");
+                return Err(stopped(partition, "E5", reason));
+            }
             let input = self.input_position(&claim, None)?;
             self.check_position(&claim, input)?;
             let marker = Marker { epoch: 0, batch: 0 };
@@ -269,13 +278,15 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         mut from: Offset,
         until: Offset,
     ) -> Result<Option<Meta>, Failure> {
-        let mut last = None;
+        let (mut last, mut mark) = (None, None);
         while from < until {
             self.check_cancelled()?;
             let chunk = self.chunk(partition, from).await?;
             for record in chunk.records.iter().filter(|record| record.offset < until) {
-                if let Entry::Meta(meta) = self.entry(partition, record)? {
-                    last = Some(meta);
+                match self.entry(partition, record)? {
+                    Entry::Meta(meta) => last = Some(meta),
+                    Entry::Mark(found) => mark = Some(found),
+                    _ => {}
                 }
             }
             match read_on(from, &chunk)? {
@@ -283,7 +294,12 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
                 None => break,
             }
         }
-        Ok(last)
+        // What is being filled has its last meta at its very end, and what was left has nothing
+        // behind its mark: whoever finds the last meta has seen the mark that counts.
+        match mark.as_ref().and_then(Mark::refusal) {
+            Some(reason) => Err(stopped(partition, "E5", reason)),
+            None => Ok(last),
+        }
     }
 
     async fn chunk(&self, partition: Partition, from: Offset) -> Result<ChangelogChunk, Failure> {
