@@ -12,6 +12,7 @@ mod rule_files;
 mod rules;
 mod run;
 mod store_watch;
+mod topic_move;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote};
 
 use self::lookups::Lookups;
-use self::operations::{Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicState};
+use self::operations::{Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicMove, TopicState};
 
 /// The commands, on real Kafka and Redis.
 pub struct App;
@@ -60,6 +61,10 @@ impl Operations for App {
 
     fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
         wait(topics::check(settings, &run::cluster(settings)))
+    }
+
+    fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+        wait(topic_move::run(request, out))
     }
 
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {

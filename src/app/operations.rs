@@ -75,6 +75,17 @@ pub enum TopicFound {
     Wrong(String),
 }
 
+/// From the topics of one configuration to those of another.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicMove<'a> {
+    pub from: &'a Settings,
+    pub to: &'a Settings,
+    /// Go on forwarding what comes to the old inputs.
+    pub follow: bool,
+    /// Free what Redis holds of the old side in the end.
+    pub forget: bool,
+}
+
 /// Where a dead letter lies in its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LetterId {
@@ -139,6 +150,9 @@ pub trait Operations {
     fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>>;
 
     fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>>;
+
+    /// Moves states, timers and unread input, and says to `out` how far it is.
+    fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()>;
 
     /// Reads rule documents without publishing them. The faults of all files, or the versions.
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>>;

@@ -33,6 +33,7 @@ use super::lookups::{Lookups, placing, store_settings};
 use super::node::{Node, RunningStage};
 use super::patience::patiently;
 use super::store_watch::{StoreTrouble, watch_stores};
+use super::topic_move;
 use super::topics::TOMBSTONE_RETENTION_MS;
 
 /// How often gauges are brought up to date.
@@ -138,14 +139,21 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     outcome.and(drained)
 }
 
-/// Until a signal comes or a stage ends.
-async fn wait(tasks: &mut JoinSet<Result<(), LogError>>) -> anyhow::Result<()> {
+/// Until SIGTERM or SIGINT comes.
+pub async fn signalled() -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}
+
+/// Until a signal comes or a stage ends.
+async fn wait(tasks: &mut JoinSet<Result<(), LogError>>) -> anyhow::Result<()> {
+    tokio::select! {
+        signal = signalled() => tracing::info!("{}: draining", signal?),
         ended = tasks.join_next() => {
             ended.context("no stage runs")???;
             bail!("a stage ended by itself");
@@ -227,6 +235,10 @@ impl Builder<'_> {
             .map(|kind| (*kind, Arc::default()))
             .collect();
         let entries = self.partitions(&admin, &names.ledger_entries).await?;
+        for changelog in [&names.orders_changelog, &names.ledger_changelog] {
+            self.partitions(&admin, changelog).await?;
+        }
+        topic_move::guard::refuse_moved(self.settings, self.cluster).await?;
         let (mut stages, mut broadcasts) = (Vec::new(), BroadcastProgress::default());
         for &kind in &self.settings.stages {
             let plan = self.plan(kind);

@@ -20,6 +20,8 @@ pub const TOMBSTONE_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
 struct Wanted {
     spec: TopicSpec,
     initial: BTreeMap<String, String>,
+    /// Any number of partitions will do: nobody of ours reads it by partition.
+    any_partitions: bool,
 }
 
 /// Creates what is missing; says of every topic how it is.
@@ -31,7 +33,7 @@ pub async fn create(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Ve
         spec.config.extend(wanted.initial);
         let found = match admin.create(&spec).await? {
             Created::Now => TopicFound::Created,
-            Created::Before => found(&admin, &wanted.spec).await?,
+            Created::Before => found(&admin, &wanted.spec, wanted.any_partitions).await?,
         };
         states.push(TopicState {
             name: spec.name,
@@ -45,8 +47,11 @@ pub async fn create(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Ve
 pub async fn check(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec<TopicState>> {
     let admin = Admin::new(cluster, "accrual-topics")?;
     let mut states = Vec::new();
-    for Wanted { spec, .. } in wanted(settings) {
-        let found = found(&admin, &spec).await?;
+    for Wanted {
+        spec, any_partitions, ..
+    } in wanted(settings)
+    {
+        let found = found(&admin, &spec, any_partitions).await?;
         states.push(TopicState {
             name: spec.name,
             found,
@@ -55,11 +60,15 @@ pub async fn check(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec
     Ok(states)
 }
 
-async fn found(admin: &Admin, spec: &TopicSpec) -> anyhow::Result<TopicFound> {
-    if admin.describe(&spec.name).await?.is_none() {
+async fn found(admin: &Admin, spec: &TopicSpec, any_partitions: bool) -> anyhow::Result<TopicFound> {
+    let Some(state) = admin.describe(&spec.name).await? else {
         return Ok(TopicFound::Missing);
+    };
+    let mut spec = spec.clone();
+    if any_partitions {
+        spec.partitions = state.partitions;
     }
-    let differences = admin.check(spec).await?;
+    let differences = admin.check(&spec).await?;
     Ok(match differences.is_empty() {
         true => TopicFound::Good,
         false => TopicFound::Wrong(differences.join("; ")),
@@ -80,6 +89,11 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
             .iter()
             .map(|(name, value)| (name.to_string(), value.clone()))
             .collect(),
+        any_partitions: false,
+    };
+    let output = |name: &str, initial: &[(&str, String)]| Wanted {
+        any_partitions: true,
+        ..topic(name, many, "delete", initial)
     };
     let input = [("max.message.bytes", INPUT_MAX_BYTES.to_string())];
     let letters = [
@@ -93,10 +107,10 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
         topic(&topics.point_commands, many, "delete", &input),
         // One partition: rule versions and shop statuses have one order for all.
         topic(&topics.point_rules, 1, "compact", &[]),
-        topic(&topics.points_issued, many, "delete", &[]),
-        topic(&topics.points_expired, many, "delete", &[]),
-        topic(&topics.points_events, many, "delete", &[]),
-        topic(&topics.dead_letters, many, "delete", &letters),
+        output(&topics.points_issued, &[]),
+        output(&topics.points_expired, &[]),
+        output(&topics.points_events, &[]),
+        output(&topics.dead_letters, &letters),
         topic(&topics.ledger_entries, many, "delete", &entries),
         topic(&topics.orders_changelog, many, "compact", &changelog),
         topic(&topics.ledger_changelog, many, "compact", &changelog),

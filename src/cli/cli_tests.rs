@@ -57,6 +57,12 @@ impl Operations for Fake {
         }])
     }
 
+    fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+        let events = [request.from, request.to].map(|side| side.topics.order_events.as_str());
+        writeln!(out, "{events:?} {} {}", request.follow, request.forget)?;
+        Ok(())
+    }
+
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
         if files[0].as_os_str() == "good.yaml" {
             return Ok(Ok(vec![summary(1)]));
@@ -212,6 +218,12 @@ fn commands_answer_with_status_and_text() {
             "point-rules: missing; run `accrual topics create`\n",
             "",
         ),
+        (
+            "topics move --from deploy/accrual.toml --follow",
+            0,
+            "[\"order-events\", \"order-events\"] true false\n",
+            "",
+        ),
         ("rules check good.yaml", 0, "acme version 1 is good\n", ""),
         (
             "rules check bad.yaml",
@@ -331,6 +343,7 @@ fn usage_errors_exit_2() {
         "replay --rules r",
         "replay --rules r --events e --until today",
         "topics",
+        "topics move",
         "rules check",
         "explain order acme",
         "quote acme m-1",

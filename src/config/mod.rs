@@ -152,11 +152,23 @@ impl Settings {
                 reason,
             })?;
         let file = text.as_deref().map(|text| File { name: &name, text });
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        });
-        let host_name = gethostname::gethostname().to_string_lossy().into_owned();
-        Self::resolve(file, environment, &host_name)
+        Self::resolve(file, environment(), &host_name())
+    }
+
+    /// The settings of the other side of a move: this process' variables for the topics and the
+    /// application are not meant for it.
+    pub fn load_other(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|reason| Error::File {
+            name: name.clone(),
+            reason,
+        })?;
+        let file = File {
+            name: &name,
+            text: &text,
+        };
+        let shared = environment().filter(|(name, _)| !raw::names_a_side(name));
+        Self::resolve(Some(file), shared, &host_name())
     }
 
     /// The same from values alone.
@@ -201,6 +213,15 @@ impl Settings {
             limits: Limits::read(reader),
         }
     }
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }
 
 fn id(reader: &mut Reader, path: &'static str, default: &str) -> String {

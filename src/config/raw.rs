@@ -84,6 +84,11 @@ pub fn variable_of(path: &str) -> String {
     format!("{ENV_PREFIX}{}", path.to_ascii_uppercase())
 }
 
+/// Whether a variable says which topics or which application: what the two sides of a move differ in.
+pub fn names_a_side(variable: &str) -> bool {
+    variable == "ACCRUAL_APPLICATION_ID" || variable.starts_with("ACCRUAL_TOPICS__")
+}
+
 fn read_file(file: File<'_>, entries: &mut BTreeMap<String, Entry>, problems: &mut Vec<Problem>) {
     match DeTable::parse(file.text) {
         Ok(table) => flatten(file, "", table.get_ref(), entries),
@@ -152,6 +157,20 @@ mod tests {
         ] {
             assert_eq!(path_of(variable), path);
             assert_eq!(variable_of(path), variable);
+        }
+    }
+
+    #[test]
+    fn what_two_sides_of_a_move_differ_in_is_not_shared() {
+        for (variable, differs) in [
+            ("ACCRUAL_APPLICATION_ID", true),
+            ("ACCRUAL_TOPICS__ORDER_EVENTS", true),
+            ("ACCRUAL_TOPICS__PARTITIONER", true),
+            ("ACCRUAL_KAFKA__BROKERS", false),
+            ("ACCRUAL_KAFKA__PROPERTIES__SASL_PASSWORD", false),
+            ("ACCRUAL_REDIS__URL", false),
+        ] {
+            assert_eq!(names_a_side(variable), differs, "{variable}");
         }
     }
 }

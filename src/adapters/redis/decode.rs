@@ -93,6 +93,10 @@ impl Reply {
         }
     }
 
+    pub(super) fn forgotten(self) -> Result<bool, StoreError> {
+        Ok(self.word != b"nothing")
+    }
+
     pub(super) fn peeked(mut self) -> Result<Option<Peeked>, StoreError> {
         if self.word == b"nothing" {
             return Ok(None);

@@ -52,6 +52,7 @@ struct Scripts {
     swap: Script,
     timers: Script,
     peek: Script,
+    forget: Script,
 }
 
 impl Scripts {
@@ -69,6 +70,7 @@ impl Scripts {
             swap: of_owner(include_str!("swap.lua")),
             timers: Script::new(include_str!("timers.lua")),
             peek: of_owner(include_str!("peek.lua")),
+            forget: of_owner(include_str!("forget.lua")),
         }
     }
 }
@@ -128,6 +130,13 @@ impl RedisStore {
         let mut call = self.call(&self.scripts.peek, partition, LIVE, 0);
         call.bytes(key);
         self.run(call).await?.peeked()
+    }
+
+    /// Removes what is held of a partition of this log, which nobody owns any more. `false`: there
+    /// was nothing of it.
+    pub async fn forget(&self, partition: Partition) -> Result<bool, StoreError> {
+        let call = self.call(&self.scripts.forget, partition, LIVE_AND_SHADOW, 0);
+        self.run(call).await?.forgotten()
     }
 
     /// A call of a script that begins with the owner's epoch and the identity.
