@@ -6,6 +6,7 @@ mod faults;
 mod limits;
 mod lookups;
 mod lookups_rebuilt;
+mod moves;
 mod redis_losses;
 mod redis_troubles;
 mod scenarios;

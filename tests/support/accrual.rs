@@ -24,6 +24,16 @@ pub fn run(arguments: &[&str], settings: &Settings) -> Output {
     command(arguments, settings).output().expect("the binary starts")
 }
 
+/// A command that may be killed before its end. Not started yet.
+pub fn process(name: &str, arguments: &[&str], settings: &Settings) -> Process {
+    let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+    let settings = settings.clone();
+    Process::new(name, new_dir(name).join("log"), move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        command(&arguments, &settings)
+    })
+}
+
 /// Runs a command that must succeed; what it printed.
 pub fn succeed(arguments: &[&str], settings: &Settings) -> String {
     let output = run(arguments, settings);

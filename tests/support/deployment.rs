@@ -41,6 +41,55 @@ impl Deployment {
         Deployment { topics, settings }
     }
 
+    /// Another side of the same system, to move to: outputs, dead letters and rules are the same.
+    pub fn beside(&self, kafka: &Kafka, partitions: i32) -> Deployment {
+        let topics = Topics::new(kafka, partitions);
+        let mut settings = self.settings.clone();
+        let moved = [
+            "ORDER_EVENTS",
+            "POINT_COMMANDS",
+            "LEDGER_ENTRIES",
+            "ORDERS_CHANGELOG",
+            "LEDGER_CHANGELOG",
+            "PARTITIONS",
+        ];
+        let moved = moved.map(|name| format!("ACCRUAL_TOPICS__{name}"));
+        settings.extend(
+            topics
+                .settings()
+                .into_iter()
+                .filter(|(name, _)| moved.contains(name)),
+        );
+        settings.push(("ACCRUAL_APPLICATION_ID".to_owned(), topics.prefix.clone()));
+        succeed(&["topics", "create"], &settings);
+        Deployment { topics, settings }
+    }
+
+    /// The same with clients that have just looked at how many partitions there are.
+    pub fn reopened(&self, kafka: &Kafka) -> Deployment {
+        Deployment {
+            topics: self.topics.reopened(kafka),
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// What tells this side from another, as a configuration file.
+    pub fn toml(&self) -> String {
+        let (mut topics, mut application) = ("[topics]\n".to_owned(), String::new());
+        for (name, value) in &self.settings {
+            if let Some(topic) = name.strip_prefix("ACCRUAL_TOPICS__") {
+                let value = match topic {
+                    "PARTITIONS" => value.clone(),
+                    _ => format!("{value:?}"),
+                };
+                topics += &format!("{} = {value}\n", topic.to_lowercase());
+            } else if name == "ACCRUAL_APPLICATION_ID" {
+                application = format!("application_id = {value:?}\n");
+            }
+        }
+        application + &topics
+    }
+
     pub fn publish_rules(&self, file: &Path) {
         let file = file.to_str().expect("a UTF-8 path");
         succeed(&["rules", "publish", file, "--time", PUBLISHED], &self.settings);
@@ -53,8 +102,13 @@ impl Deployment {
 
     /// Starts another instance beside it.
     pub fn start_as(&self, instance: &str) -> Accrual {
+        self.start_with("ACCRUAL_INSTANCE_ID", instance)
+    }
+
+    /// Starts it with one setting of its own.
+    pub fn start_with(&self, name: &str, value: &str) -> Accrual {
         let mut settings = self.settings.clone();
-        settings.push(("ACCRUAL_INSTANCE_ID".to_owned(), instance.to_owned()));
+        settings.push((name.to_owned(), value.to_owned()));
         Accrual::start(&settings)
     }
 

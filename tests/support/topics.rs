@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
@@ -106,6 +108,15 @@ impl Topics {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("t{:08x}-{number}", rand::random::<u32>());
+        Topics::open(kafka, prefix, partitions)
+    }
+
+    /// The same topics by new clients.
+    pub fn reopened(&self, kafka: &Kafka) -> Topics {
+        Topics::open(kafka, self.prefix.clone(), self.partitions)
+    }
+
+    fn open(kafka: &Kafka, prefix: String, partitions: i32) -> Topics {
         let client = kafka.client();
         let mut config = client.clone();
         config
@@ -187,6 +198,14 @@ impl Topics {
         let name = self.name(topic);
         let new = NewTopic::new(&name, self.partitions, TopicReplication::Fixed(1));
         let done = block_on(self.admin().create_topics([&new], &admin_options())).expect("an answer");
+        assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
+    }
+
+    /// Gives a topic more partitions.
+    pub fn grow(&self, topic: &str, partitions: i32) {
+        let name = self.name(topic);
+        let grown = NewPartitions::new(&name, partitions as usize);
+        let done = block_on(self.admin().create_partitions([&grown], &admin_options())).expect("an answer");
         assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
     }
 

@@ -31,7 +31,7 @@ pub use client::settings::{
     TRANSACTION_TIMEOUT_MS,
 };
 pub use consumer::{GroupHold, KafkaInput, Membership};
-pub use producer::{Cargo, Carrier, KafkaProducer, Overrun, Publisher, end_process};
+pub use producer::{Cargo, Carrier, GroupOffsets, KafkaProducer, Overrun, Publisher, ReadTo, end_process};
 pub use reader::{TableReader, TopicReader};
 
 use consumer::InstanceIdConflict;

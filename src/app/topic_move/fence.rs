@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::adapters::kafka::{Admin, Cargo, Carrier, GroupHold, SESSION_TIMEOUT_MS};
+use crate::adapters::kafka::{Admin, Cargo, Carrier, GroupHold, GroupOffsets, SESSION_TIMEOUT_MS};
 use crate::engine::changelog::{self, Entry, Meta};
 use crate::engine::ports::{Offset, Partition, Position, TopicId};
 
@@ -120,7 +120,10 @@ async fn claim(plan: &Plan, carrier: &Carrier, holds: Vec<GroupHold>) -> anyhow:
             of_stage.push(position);
             offsets.push((pair.old.input.clone(), partition, position.unwrap_or(start)));
         }
-        cargo.of_members.push((hold.membership(), offsets));
+        cargo.of_members.push(GroupOffsets {
+            membership: hold.membership(),
+            offsets,
+        });
         let mut of_stage_ends = Vec::new();
         if pair.is_stateful() {
             for partition in 0..pair.old.partitions {

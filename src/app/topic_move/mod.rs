@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 
-use crate::adapters::kafka::{Cargo, Carrier, end_process};
+use crate::adapters::kafka::{Cargo, Carrier, GroupOffsets, end_process};
 use crate::adapters::redis::RedisStore;
 use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
@@ -193,7 +193,10 @@ impl Move<'_> {
                 (input.clone(), partition as Partition, Position { offset, topic })
             };
             let offsets = held.positions.iter().enumerate().map(offset).collect();
-            cargo.of_members.push((held.hold.membership(), offsets));
+            cargo.of_members.push(GroupOffsets {
+                membership: held.hold.membership(),
+                offsets,
+            });
         }
         for pair in self.work.plan.stateful() {
             for partition in 0..pair.old.partitions {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::adapters::kafka::{Admin, Cluster, TopicReader};
+use crate::adapters::kafka::{Admin, Cluster, ReadTo, TopicReader};
 use crate::config::{self, Stage as StageKind};
 use crate::engine::partitioner::Partitioner;
 use crate::engine::ports::{Offset, Partition, Position};
@@ -66,7 +66,7 @@ impl Side {
 }
 
 /// How far a topic's partition was read, for a group of the move.
-pub fn read(topic: &Arc<str>, partition: Partition, offset: Offset) -> (Arc<str>, Partition, Position) {
+pub fn read(topic: &Arc<str>, partition: Partition, offset: Offset) -> ReadTo {
     let position = Position { offset, topic: None };
     (topic.clone(), partition, position)
 }

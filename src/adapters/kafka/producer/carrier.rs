@@ -7,14 +7,14 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::engine::error::LogError;
-use crate::engine::ports::{Millis, OutRecord, Partition, Position};
+use crate::engine::ports::{Millis, OutRecord};
 
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::settings::{Cluster, TRANSACTION_TIMEOUT_MS};
 use crate::adapters::kafka::consumer::Membership;
 
-use super::transaction::{GroupOffsets, Sent, TransactionalClient};
+use super::transaction::{GroupOffsets, ReadTo, Sent, TransactionalClient};
 use super::watchdog::{Overrun, Watchdog};
 
 /// One transaction of a carrier.
@@ -23,10 +23,10 @@ pub struct Cargo {
     /// With the time that each is to have; without one, that of its writing.
     pub records: Vec<(OutRecord, Option<Millis>)>,
     /// The next to be read, for the carrier's own group.
-    pub read: Vec<(Arc<str>, Partition, Position)>,
+    pub read: Vec<ReadTo>,
     /// The next to be consumed, for groups that the caller is a member of: a membership that is
     /// over refuses the whole transaction (E6).
-    pub of_members: Vec<(Membership, Vec<(Arc<str>, Partition, Position)>)>,
+    pub of_members: Vec<GroupOffsets>,
 }
 
 /// A transactional producer that keeps how far it has read as the offsets of a group of its own,
@@ -75,11 +75,7 @@ impl Carrier {
                 membership,
                 offsets: cargo.read.clone(),
             });
-            let others = cargo.of_members.iter().map(|(membership, offsets)| GroupOffsets {
-                membership: membership.clone(),
-                offsets: offsets.clone(),
-            });
-            let groups: Vec<GroupOffsets> = own.into_iter().chain(others).collect();
+            let groups: Vec<GroupOffsets> = own.into_iter().chain(cargo.of_members.iter().cloned()).collect();
             let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
             client.commit(&records, &groups).map(drop)
         });

@@ -11,4 +11,5 @@ mod watchdog;
 pub use carrier::{Cargo, Carrier};
 pub use lane::KafkaProducer;
 pub use publisher::Publisher;
+pub use transaction::{GroupOffsets, ReadTo};
 pub use watchdog::{Overrun, Watchdog, end_process};

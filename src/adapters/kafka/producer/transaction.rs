@@ -35,11 +35,14 @@ type Client = ThreadedProducer<Deliveries>;
 /// A record of a transaction, with the time that it is to have if not that of its writing.
 pub type Sent<'a> = (&'a OutRecord, Option<Millis>);
 
+/// A topic's partition, and the next of it to be read.
+pub type ReadTo = (Arc<str>, Partition, Position);
+
 /// Offsets that a transaction commits for one group.
+#[derive(Clone)]
 pub struct GroupOffsets {
     pub membership: Membership,
-    /// The next to be consumed.
-    pub offsets: Vec<(Arc<str>, Partition, Position)>,
+    pub offsets: Vec<ReadTo>,
 }
 
 /// A producer with a transactional id.
