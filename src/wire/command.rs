@@ -82,6 +82,7 @@ enum Kind {
     Grant,
     Deduct,
     Redeem,
+    Return,
     Import,
     GrantAll,
     Registered,
@@ -93,6 +94,7 @@ impl Kind {
             "points.grant" => Kind::Grant,
             "points.deduct" => Kind::Deduct,
             "points.redeem" => Kind::Redeem,
+            "points.return" => Kind::Return,
             "points.import" => Kind::Import,
             "points.grant_all" => Kind::GrantAll,
             "member.registered" => Kind::Registered,
@@ -124,6 +126,12 @@ impl Fields<'_> {
                 payable: self.amount("payable")?,
                 tier: self.text("tier")?.map(str::to_owned),
                 note: self.reason()?,
+                actor: self.actor()?,
+            },
+            Kind::Return => Command::Return {
+                redeem_id: self.redeem_id()?,
+                points: self.value("points").map(|_| self.points()).transpose()?,
+                note: Some(self.required_reason()?),
                 actor: self.actor()?,
             },
             Kind::Import => Command::Import {
@@ -174,8 +182,18 @@ impl Fields<'_> {
 
     fn order_id(&self, kind: Kind) -> Result<Option<String>, Wrong> {
         match kind {
-            Kind::Redeem if self.value("order_id").is_some() => self.id("order_id").map(Some),
+            Kind::Redeem | Kind::Return if self.value("order_id").is_some() => self.id("order_id").map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// A `points.return` names one redemption: by its order, or by the id of its command.
+    fn redeem_id(&self) -> Result<Option<String>, Wrong> {
+        match (self.text("redeem_id")?, self.value("order_id")) {
+            (Some(_), Some(_)) => Err(wrong("redeem_id", "stands beside order_id")),
+            (None, None) => Err(wrong("redeem_id", "missing, as is order_id")),
+            (Some(""), None) => Err(wrong("redeem_id", "must not be empty")),
+            (id, _) => Ok(id.map(str::to_owned)),
         }
     }
 

@@ -429,3 +429,59 @@ fn without_shop_and_member_nobody_can_be_answered() {
         );
     }
 }
+
+#[test]
+fn a_return_names_one_redemption() {
+    let read = |fields: &str| {
+        let data = format!(r#"{{"shop_id":"acme","member_id":"m-1","reason":"coupon"{fields}}}"#);
+        read_data("points.return", &data).unwrap()
+    };
+    let by_id = read(r#","redeem_id":"red-1","points":20"#);
+    assert_eq!(by_id.order_id, None);
+    assert_eq!(
+        by_id.kind,
+        EntryKind::Command(Command::Return {
+            redeem_id: Some("red-1".to_owned()),
+            points: Some(20),
+            note: Some("coupon".to_owned()),
+            actor: None,
+        })
+    );
+    let by_order = read(r#","order_id":"A-1","actor":"amy""#);
+    assert_eq!(by_order.order_id.as_deref(), Some("A-1"));
+    assert_eq!(
+        by_order.kind,
+        EntryKind::Command(Command::Return {
+            redeem_id: None,
+            points: None,
+            note: Some("coupon".to_owned()),
+            actor: Some("amy".to_owned()),
+        })
+    );
+    invalid("points.return", "", "data.redeem_id: missing, as is order_id");
+    invalid(
+        "points.return",
+        r#""redeem_id":"r","order_id":"A""#,
+        "data.redeem_id: stands beside order_id",
+    );
+    invalid(
+        "points.return",
+        r#""redeem_id":"""#,
+        "data.redeem_id: must not be empty",
+    );
+    invalid(
+        "points.return",
+        r#""redeem_id":"r","points":0"#,
+        "data.points: must be more than 0",
+    );
+    invalid(
+        "points.return",
+        r#""order_id":"A","reason":null"#,
+        "data.reason: missing",
+    );
+    invalid(
+        "points.redeem",
+        r#""payable":"-1""#,
+        "data.payable: must not be negative",
+    );
+}

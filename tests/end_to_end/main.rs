@@ -9,6 +9,7 @@ mod lookups_rebuilt;
 mod moves;
 mod redis_losses;
 mod redis_troubles;
+mod rewritten;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;

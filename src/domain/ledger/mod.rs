@@ -26,6 +26,8 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod once_tests;
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::domain::instant::Instant;

@@ -256,5 +256,8 @@ impl Terms<'_> {
 }
 
 #[cfg(test)]
+#[path = "quote_tests.rs"]
+mod quote_tests;
+#[cfg(test)]
 #[path = "redemption_tests.rs"]
 mod tests;
