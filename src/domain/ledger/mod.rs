@@ -29,6 +29,8 @@ mod once_tests;
 mod order_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod till_tests;
 
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Outcome;
