@@ -105,7 +105,7 @@ fn each_limit_of_the_till_decides() {
         let mut member = Member::default();
         play(
             &mut member,
-            &book(&[rules.clone()]),
+            &book(std::slice::from_ref(&rules)),
             &[on("2024-05-01 10:00", grant(250, None))],
         );
         let amounts = Amounts {
