@@ -4,6 +4,7 @@ mod dead_letters;
 pub mod escaped;
 mod lines;
 mod lookups;
+mod memory;
 mod node;
 pub mod operations;
 mod patience;

@@ -24,6 +24,7 @@ use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
 use super::lookups::Lookups;
+use super::memory;
 use super::store_watch::StoreTrouble;
 
 /// Readiness bears with a partition for so long while its calls fail.
@@ -155,6 +156,7 @@ impl RunningStage {
             assigned,
             partitions,
             stopped,
+            ..
         } = self.board.progress();
         let mut reasons = Vec::new();
         if !assigned {
@@ -196,9 +198,17 @@ fn shown(at: Millis) -> String {
 
 /// Brings gauges up to date until it is dropped.
 pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
+    let mut restored = 0;
     loop {
         tokio::time::sleep(every).await;
         node.metrics.upkeep();
+        let progress: Vec<Progress> = node.stages.iter().map(|stage| stage.board.progress()).collect();
+        let all = progress.iter().map(|progress| progress.restored).sum();
+        if all != restored && !progress.iter().any(Progress::is_restoring) {
+            restored = all;
+            // Nobody waits for it: it comes to its end by itself.
+            drop(tokio::task::spawn_blocking(memory::give_back));
+        }
         for stage in &node.stages {
             let name = stage.kind.as_str();
             let progress = stage.board.progress();
@@ -226,7 +236,8 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
                 if let Ok(bounds) = stage.log.input_bounds(partition).await {
                     let behind = (bounds.end - shown.position).max(0);
                     gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
-                    let waits = if behind == 0 {
+                    // What a partition that never ran waits for, nobody knows yet.
+                    let waits = if behind == 0 || shown.clock == Millis::MIN {
                         0
                     } else {
                         node.clock.now().saturating_sub(shown.clock)

@@ -35,6 +35,8 @@ struct Inner {
     foreign: BTreeMap<Partition, Millis>,
     /// Partitions that cannot go on just now.
     troubles: BTreeMap<Partition, Trouble>,
+    /// Restores that came to their end, since the start.
+    restored: u64,
 }
 
 /// Why a partition cannot go on just now, and since when (real time).
@@ -83,6 +85,15 @@ pub struct Progress {
     pub assigned: bool,
     pub partitions: BTreeMap<Partition, Shown>,
     pub stopped: Option<String>,
+    /// Restores that came to their end, since the start.
+    pub restored: u64,
+}
+
+impl Progress {
+    pub fn is_restoring(&self) -> bool {
+        let mut shown = self.partitions.values();
+        shown.any(|shown| matches!(shown.phase, Phase::Restoring { .. }))
+    }
 }
 
 impl Board {
@@ -92,6 +103,7 @@ impl Board {
             assigned: inner.assigned,
             partitions: inner.partitions.clone(),
             stopped: inner.stopped.clone(),
+            restored: inner.restored,
         }
     }
 
@@ -162,6 +174,11 @@ impl Board {
         if self.lock().partitions.get(&partition) != Some(&shown) {
             self.show(partition, shown);
         }
+    }
+
+    /// A partition has been restored.
+    pub fn restored(&self) {
+        self.lock().restored += 1;
     }
 
     pub fn restoring(&self, partition: Partition, read: u64, to_read: u64) {

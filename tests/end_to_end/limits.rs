@@ -111,6 +111,12 @@ fn a_member_with_very_many_lots_works_and_is_restored_whole() {
     deployment.wait_quiet(&[&accrual]);
     assert_eq!(balance(&accrual, "rich"), grants as i64);
     assert!(deployment.topics.read("dead_letters").is_empty());
+    let changes = deployment.topics.read("ledger_changelog");
+    let is_part = |key: Option<&u8>| key == Some(&2);
+    let parts = changes
+        .iter()
+        .filter(|record| is_part(record.key.iter().flatten().next()));
+    assert!(parts.count() > 1, "its state is in parts");
     accrual.kill();
     redis.flush_all();
     accrual.start_again();

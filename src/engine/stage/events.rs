@@ -175,6 +175,7 @@ where
                             return Ok(());
                         }
                     }
+                    self.shared.spec.board.restored();
                     tracing::info!(
                         stage = self.shared.spec.name,
                         partition = owned.id,
