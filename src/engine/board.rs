@@ -290,3 +290,31 @@ impl Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_state_is_at_work_when_it_is_found_twice_within_minutes() {
+        let board = Board::default();
+        assert!(
+            !board.is_foreign_again(1, 0),
+            "once is a store that was used before"
+        );
+        assert!(!board.is_foreign_again(2, 1), "another partition");
+        assert!(board.is_foreign_again(1, FOREIGN_AGAIN_MS));
+        assert!(!board.is_foreign_again(1, 2 * FOREIGN_AGAIN_MS + 1), "long ago");
+    }
+
+    #[test]
+    fn a_trouble_keeps_its_beginning_until_all_is_well() {
+        let board = Board::default();
+        board.in_trouble(1, 5, "full");
+        board.in_trouble(1, 9, "gone");
+        assert_eq!(board.troubles_since(4), []);
+        assert_eq!(board.troubles_since(5), [(1, "gone".to_owned())]);
+        board.is_well(1);
+        assert_eq!(board.troubles_since(9), []);
+    }
+}
