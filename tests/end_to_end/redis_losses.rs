@@ -244,3 +244,31 @@ fn a_state_lost_at_rest_comes_back_and_one_in_the_cache_is_not_relied_on() {
     assert_eq!(shop.check(&["C-1", "C-2"]), 200);
     assert_eq!(shop.entries("HLEN", "orders", "state"), 2);
 }
+
+/// Sizes that were never kept are those of a version that knew none: its store is counted once and
+/// kept where nothing is missing, or else rebuilt.
+#[test]
+fn a_store_of_the_version_before_is_counted_once() {
+    let shop = Shop::new();
+    let accrual = shop.start();
+    let orders = ["U-1", "U-2", "U-3"];
+    shop.order(&orders);
+    shop.settle(&accrual, DUE);
+    let lost = "accrual_store_lost_total{stage=\"orders\"}";
+    for (missing, healed) in [(None, false), (Some("U-2"), true)] {
+        accrual.stop();
+        for meta in shop.keys("orders", "meta") {
+            assert_eq!(shop.redis.command::<i64>(&["HDEL", &meta, "sizes"]), 1);
+        }
+        missing.iter().for_each(|order| shop.lose_state("orders", order));
+        accrual.start_again();
+        shop.order(&orders);
+        shop.settle(&accrual, DUE);
+        assert_eq!(shop.check(&orders), 300);
+        let metrics = accrual.get("/metrics").body;
+        assert_eq!(metrics.contains(lost), healed, "{metrics}");
+        for meta in shop.keys("orders", "meta") {
+            assert_eq!(shop.redis.command::<i64>(&["HEXISTS", &meta, "sizes"]), 1);
+        }
+    }
+}
