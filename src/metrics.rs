@@ -23,6 +23,7 @@ pub const STORE_LOST_TOTAL: &str = "accrual_store_lost_total";
 pub const PARTITIONS_ASSIGNED: &str = "accrual_partitions_assigned";
 pub const PARTITIONS_RESTORING: &str = "accrual_partitions_restoring";
 pub const PARTITIONS_STOPPED: &str = "accrual_partitions_stopped";
+pub const PARTITIONS_UNREAD: &str = "accrual_partitions_unread";
 pub const RESTORE_RECORDS_TOTAL: &str = "accrual_restore_records_total";
 pub const RESTORE_RECORDS_LEFT: &str = "accrual_restore_records_left";
 pub const STATES_LARGE_TOTAL: &str = "accrual_states_large_total";
@@ -124,6 +125,7 @@ pub const ALL: &[Metric] = &[
     metric(PARTITIONS_ASSIGNED, Gauge, &[STAGE], "Partitions this instance owns."),
     metric(PARTITIONS_RESTORING, Gauge, &[STAGE], "Owned partitions not yet restored; they decide nothing."),
     metric(PARTITIONS_STOPPED, Gauge, &[STAGE], "Owned partitions stopped for a reason that needs a person."),
+    metric(PARTITIONS_UNREAD, Gauge, &[STAGE], "Partitions by which the input has grown since the start: nobody reads them."),
     metric(RESTORE_RECORDS_TOTAL, Counter, &[STAGE], "Changelog records read by restores."),
     metric(RESTORE_RECORDS_LEFT, Gauge, &[STAGE, PARTITION], "Changelog records a running restore has yet to read."),
     metric(STATES_LARGE_TOTAL, Counter, &[STAGE, REASON], "Writes of a state beyond half or four fifths of its limit."),

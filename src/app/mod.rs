@@ -13,7 +13,9 @@ mod rule_files;
 mod rules;
 mod run;
 mod store_watch;
+mod topic_accept;
 mod topic_move;
+mod topic_watch;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -30,7 +32,9 @@ use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote};
 
 use self::lookups::Lookups;
-use self::operations::{Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicMove, TopicState};
+use self::operations::{
+    Accepted, Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicMove, TopicState,
+};
 
 /// The commands, on real Kafka and Redis.
 pub struct App;
@@ -66,6 +70,10 @@ impl Operations for App {
 
     fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
         wait(topic_move::run(request, out))
+    }
+
+    fn accept_topic(&self, settings: &Settings, topic: &str) -> anyhow::Result<Accepted> {
+        wait(topic_accept::accept(settings, &run::cluster(settings), topic))
     }
 
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {

@@ -1,5 +1,6 @@
 //! What a running process says of itself: status, readiness, gauges.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
-use crate::engine::ports::{Clock, Log, Millis, Store, Table};
+use crate::engine::ports::{Clock, Log, Millis, Partition, Store, Table};
 use crate::http::backend::{Backend, Problem};
 use crate::http::views::{Member, Order, Quote, QuoteRequest, StageStatus, Status};
 use crate::metrics::{
     BEHIND_SECONDS, BROADCASTS_RUNNING, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING,
-    PARTITIONS_STOPPED, TIMERS_DUE, TIMERS_PENDING,
+    PARTITIONS_STOPPED, PARTITIONS_UNREAD, TIMERS_DUE, TIMERS_PENDING,
 };
 use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
@@ -26,6 +27,7 @@ use crate::stages::rule_table::RuleTable;
 use super::lookups::Lookups;
 use super::memory;
 use super::store_watch::StoreTrouble;
+use super::topic_watch::TopicWatch;
 
 /// Readiness bears with a partition for so long while its calls fail.
 const TROUBLE_BORNE_MS: Millis = 2_000;
@@ -51,6 +53,7 @@ pub struct Node {
     pub table: Arc<TableReader>,
     pub rules: Arc<RuleTable>,
     pub lookups: Lookups,
+    pub topics: Arc<TopicWatch>,
     pub metrics: Exposition,
 }
 
@@ -70,7 +73,12 @@ impl Node {
             .map_err(|error| Problem::Unavailable(error.to_string()))?;
         let (mut stages, mut quiet, mut next_due) = (std::collections::BTreeMap::new(), true, None::<Millis>);
         for stage in &self.stages {
-            let look = stage.look(now, self.table.version()).await?;
+            let mut look = stage.look(now, self.table.version()).await?;
+            let unread = self.topics.unread(stage.kind);
+            look.quiet &= unread.is_empty();
+            for (_, behind) in stage.unread(unread).await? {
+                look.status.behind += behind;
+            }
             quiet &= look.quiet;
             next_due = [next_due, look.next_due].into_iter().flatten().min();
             stages.insert(stage.kind.as_str().to_string(), look.status);
@@ -86,7 +94,8 @@ impl Node {
     /// Why this instance is not ready, a sentence for each reason.
     pub fn reasons(&self) -> Vec<String> {
         let wall = self.clock.wall();
-        self.stages.iter().flat_map(|stage| stage.reasons(wall)).collect()
+        let stages = self.stages.iter().flat_map(|stage| stage.reasons(wall));
+        self.topics.reasons().into_iter().chain(stages).collect()
     }
 }
 
@@ -133,6 +142,17 @@ impl RunningStage {
             next_due,
             quiet,
         })
+    }
+
+    /// Records of partitions that nobody reads.
+    async fn unread(&self, partitions: Range<Partition>) -> Result<Vec<(Partition, u64)>, Problem> {
+        let mut behind = Vec::new();
+        for partition in partitions {
+            let bounds = self.log.input_bounds(partition).await;
+            let bounds = bounds.map_err(|error| Problem::Unavailable(error.to_string()))?;
+            behind.push((partition, (bounds.end - bounds.start).max(0) as u64));
+        }
+        Ok(behind)
     }
 
     /// Whether the stage has anything in the store.
@@ -223,6 +243,12 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
             gauge!(PARTITIONS_RESTORING, "stage" => name)
                 .set(count(|p| matches!(p, Phase::Restoring { .. })));
             gauge!(PARTITIONS_STOPPED, "stage" => name).set(count(|p| matches!(p, Phase::Stopped(_))));
+            let unread = node.topics.unread(stage.kind);
+            gauge!(PARTITIONS_UNREAD, "stage" => name).set(unread.len() as f64);
+            for (partition, behind) in stage.unread(unread).await.unwrap_or_default() {
+                let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
+                gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
+            }
             if stage.kind == StageKind::Ledger {
                 let owned = |partition| progress.partitions.contains_key(&partition);
                 gauge!(BROADCASTS_RUNNING).set(node.broadcasts.running(owned) as f64);

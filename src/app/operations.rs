@@ -9,6 +9,7 @@ use anyhow::bail;
 use crate::config::Settings;
 use crate::domain::instant::Instant;
 use crate::domain::ledger::redemption::Amounts;
+use crate::engine::ports::TopicId;
 use crate::http::views::{Member, Order, Quote};
 use crate::wire::rule_document::RuleError;
 
@@ -86,6 +87,14 @@ pub struct TopicMove<'a> {
     pub forget: bool,
 }
 
+/// An input that is read from its beginning from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub topic: String,
+    pub id: TopicId,
+    pub records: u64,
+}
+
 /// Where a dead letter lies in its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LetterId {
@@ -153,6 +162,9 @@ pub trait Operations {
 
     /// Moves states, timers and unread input, and says to `out` how far it is.
     fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()>;
+
+    /// Has an input that was deleted and created again read from its beginning.
+    fn accept_topic(&self, settings: &Settings, topic: &str) -> anyhow::Result<Accepted>;
 
     /// Reads rule documents without publishing them. The faults of all files, or the versions.
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>>;

@@ -34,6 +34,7 @@ use super::node::{Node, RunningStage};
 use super::patience::patiently;
 use super::store_watch::{StoreTrouble, watch_stores};
 use super::topic_move;
+use super::topic_watch::TopicWatch;
 use super::topics::TOMBSTONE_RETENTION_MS;
 
 /// How often gauges are brought up to date.
@@ -95,6 +96,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         Lookups::open(&settings, &cluster, &boards).await
     });
     let lookups = lookups.await?;
+    let admin = Admin::new(&cluster, "accrual-watch")?;
+    let topics = Arc::new(TopicWatch::start(admin, &settings.topics, &stages).await?);
     let node = Arc::new(Node {
         clock,
         stages,
@@ -102,6 +105,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         table,
         rules,
         lookups,
+        topics: topics.clone(),
         metrics,
     });
     let token = settings
@@ -124,6 +128,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         let _ = closing.wait_for(|closing| *closing).await;
     }));
     let stores = tokio::spawn(watch_stores(node.clone()));
+    let watching = tokio::spawn(async move { topics.run().await });
     let gauges = tokio::spawn(super::node::keep_gauges(
         node,
         Duration::from_millis(GAUGES_EVERY_MS),
@@ -134,6 +139,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let drained = drain(&mut tasks, settings.limits.shutdown_timeout_seconds).await;
     stores.abort();
     gauges.abort();
+    watching.abort();
     let _ = web.await;
     tracing::info!("accrual has ended");
     outcome.and(drained)
@@ -301,7 +307,9 @@ impl Builder<'_> {
             let found = self.partitions(admin, changelog).await?;
             if found != partitions {
                 bail!(
-                    "{} has {partitions} partitions and {changelog} has {found}: they must be equal [E12]",
+                    "{} has {partitions} partitions and {changelog} has {found}: they must be equal [E12]. \
+                     A topic cannot shrink: `accrual topics move` carries everything into topics with more \
+                     partitions",
                     plan.input
                 );
             }

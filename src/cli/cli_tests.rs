@@ -5,6 +5,7 @@ use clap::CommandFactory;
 use super::*;
 use crate::app::operations::*;
 use crate::domain::ledger::redemption::Amounts;
+use crate::engine::ports::TopicId;
 use crate::http::views::{Member, Order, Quote};
 
 /// Answers every command with something that names what it was asked.
@@ -61,6 +62,14 @@ impl Operations for Fake {
         let events = [request.from, request.to].map(|side| side.topics.order_events.as_str());
         writeln!(out, "{events:?} {} {}", request.follow, request.forget)?;
         Ok(())
+    }
+
+    fn accept_topic(&self, _: &Settings, topic: &str) -> anyhow::Result<Accepted> {
+        Ok(Accepted {
+            topic: topic.to_owned(),
+            id: TopicId::new(1).expect("not zero"),
+            records: 3,
+        })
     }
 
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
@@ -212,6 +221,12 @@ fn commands_answer_with_status_and_text() {
         ),
         ("run", 1, "", "error: cannot reach 127.0.0.1:9092\n"),
         ("topics create", 0, "order-events: created\n", ""),
+        (
+            "topics accept order-events",
+            0,
+            "order-events: accepted with id AAAAAAAAAAAAAAAAAAAAAQ; 3 records are read from its beginning when accrual starts\n",
+            "",
+        ),
         (
             "topics check",
             1,

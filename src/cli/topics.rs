@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigArgument, DONE, FAILED};
 use crate::app::escaped::Escaped;
-use crate::app::operations::{Operations, TopicFound, TopicMove, TopicState};
+use crate::app::operations::{Accepted, Operations, TopicFound, TopicMove, TopicState};
 use crate::config::Settings;
 
 /// Create, verify or move the topics
@@ -15,7 +15,8 @@ use crate::config::Settings;
 #[command(after_help = "Examples:
   accrual topics create --config accrual.toml
   accrual topics check --config accrual.toml
-  accrual topics move --from accrual.toml --config accrual-12.toml --follow")]
+  accrual topics move --from accrual.toml --config accrual-12.toml --follow
+  accrual topics accept order-events --config accrual.toml")]
 pub enum Command {
     /// Create what is missing, with the right partitions and clean-up policy; check the rest
     Create(ConfigArgument),
@@ -23,6 +24,13 @@ pub enum Command {
     Check(ConfigArgument),
     /// Move orders and members, with their timers, to topics with other partitions
     Move(MoveArguments),
+    /// Read an input from its beginning that was deleted and created again; accrual must be stopped
+    Accept {
+        /// Name of the topic
+        topic: String,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +93,15 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
                 forget: arguments.forget_old,
             };
             operations.move_topics(&request, out)?;
+            return Ok(DONE);
+        }
+        Command::Accept { topic, config } => {
+            let accepted = operations.accept_topic(&config.settings()?, topic)?;
+            let Accepted { topic, id, records } = accepted;
+            writeln!(
+                out,
+                "{topic}: accepted with id {id}; {records} records are read from its beginning when accrual starts"
+            )?;
             return Ok(DONE);
         }
     };

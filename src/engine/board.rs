@@ -31,6 +31,10 @@ struct Inner {
     /// Partitions of which a look-up found nothing in the store.
     doubted: BTreeSet<Partition>,
     stopped: Option<String>,
+    /// Part of the input is read by nobody: no timer may fire (E13).
+    timers_held: bool,
+    /// Why the stage must join its group again, until it does.
+    rejoin: Option<String>,
     /// When the store of a partition last held somebody else's state.
     foreign: BTreeMap<Partition, Millis>,
     /// Partitions that cannot go on just now.
@@ -219,12 +223,40 @@ impl Board {
         self.moved.notify_waiters();
     }
 
+    /// Holds all timers, or lets them fire again: a cancellation may lie in a part of the input that
+    /// nobody reads (E13).
+    pub fn hold_timers(&self, held: bool) {
+        let mut inner = self.lock();
+        if std::mem::replace(&mut inner.timers_held, held) != held {
+            drop(inner);
+            self.asked.notify_waiters();
+            self.moved.notify_waiters();
+        }
+    }
+
+    pub fn timers_held(&self) -> bool {
+        self.lock().timers_held
+    }
+
+    /// Makes the stage leave its group and join again, so that every partition is taken over afresh.
+    pub fn rejoin(&self, reason: String) {
+        self.lock().rejoin = Some(reason);
+        self.asked.notify_waiters();
+    }
+
+    pub fn take_rejoin(&self) -> Option<String> {
+        self.lock().rejoin.take()
+    }
+
     /// The time before which every partition here is done. Partitions that others own do not
     /// count, nor does a stopped one: it would hold up everybody's expiries for ever.
     pub fn done(&self) -> Option<Millis> {
         let inner = self.lock();
         if !inner.assigned {
             return None;
+        }
+        if inner.timers_held {
+            return Some(Millis::MIN);
         }
         let counted = inner
             .partitions

@@ -28,6 +28,8 @@ pub struct Owned<S> {
     pub gate: Gate,
     pub cache: Cache<S>,
     pub timers: Timers,
+    /// No timer may fire: part of the stage's input is read by nobody (E13).
+    pub timers_held: bool,
     /// Real time at which the store last answered for this partition.
     pub looked: Millis,
     /// Everything later than our last batch lies behind this changelog offset.
@@ -122,6 +124,9 @@ impl<S> Owned<S> {
 
     /// Timers before this may fire at `now`; `None`: none is due.
     pub fn fires_before(&self, now: Millis) -> Option<Millis> {
+        if self.timers_held {
+            return None;
+        }
         let before = if mutation::on(Mutation::E13NoGate) {
             now
         } else {
@@ -142,7 +147,7 @@ impl<S> Owned<S> {
     pub fn waits_for_gate(&self, now: Millis) -> bool {
         self.timers
             .next
-            .is_some_and(|next| next < now && next >= self.gate.open_until())
+            .is_some_and(|next| !self.timers_held && next < now && next >= self.gate.open_until())
     }
 
     /// Notes that the key's timer or nudge was refused at `now`.

@@ -13,3 +13,4 @@ mod rewritten;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;

@@ -204,9 +204,32 @@ impl Topics {
     /// Gives a topic more partitions.
     pub fn grow(&self, topic: &str, partitions: i32) {
         let name = self.name(topic);
-        let grown = NewPartitions::new(&name, partitions as usize);
-        let done = block_on(self.admin().create_partitions([&grown], &admin_options())).expect("an answer");
+        let partitions = usize::try_from(partitions).expect("a count");
+        let more = NewPartitions::new(&name, partitions);
+        let done = block_on(self.admin().create_partitions([&more], &admin_options())).expect("an answer");
         assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
+        wait_for("the producer to know the new partitions", TIMEOUT, || {
+            let metadata = self.producer.client().fetch_metadata(Some(&name), TIMEOUT);
+            metadata.expect("metadata").topics()[0].partitions().len() == partitions
+        });
+    }
+
+    pub fn delete(&self, topic: &str) {
+        let name = self.name(topic);
+        let done = block_on(self.admin().delete_topics(&[&name], &admin_options())).expect("an answer");
+        assert!(done.iter().all(Result::is_ok), "{name}: {done:?}");
+    }
+
+    /// Deletes a topic and creates another one under its name.
+    pub fn create_again(&self, topic: &str) {
+        self.delete(topic);
+        let name = self.name(topic);
+        let new = NewTopic::new(&name, self.partitions, TopicReplication::Fixed(1));
+        // The broker still knows the name for a moment.
+        wait_for(&format!("{name} to be created again"), TIMEOUT, || {
+            let done = block_on(self.admin().create_topics([&new], &admin_options()));
+            done.expect("an answer").iter().all(Result::is_ok)
+        });
     }
 
     /// Sets one setting of a topic, others going back to their defaults.

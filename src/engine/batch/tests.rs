@@ -118,6 +118,7 @@ fn owned() -> Owned<Bytes> {
         gate: Gate::new(0),
         cache: Cache::new(10, 1_000),
         timers: Timers::default(),
+        timers_held: false,
         looked: 0,
         changelog: 1,
         sweep: None,

@@ -48,6 +48,15 @@ where
         self.membership = Some(membership);
         self.term += 1;
         let lanes = self.shared.spec.limits.lanes.max(1);
+        // The input may have grown. The changelog has no place for more partitions, and where a key
+        // belongs is settled by the number at the start (E12).
+        let known = self.shared.spec.input_partitions;
+        let (partitions, unknown): (Vec<_>, Vec<_>) =
+            partitions.into_iter().partition(|partition| *partition < known);
+        if !unknown.is_empty() {
+            let (stage, topic) = (self.name(), &*self.shared.spec.input_topic);
+            tracing::error!(stage, topic, partitions = ?unknown, "the input has grown: not read [E12]");
+        }
         for partition in partitions {
             let lane = partition as u32 % lanes;
             let place = Place::Waiting { rechecks: 0 };

@@ -118,6 +118,9 @@ where
             }
             // Armed before what they ring for is looked at: no bell is missed.
             let asked = shared.spec.board.asked();
+            if let Some(reason) = self.board().take_rejoin() {
+                return Ok(Exit::Rejoin(reason));
+            }
             let moved = moved(&shared.spec.upstream);
             let table = shared.table.version();
             self.start_cycles(&mut running);

@@ -86,11 +86,13 @@ where
         let limits = self.shared.spec.limits;
         let table = self.shared.table.version();
         let wall = self.shared.clock.wall();
+        let held = self.board().timers_held();
         let mut busy: Vec<(Partition, bool, bool)> = Vec::new();
         for (&partition, seat) in self.seats.iter_mut().filter(|(_, seat)| seat.lane == lane) {
             let Place::Here(owned) = &mut seat.place else {
                 continue;
             };
+            owned.timers_held = held;
             if seat.table_seen != table && owned.sweep.is_none() {
                 if owned.table < 0 && owned.marker.batch == 0 {
                     // A partition without a past has nothing to look at again.

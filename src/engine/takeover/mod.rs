@@ -222,6 +222,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             gate: Gate::new(Millis::MIN),
             cache: Cache::new(self.spec.limits.cache_max_keys, self.spec.limits.cache_max_bytes),
             timers,
+            timers_held: self.spec.board.timers_held(),
             looked: self.clock.wall(),
             changelog: marker.epoch,
             sweep: None,
