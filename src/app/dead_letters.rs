@@ -25,7 +25,7 @@ const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.
 const OURS: [&str; 7] = [REASON, DETAIL, STAGE, TOPIC, PARTITION, OFFSET, TIMESTAMP];
 
-/// The letters asked for, by partition and offset.
+/// The requested letters, by partition and offset.
 pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
     let found = read(settings, cluster, letters).await?;
     Ok(found.iter().map(letter).collect())
@@ -117,7 +117,7 @@ impl Placement {
     }
 
     /// Where the id in its data belongs, as its stage will look at it. It stays on the partition
-    /// it was read from where that cannot be said: the partitioner is not known, the id cannot be
+    /// it was read from where that is not known: the partitioner is not known, the id cannot be
     /// read, or it has no key and was not refused for its place.
     fn of(&self, record: &Record, stage: &str, code: &str, partitions: Partition) -> Partition {
         let stays = record.key.is_none() && code != "wrong_partition";

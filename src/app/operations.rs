@@ -1,4 +1,4 @@
-//! What the commands ask for. The command line knows what is asked; `app` knows how it is done.
+//! The operations behind the commands: declared here for the command line, carried out by `app`.
 
 use std::fmt;
 use std::io::Write;
@@ -152,7 +152,7 @@ pub trait Operations {
     /// Returns how many lines were malformed.
     fn replay(&self, replay: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u64>;
 
-    /// Runs the processor until it is told to end.
+    /// Runs the processor until SIGTERM or SIGINT.
     fn run(&self, settings: Settings) -> anyhow::Result<()>;
 
     /// Creates what is missing and checks the rest.

@@ -8,7 +8,7 @@ use crate::domain::ledger::redemption::Amounts;
 use crate::engine::ports::TopicId;
 use crate::http::views::{Member, Order, Quote};
 
-/// Answers every command with something that names what it was asked.
+/// Answers every command with something that repeats its arguments.
 struct Fake;
 
 fn summary(version: u32) -> RuleSummary {

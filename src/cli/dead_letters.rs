@@ -19,7 +19,7 @@ const LIST_DEFAULT_COUNT: usize = 100;
   accrual dead-letters list 3:118 --value > repaired.json
   accrual dead-letters redrive 3:118 --with repaired.json
   accrual dead-letters redrive --code order_forgotten")]
-pub enum Command {
+pub enum DeadLettersCommand {
     /// List refused records: where they lie, why, and where they were read
     List {
         #[command(flatten)]
@@ -33,7 +33,7 @@ pub enum Command {
     },
     /// Send records back to the topic they were read from, each to the partition where its id belongs
     ///
-    /// Where the id in its data belongs, topics.partitioner says. With `any`, or where no id can be read, it goes to the partition it
+    /// topics.partitioner decides where an id belongs. With `any`, or where no id can be read, the record goes to the partition that it
     /// was read from; so does a record without key, unless it was refused as wrong_partition.
     Redrive {
         #[command(flatten)]
@@ -59,9 +59,13 @@ pub struct Which {
     config: ConfigArgument,
 }
 
-pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn execute(
+    command: &DeadLettersCommand,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     match command {
-        Command::List { which, limit, value } => {
+        DeadLettersCommand::List { which, limit, value } => {
             let letters = which.letters(Some(*limit));
             let found = operations.dead_letters(&which.config.settings()?, &letters)?;
             for letter in &found {
@@ -76,7 +80,7 @@ pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Wri
                 letters.all_in(found.iter().map(|letter| letter.id))?;
             }
         }
-        Command::Redrive { which, all, with } => {
+        DeadLettersCommand::Redrive { which, all, with } => {
             if which.ids.is_empty() && which.code.is_none() && !all {
                 anyhow::bail!(Usage("name the records: their ids, a --code, or --all"));
             }

@@ -9,19 +9,19 @@ use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
 use crate::http::views::{Member, Order};
 
-/// Say in words where an order or a member stands, and why there were no points
+/// Explain where an order or a member stands, and why there were no points
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   accrual explain order acme A-1
   accrual explain member acme m-7 --json")]
-pub enum Command {
+pub enum ExplainCommand {
     /// Bound version, facts, due time, outcome
     Order(Arguments),
     /// Balance and lots
     Member(Arguments),
 }
 
-impl Command {
+impl ExplainCommand {
     fn what(&self) -> &'static str {
         match self {
             Self::Order(_) => "order",
@@ -41,15 +41,19 @@ pub struct Arguments {
     config: ConfigArgument,
 }
 
-pub fn execute(command: &Command, operations: &dyn Operations, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub fn execute(
+    command: &ExplainCommand,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
     let (arguments, text) = match command {
-        Command::Order(arguments) => {
+        ExplainCommand::Order(arguments) => {
             let settings = arguments.config.settings()?;
             let order = operations.order(&settings, &arguments.shop, &arguments.id)?;
             let text = order.map(|order| rendered(arguments, &order, self::order));
             (arguments, text.transpose()?)
         }
-        Command::Member(arguments) => {
+        ExplainCommand::Member(arguments) => {
             let settings = arguments.config.settings()?;
             let member = operations.member(&settings, &arguments.shop, &arguments.id)?;
             let text = member.map(|member| rendered(arguments, &member, self::member));

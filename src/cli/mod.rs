@@ -53,12 +53,12 @@ enum Command {
     #[command(subcommand)]
     Topics(topics::Command),
     #[command(subcommand)]
-    Rules(rules::Command),
+    Rules(rules::RulesCommand),
     #[command(subcommand)]
-    Explain(explain::Command),
+    Explain(explain::ExplainCommand),
     Quote(quote::Arguments),
     #[command(subcommand)]
-    DeadLetters(dead_letters::Command),
+    DeadLetters(dead_letters::DeadLettersCommand),
 }
 
 /// Where a command finds Kafka and Redis.

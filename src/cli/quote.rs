@@ -11,7 +11,7 @@ use crate::app::operations::Operations;
 use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 
-/// Say how many points a member could redeem for an order, and what decides
+/// Show how many points a member could redeem for an order, and which limit decides
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   accrual quote acme m-7 --subtotal 1200.00 --tier gold")]

@@ -18,8 +18,8 @@ use crate::domain::instant::Instant;
   accrual rules publish shops/acme.yaml
   accrual rules publish shops/acme.yaml --time 2022-03-01T00:00:00+08:00
   accrual rules show acme")]
-pub enum Command {
-    /// Say what is wrong as `file:line: field: what; remedy`; exit 1 if anything is
+pub enum RulesCommand {
+    /// Report what is wrong as `file:line: field: what; remedy`; exit 1 if anything is
     Check {
         /// YAML or JSON, several documents allowed
         #[arg(value_name = "FILE", required = true)]
@@ -51,19 +51,19 @@ pub enum Command {
 }
 
 pub fn execute(
-    command: &Command,
+    command: &RulesCommand,
     operations: &dyn Operations,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     let (found, verb) = match command {
-        Command::Check { files } => (operations.check_rules(files)?, "is good"),
-        Command::Diff { old, new } => return rules_diff::execute(old, new, out),
-        Command::Publish { files, time, config } => {
+        RulesCommand::Check { files } => (operations.check_rules(files)?, "is good"),
+        RulesCommand::Diff { old, new } => return rules_diff::execute(old, new, out),
+        RulesCommand::Publish { files, time, config } => {
             let settings = config.settings()?;
             (operations.publish_rules(&settings, files, *time)?, "is published")
         }
-        Command::Show { shop, config } => {
+        RulesCommand::Show { shop, config } => {
             let versions = operations.show_rules(&config.settings()?, shop)?;
             return show(shop, &versions, out);
         }

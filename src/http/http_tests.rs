@@ -258,7 +258,7 @@ async fn the_token_is_asked_for_but_at_the_probes() {
         assert_eq!(status, wanted, "{path} {token:?}: {body}");
     }
     let (status, _) = ask(&router, Method::DELETE, "/metrics", None, "").await;
-    assert_eq!(status, 401, "a wrong method tells no more");
+    assert_eq!(status, 401, "a wrong method reveals no more");
 }
 
 #[tokio::test]

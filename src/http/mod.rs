@@ -38,7 +38,7 @@ const REASON_MAX_CHARS: usize = 500;
 const ID_MAX_BYTES: usize = 255;
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the configuration says about this interface.
+/// Settings of this interface.
 #[derive(Clone)]
 pub struct Options {
     /// Every request but a probe must have it.
@@ -218,7 +218,7 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
     }
 }
 
-/// Reads a bounded JSON body, whatever its content type says.
+/// Reads a bounded JSON body and ignores its content type.
 async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let bytes = to_bytes(body, BODY_MAX_BYTES)
         .await

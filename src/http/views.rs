@@ -65,7 +65,7 @@ pub struct Order {
     pub rule_version: Option<u32>,
     /// When each fact happened: `created`, `paid`, `shipped`, …, `refunded <id>`.
     pub facts: BTreeMap<String, String>,
-    /// Id of the event that told each of them.
+    /// Id of the first event that reported each of them.
     pub told_by: BTreeMap<String, String>,
     pub due_at: Option<String>,
     /// `unbound`, `open`, `pending`, `deferred`, `issued`, `withheld`.

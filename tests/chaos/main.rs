@@ -9,6 +9,7 @@
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
 
 mod clocks;
+mod disturb;
 mod faults;
 mod fleet;
 mod load;
@@ -18,6 +19,7 @@ mod run;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 mod verdict;
 mod watch;
 

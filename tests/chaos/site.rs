@@ -13,7 +13,7 @@ use super::redis_faults;
 use crate::support::servers::{Kafka, Redis};
 
 /// What a process may take to end after SIGTERM: its own bound is 25 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(40);
+pub const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// A loss that has met nothing to lose by then is called off.
 const LOSS_PATIENCE: Duration = Duration::from_secs(40);
 /// More than any session, transaction or time-out lasts.
