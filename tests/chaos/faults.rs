@@ -116,12 +116,6 @@ const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 28] = [
     (OffsetsReplyLost, "Kafka: an offset commit's reply lost", 4, 0..1),
     (WriteReplyLost, "Kafka: a write's reply lost", 5, 0..1),
     (ClockBack, "a clock ten minutes back for a while", 6, 1_000..8_000),
-    (
-        TopicCreatedAgain,
-        "order-events deleted and created again",
-        0,
-        0..1,
-    ),
 ];
 
 impl Kind {
