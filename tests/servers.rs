@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use accrual::engine::partitioner::Partitioner;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use support::deployment::Deployment;
 use support::servers;
 use support::topics::{Outgoing, Topics};
 
@@ -109,6 +110,36 @@ fn records_come_back_byte_for_byte_from_where_their_key_belongs() {
             read.iter().any(|got| is_it(&got)),
             "{:?} is not on {partition}",
             record.key
+        );
+    }
+}
+
+#[test]
+fn three_brokers_keep_what_one_of_them_had() {
+    let listeners: Vec<servers::Listener> = (0..3)
+        .map(|_| servers::Listener {
+            port: servers::free_port(),
+            advertised: servers::free_port(),
+        })
+        .collect();
+    let (nodes, all) = servers::kafka_cluster(servers::Jvm::QuickStart, &listeners);
+    assert_eq!(brokers_known(&all), 3);
+    let redis = servers::own_redis();
+    let deployment = Deployment::new(&all, std::slice::from_ref(&redis.url), 3);
+    let topics = &deployment.topics;
+    let send = |from: usize| {
+        (from..from + 30).for_each(|n| topics.produce("order_events", &Outgoing::new(format!("k{n}"), "v")));
+        topics.flush();
+    };
+    // Read when all are there: the reader forgives no broker that is away.
+    for (fed, gone) in [(0, 0), (30, 1), (60, 2)] {
+        nodes[gone].kill();
+        send(fed);
+        nodes[gone].start();
+        assert_eq!(
+            topics.read("order_events").len(),
+            fed + 30,
+            "without broker {gone}"
         );
     }
 }
