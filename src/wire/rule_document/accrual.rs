@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::section::{Findings, POINTS_MAX, Section};
+use super::findings::Findings;
+use super::section::{POINTS_MAX, Section};
 use super::{expiry, goods, redemption};
 use crate::domain::rules::model::*;
 

@@ -3,7 +3,8 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::section::{Findings, POINTS_MAX, SPAN_MAX, Section};
+use super::findings::Findings;
+use super::section::{POINTS_MAX, SPAN_MAX, Section};
 use super::{accrual, document, expiry, goods, when};
 use crate::domain::rules::model::*;
 use crate::domain::short_text::ShortText;

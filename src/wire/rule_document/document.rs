@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
+use super::findings::Findings;
 use super::node::Node;
-use super::section::{Findings, Section};
+use super::section::Section;
 use super::{RuleError, accrual, bonus, expiry, gifts, issuance, redemption, reversal};
 use crate::domain::rules::model::*;
 use crate::wire::order_event::ID_BYTES_MAX;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::section::{Findings, SPAN_MAX, Section};
+use super::findings::Findings;
+use super::section::{SPAN_MAX, Section};
 use crate::domain::rules::model::*;
 use crate::wire::local_time;
 

@@ -3,7 +3,8 @@
 use chrono::NaiveTime;
 use serde_json::{Value, json};
 
-use super::section::{Findings, POINTS_MAX, SPAN_MAX, Section};
+use super::findings::Findings;
+use super::section::{POINTS_MAX, SPAN_MAX, Section};
 use super::{expiry, time};
 use crate::domain::rules::model::*;
 

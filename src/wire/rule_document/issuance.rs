@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::section::{self, Findings, SPAN_MAX, Section};
+use super::findings::Findings;
+use super::section::{SPAN_MAX, Section};
 use super::time;
+use super::value;
 use crate::domain::rules::model::*;
 
 pub fn read(section: Option<Section<'_>>, found: &mut Findings) -> Issuance {
@@ -38,7 +40,7 @@ fn read_terms(section: &mut Section<'_>, left_out: IssuanceTerms, found: &mut Fi
         None => left_out.at,
         Some((DueAt::SAME_TIME, _)) => DueAt::SameTime,
         Some((text, line)) => {
-            let read = section::time(text, line, &section.path("at"), found);
+            let read = value::time(text, line, &section.path("at"), found);
             read.map_or(left_out.at, DueAt::Local)
         }
     };

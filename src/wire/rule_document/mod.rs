@@ -8,6 +8,7 @@ mod accrual;
 mod bonus;
 mod document;
 mod expiry;
+mod findings;
 mod gifts;
 mod goods;
 mod issuance;
@@ -16,6 +17,7 @@ mod node;
 mod redemption;
 mod reversal;
 mod section;
+mod value;
 mod when;
 
 use chrono::NaiveTime;
@@ -28,7 +30,8 @@ use super::order_event::{self, OrderEventError};
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::StatusChange;
 use crate::domain::rules::model::{Expiry, RuleVersion, ShopStatus};
-use section::{Findings, Section};
+use findings::Findings;
+use section::Section;
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

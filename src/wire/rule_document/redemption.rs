@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::findings::Findings;
 use super::goods;
-use super::section::{Findings, POINTS_MAX, Section};
+use super::section::{POINTS_MAX, Section};
 use crate::domain::money::SCALE_MAX;
 use crate::domain::rules::model::{Redemption, RedemptionPer};
 

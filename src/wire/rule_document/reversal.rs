@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::section::{Findings, Section};
+use super::findings::Findings;
+use super::section::Section;
 use crate::domain::rules::model::*;
 
 pub fn read(section: Option<Section<'_>>, found: &mut Findings) -> Reversal {

@@ -4,57 +4,19 @@
 use chrono::NaiveTime;
 use rust_decimal::Decimal;
 
-use super::RuleError;
+use super::findings::Findings;
 use super::node::{self, Node, Value};
+use super::value::{instant, one_of, scalar, time, twice, wall_time, whole};
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::rules::model::Words;
 use crate::domain::short_text::ShortText;
 use crate::domain::wall_time::WallTime;
-use crate::wire::local_time;
 
 /// Points of one gift or unit.
 pub const POINTS_MAX: i64 = 1_000_000_000_000;
 /// Days and months of a delay or expiry.
 pub const SPAN_MAX: i64 = 1_000_000;
-/// How much of what was written an error quotes.
-const SHOWN_MAX_CHARS: usize = 200;
-
-/// All that is wrong with a document, so that one run reports everything.
-#[derive(Debug, Default)]
-pub struct Findings {
-    pub errors: Vec<RuleError>,
-    /// `labels` and `x-…` by their place (`/x-note`, `/accrual/x-note`), as JSON text.
-    pub annotations: Vec<(String, String)>,
-}
-
-impl Findings {
-    pub fn add(&mut self, line: usize, field: &str, wrong: impl Into<String>, remedy: impl Into<String>) {
-        self.errors.push(RuleError {
-            line,
-            field: one_line(field),
-            wrong: one_line(&wrong.into()),
-            remedy: remedy.into(),
-        });
-    }
-}
-
-/// Text from a document as an error shows it: cut, with line breaks and other controls escaped.
-fn one_line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(SHOWN_MAX_CHARS));
-    for (at, char) in text.chars().enumerate() {
-        match char {
-            _ if at == SHOWN_MAX_CHARS => {
-                shown.push('…');
-                break;
-            }
-            char if char.is_control() => shown.extend(char.escape_default()),
-            char => shown.push(char),
-        }
-    }
-    shown
-}
-
 /// A map and its place in the document.
 pub struct Section<'a> {
     path: String,
@@ -354,94 +316,6 @@ impl<'a> Section<'a> {
             }
             let remedy = format!("known here: {}", self.asked.join(", "));
             found.add(*line, &self.path(key), "is not known", remedy);
-        }
-    }
-}
-
-pub fn whole(text: &str, line: usize, path: &str, from: i64, to: i64, found: &mut Findings) -> Option<i64> {
-    match text.parse::<i64>() {
-        Ok(number) if (from..=to).contains(&number) => Some(number),
-        _ => {
-            let remedy = match to {
-                i64::MAX => format!("write a whole number from {from}"),
-                to => format!("write a whole number from {from} to {to}"),
-            };
-            found.add(line, path, format!("{text} is not such a number"), remedy);
-            None
-        }
-    }
-}
-
-pub fn time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<NaiveTime> {
-    let read = local_time::time_of_day(text);
-    if read.is_none() {
-        no_time(text, line, path, found);
-    }
-    read
-}
-
-pub fn wall_time(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<WallTime> {
-    let read = local_time::wall_time(text);
-    if read.is_none() {
-        no_time(text, line, path, found);
-    }
-    read
-}
-
-pub fn instant(text: &str, line: usize, path: &str, found: &mut Findings) -> Option<Instant> {
-    let read = Instant::parse(text);
-    if read.is_none() {
-        let wrong = format!("{text} is not an RFC 3339 time");
-        found.add(line, path, wrong, "write it as 2022-03-01T00:00:00+08:00");
-    }
-    read
-}
-
-fn no_time(text: &str, line: usize, path: &str, found: &mut Findings) {
-    let wrong = format!("{text} is not a time of day");
-    found.add(line, path, wrong, "write it as \"23:59\"");
-}
-
-fn one_of<T: Copy>(
-    text: &str,
-    line: usize,
-    path: &str,
-    choices: &[(&str, T)],
-    found: &mut Findings,
-) -> Option<T> {
-    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
-        return Some(*choice);
-    }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let remedy = format!("write one of: {}", names.join(", "));
-    found.add(line, path, format!("{text} is not known"), remedy);
-    None
-}
-
-fn twice(text: &str, line: usize, path: &str, found: &mut Findings) {
-    found.add(line, path, format!("{text} stands here twice"), "leave one out");
-}
-
-fn scalar<'a>(node: &'a Node, path: &str, found: &mut Findings) -> Option<&'a str> {
-    match &node.value {
-        Value::Scalar { text, .. } if !text.is_empty() => Some(text),
-        Value::Scalar { .. } => {
-            found.add(
-                node.line,
-                path,
-                "is empty",
-                "write a value, or leave the field out",
-            );
-            None
-        }
-        Value::Fraction(number) => {
-            let wrong = format!("{number} is a JSON number with a fraction");
-            found.add(node.line, path, wrong, "write it in quotes");
-            None
-        }
-        _ => {
-            found.add(node.line, path, "is not a single value", "write one value");
-            None
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::section::{self, Findings, Section};
+use super::findings::Findings;
+use super::section::Section;
+use super::value;
 use crate::domain::rules::model::{Between, Hours, When, Words};
 use crate::domain::wall_time::WallTime;
 
@@ -39,8 +41,8 @@ fn read_between(section: &mut Section<'_>, found: &mut Findings) -> Option<Betwe
     let example = "[2022-11-05T00:00:00+08:00, 2022-11-07T00:00:00+08:00]";
     let path = section.path("between");
     let [(start, start_line), (end, line)] = section.pair("between", example, found)?;
-    let start = section::instant(start, start_line, &path, found);
-    let end = section::instant(end, line, &path, found);
+    let start = value::instant(start, start_line, &path, found);
+    let end = value::instant(end, line, &path, found);
     let (start, end) = (start?, end?);
     if end <= start {
         let remedy = "write the earlier one first";
@@ -53,8 +55,8 @@ fn read_between(section: &mut Section<'_>, found: &mut Findings) -> Option<Betwe
 fn read_hours(section: &mut Section<'_>, found: &mut Findings) -> Option<Hours> {
     let path = section.path("hours");
     let [(from, from_line), (to, line)] = section.pair("hours", "[\"10:00\", \"22:00\"]", found)?;
-    let start = section::wall_time(from, from_line, &path, found);
-    let end = section::wall_time(to, line, &path, found);
+    let start = value::wall_time(from, from_line, &path, found);
+    let end = value::wall_time(to, line, &path, found);
     let (start, end) = (start?, end?);
     if start == end {
         let remedy = "leave hours out for the whole day";
