@@ -5,6 +5,9 @@
 //! Without arguments: every kind of fault once, about two minutes.
 //! `cargo test --test chaos -- --minutes 15 [--brokers 3] [--clocks] [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
 //!
+//! `-- --topic-created-again` is a run of its own: somebody deletes the topic of order events and
+//! creates it again.
+//!
 //! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
 
@@ -20,6 +23,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod topic_runs;
 mod verdict;
 mod watch;
 
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
         clocks: flag("--clocks"),
+        change: flag("--topic-created-again").then_some(faults::Kind::TopicCreatedAgain),
         brokers: match value("--brokers").unwrap_or(1) {
             brokers @ (1 | 3) => brokers as usize,
             other => panic!("--brokers is 1 or 3, not {other}"),

@@ -16,6 +16,7 @@ use super::load::{self, Load};
 use super::proxy::{Proxies, Proxy, Speech};
 use super::site::{Desks, Site};
 use super::table::{self, Times};
+use super::topic_runs;
 use super::verdict::{Verdict, Wanted};
 use super::watch::Watch;
 use crate::support::accrual::succeed;
@@ -40,6 +41,8 @@ pub struct Options {
     pub brokers: usize,
     /// Processes are started so that their clocks can be set back.
     pub clocks: bool,
+    /// A run of its own: somebody changes a topic, and nothing else goes wrong.
+    pub change: Option<Kind>,
     /// None: until every kind has been there.
     pub minutes: Option<Duration>,
     pub orders_a_second: u32,
@@ -53,7 +56,10 @@ pub struct Options {
 impl Options {
     /// What may happen in such a run.
     pub fn kinds(&self) -> Vec<Kind> {
-        faults::drawn(self.clocks)
+        match self.change {
+            Some(change) => vec![change],
+            None => faults::drawn(self.clocks),
+        }
     }
 }
 
@@ -74,9 +80,12 @@ pub fn run(options: &Options) -> ExitCode {
     let begun = Instant::now();
     setup.watch.begin();
     let mut load = Load::new(options.seed);
-    let happened = while_feeding(&setup, options, &mut load, || {
-        disturb(&setup.site, options, begun)
-    });
+    let happened = match options.change {
+        Some(change) => topic_runs::run(&setup, options, change, &mut load, &dir),
+        None => while_feeding(&setup, options, &mut load, || {
+            disturb(&setup.site, options, begun)
+        }),
+    };
     let stall = setup.watch.longest_stall();
     let loaded = begun.elapsed();
     let settling = Instant::now();
@@ -173,11 +182,21 @@ pub fn while_feeding<T>(setup: &Setup, options: &Options, load: &mut Load, act: 
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let feeding = scope.spawn(|| feed(setup, options, &stop, load));
+        // Also when `act` panics: the scope waits for the feeding thread.
+        let stops = StopOnDrop(&stop);
         let done = act();
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         feeding.join().expect("the load is fed");
         done
     })
+}
+
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn feed(setup: &Setup, options: &Options, stop: &AtomicBool, load: &mut Load) {
