@@ -1,5 +1,6 @@
 //! How everything is put together, and how each command is done.
 
+mod clock_watch;
 mod dead_letters;
 pub mod escaped;
 mod lines;

@@ -14,6 +14,7 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
+use crate::engine::observe;
 use crate::engine::ports::{Clock, Log, Millis, Partition, Store, Table};
 use crate::http::backend::{Backend, Problem};
 use crate::http::views::{Member, Order, Quote, QuoteRequest, StageStatus, Status};
@@ -24,6 +25,7 @@ use crate::metrics::{
 use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
+use super::clock_watch::ClockWatch;
 use super::lookups::Lookups;
 use super::memory;
 use super::store_watch::StoreTrouble;
@@ -54,6 +56,7 @@ pub struct Node {
     pub rules: Arc<RuleTable>,
     pub lookups: Lookups,
     pub topics: Arc<TopicWatch>,
+    pub wall: ClockWatch,
     pub metrics: Exposition,
 }
 
@@ -66,6 +69,10 @@ struct Look {
 
 impl Node {
     pub async fn look(&self) -> Result<Status, Problem> {
+        if let Some(reason) = self.wall.reason() {
+            // Questions to Kafka may wait for the clock to come back: not asked.
+            return Err(Problem::Unavailable(reason));
+        }
         let now = self.clock.now();
         self.table
             .catch_up()
@@ -95,7 +102,13 @@ impl Node {
     pub fn reasons(&self) -> Vec<String> {
         let wall = self.clock.wall();
         let stages = self.stages.iter().flat_map(|stage| stage.reasons(wall));
-        self.topics.reasons().into_iter().chain(stages).collect()
+        let topics = self.topics.reasons().into_iter();
+        self.wall
+            .reason()
+            .into_iter()
+            .chain(topics)
+            .chain(stages)
+            .collect()
     }
 }
 
@@ -222,6 +235,8 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         node.metrics.upkeep();
+        observe::log_counted_dead_letters();
+        let mut answered = true;
         let progress: Vec<Progress> = node.stages.iter().map(|stage| stage.board.progress()).collect();
         let all = progress.iter().map(|progress| progress.restored).sum();
         if all != restored && !progress.iter().any(Progress::is_restoring) {
@@ -259,7 +274,9 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
                 if let Ok((_, due)) = stage.store.timers(partition, node.clock.now()).await {
                     gauge!(TIMERS_DUE, &labels).set(due as f64);
                 }
-                if let Ok(bounds) = stage.log.input_bounds(partition).await {
+                let bounds = stage.log.input_bounds(partition).await;
+                answered &= bounds.is_ok();
+                if let Ok(bounds) = bounds {
                     let behind = (bounds.end - shown.position).max(0);
                     gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
                     // What a partition that never ran waits for, nobody knows yet.
@@ -271,6 +288,9 @@ pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
                     gauge!(BEHIND_SECONDS, &labels).set(waits.max(0) as f64 / 1000.0);
                 }
             }
+        }
+        if answered {
+            node.wall.answered();
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 use crate::stages::topics::Topics;
 
+use super::clock_watch::ClockWatch;
 use super::lookups::{Lookups, placing, store_settings};
 use super::node::{Node, RunningStage};
 use super::patience::patiently;
@@ -106,6 +107,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         rules,
         lookups,
         topics: topics.clone(),
+        wall: ClockWatch::start()?,
         metrics,
     });
     let token = settings

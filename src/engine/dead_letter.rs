@@ -61,6 +61,23 @@ pub fn of_timer(
     }
 }
 
+/// Where it was read and why it was refused, for the log.
+pub fn in_words(letter: &OutRecord) -> String {
+    let of = |name: &str| {
+        let header = letter
+            .headers
+            .iter()
+            .rev()
+            .find(|(present, _)| &**present == name);
+        let value = header.and_then(|(_, value)| value.as_deref());
+        String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+    };
+    match of(OFFSET) {
+        offset if offset.is_empty() => of(DETAIL),
+        offset => format!("offset {offset}: {}", of(DETAIL)),
+    }
+}
+
 fn why(spec: &StageSpec, refusal: &Refusal) -> [Header; 3] {
     let mut end = refusal.detail.len().min(DETAIL_MAX_BYTES);
     while !refusal.detail.is_char_boundary(end) {

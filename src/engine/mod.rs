@@ -28,6 +28,7 @@ pub mod board;
 pub mod cache;
 pub mod changelog;
 pub mod dead_letter;
+pub mod dead_letter_log;
 pub mod desk;
 pub mod embedded;
 pub mod error;

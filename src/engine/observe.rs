@@ -1,10 +1,12 @@
 //! What the engine counts, under the names of the wall. Nothing here decides anything.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use metrics::{counter, gauge, histogram};
 
 use super::batch::Decision;
+use super::dead_letter_log::{DeadLetterLog, Line};
 use super::error::LogError;
 use super::partition::Fill;
 use super::ports::{Millis, Partition};
@@ -66,14 +68,16 @@ pub fn restored(stage: &'static str, partition: Partition, read: u64, left: u64)
 }
 
 /// A batch that is committed and in the store.
-pub fn applied<S>(stage: &'static str, decision: &Decision<S>, now: Millis) {
+pub fn applied<S>(stage: &'static str, partition: Partition, decision: &Decision<S>, now: Millis) {
     counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(decision.taken as u64);
     histogram!(BATCH_RECORDS, "stage" => stage).record(decision.taken as f64);
     for (name, label, n) in &decision.counts {
         crate::metrics::count(name, label, *n);
     }
-    for code in &decision.dead_letters {
+    for (code, last) in &decision.dead_letters {
         counter!(DEAD_LETTERS_TOTAL, "stage" => stage, "code" => *code).increment(1);
+        let line = dead_letter_log().note((stage, *code), partition, last.clone(), Instant::now());
+        line.iter().for_each(log_dead_letters);
     }
     if decision.timers_fired.is_empty() {
         return;
@@ -83,4 +87,27 @@ pub fn applied<S>(stage: &'static str, decision: &Decision<S>, now: Millis) {
     for due in &decision.timers_fired {
         histogram!(TIMER_LATENESS_SECONDS, "stage" => stage).record((now - due).max(0) as f64 / 1000.0);
     }
+}
+
+static DEAD_LETTER_LOG: Mutex<DeadLetterLog> = Mutex::new(DeadLetterLog::new());
+
+fn dead_letter_log() -> MutexGuard<'static, DeadLetterLog> {
+    DEAD_LETTER_LOG.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Logs the dead letters that were only counted so far. To be called every few seconds.
+pub fn log_counted_dead_letters() {
+    let lines = dead_letter_log().due(Instant::now());
+    lines.iter().for_each(log_dead_letters);
+}
+
+fn log_dead_letters(line: &Line) {
+    let Line {
+        stage,
+        code,
+        count,
+        partition,
+        last,
+    } = line;
+    tracing::error!(stage, code, count, partition, last, "dead letters");
 }

@@ -42,7 +42,7 @@ impl<P: Processor> Round<'_, P> {
         }
         let mut dead_letters = Vec::with_capacity(self.dead.len());
         for (code, letter) in std::mem::take(&mut self.dead) {
-            dead_letters.push(code);
+            dead_letters.push((code, dead_letter::in_words(&letter)));
             records.push(letter);
         }
         Outcome::Decided(Box::new(Decision {

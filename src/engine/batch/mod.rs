@@ -32,7 +32,8 @@ pub struct Decision<S> {
     pub writes: Vec<Write>,
     pub counts: Vec<(&'static str, &'static str, u64)>,
     pub timers_fired: Vec<Millis>,
-    pub dead_letters: Vec<&'static str>,
+    /// Reason code of each dead letter, and in words where it was read and why it was refused.
+    pub dead_letters: Vec<(&'static str, String)>,
     pub position: Offset,
     pub clock: Millis,
     /// The clock may be moved on to here by the records themselves (E13).

@@ -89,7 +89,7 @@ where
                 }
             }
         }
-        observe::applied(self.spec.name, &decision, self.clock.now());
+        observe::applied(self.spec.name, owned.id, &decision, self.clock.now());
         owned.marker.batch = batch;
         owned.position = decision.position;
         owned.clock = decision.clock;

@@ -188,7 +188,8 @@ where
         for broken in broken {
             match broken {
                 Broken::Turn(Cause::Record(offset), refusal) => {
-                    tracing::error!(stage, partition, offset, %refusal, "dead letter");
+                    // Its dead letter is logged once it is committed.
+                    tracing::debug!(stage, partition, offset, %refusal, "refused");
                     owned.poisoned.insert(offset, refusal);
                 }
                 Broken::Turn(Cause::Key(key), refusal) => {

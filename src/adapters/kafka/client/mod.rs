@@ -3,6 +3,7 @@
 pub mod classify;
 pub mod context;
 pub mod describe;
+mod log_limit;
 pub mod positions;
 pub mod properties;
 pub mod queue;
