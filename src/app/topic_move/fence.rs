@@ -1,4 +1,4 @@
-//! The old side is taken over: whoever was its owner can commit nothing more.
+//! Takes the old side over, so that its former owners can commit nothing more.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -93,7 +93,7 @@ impl Redeemed {
         self.points == 0 && self.share.is_none() && matches!(self.told, None | Some(0))
     }
 
-    /// All came back, but not by refunds: the order may redeem anew.
+    /// All came back, but not by refunds: the order may redeem again.
     pub fn is_open(&self) -> bool {
         self.held() == 0 && !self.share.is_some_and(|share| share.is_whole())
     }

@@ -15,7 +15,7 @@ use crate::domain::reason::Reason;
 use crate::domain::rules::model::RuleVersion;
 use crate::domain::short_text::ShortText;
 
-/// One use of points, whoever asks for it.
+/// One use of points, by an order or by a command.
 pub(super) struct Use<'e> {
     pub points: i64,
     /// What the order used before: limits look at the sum.
@@ -131,7 +131,7 @@ impl Account<'_> {
         let Some(redeemed) = details.and_then(|details| details.redeemed.clone()) else {
             return;
         };
-        // A command may have redeemed anew meanwhile.
+        // A command may have redeemed again meanwhile.
         let points = points.min(redeemed.returned);
         if points <= 0 {
             return;

@@ -74,7 +74,7 @@ pub struct Bound {
     pub version: Option<u32>,
     /// The creation time it was looked up with.
     pub created_at: Instant,
-    /// Who redeems points by the snapshot: whoever did first.
+    /// The member who was the first to redeem points by the snapshot.
     pub redeemer: Option<ShortText>,
     /// The number of points that was last asked for by the snapshot.
     pub redeemed: i64,

@@ -1,4 +1,4 @@
-//! Writing: transactions of the lanes and of whoever carries records from topics to topics, and
+//! Writing: transactions of the lanes and of the moves that carry records from topics to topics, and
 //! single records for the command line.
 
 mod carrier;

@@ -54,7 +54,7 @@ pub struct TransactionalClient {
 }
 
 impl TransactionalClient {
-    /// Fences whoever used the transactional id before. Offsets of what is written to `changelog`
+    /// Fences earlier users of the transactional id. Offsets of what is written to `changelog`
     /// are reported.
     pub fn open(
         config: &ClientConfig,
