@@ -55,6 +55,7 @@ fn a_lot_keeps_the_notices_of_the_version_that_issued_it() {
     second.notices = Notices {
         expiring_days_before: vec![3, 1],
         at: time("10:00"),
+        ..Notices::default()
     };
     check(
         &book(&[first, second]),

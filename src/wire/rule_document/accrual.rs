@@ -11,7 +11,7 @@ use crate::domain::rules::model::*;
 
 pub fn read(mut section: Section<'_>, found: &mut Findings) -> Option<Accrual> {
     let enabled = section.bool("enabled", true, found);
-    let base = read_base(section.section("base", found), found);
+    let base = read_base(section.section("base", found), Base::default(), found);
     let not_when = section.words("not_when", found);
     let min_order = section.amount("min_order", found);
     let earning = read_earning(&mut section, true, found);
@@ -34,8 +34,8 @@ pub fn read(mut section: Section<'_>, found: &mut Findings) -> Option<Accrual> {
     })
 }
 
-fn read_base(section: Option<Section<'_>>, found: &mut Findings) -> Base {
-    let left_out = Base::default();
+/// Each field left out is that of `left_out`.
+pub fn read_base(section: Option<Section<'_>>, left_out: Base, found: &mut Findings) -> Base {
     let Some(mut section) = section else {
         return left_out;
     };
@@ -47,7 +47,10 @@ fn read_base(section: Option<Section<'_>>, found: &mut Findings) -> Base {
         subtract_discounts: flag("subtract_discounts", left_out.subtract_discounts),
         subtract_store_credit: flag("subtract_store_credit", left_out.subtract_store_credit),
         subtract_points_redeemed: flag("subtract_points_redeemed", left_out.subtract_points_redeemed),
-        exclude: goods::read(section.section("exclude", found), found),
+        exclude: match section.get("exclude") {
+            Some(_) => goods::read(section.section("exclude", found), found),
+            None => left_out.exclude,
+        },
     };
     section.end(found);
     base
@@ -175,7 +178,7 @@ pub fn write(accrual: &Accrual) -> Value {
     Value::Object(fields)
 }
 
-fn write_base(base: &Base) -> Value {
+pub fn write_base(base: &Base) -> Value {
     let Base {
         include_shipping,
         include_tax,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::findings::Findings;
 use super::node::Node;
 use super::section::Section;
-use super::{RuleError, accrual, bonus, expiry, gifts, issuance, redemption, reversal};
+use super::{RuleError, accrual, bonus, expiry, gifts, issuance, redemption, reversal, tiers};
 use crate::domain::rules::model::*;
 use crate::wire::order_event::ID_BYTES_MAX;
 
@@ -51,9 +51,12 @@ fn version(root: &mut Section<'_>, found: &mut Findings) -> Option<RuleVersion> 
     let accrual = accrual.and_then(|section| accrual::read(section, found));
     let bonuses = bonus::read_all(root, found);
     let caps = bonus::read_caps(root, found);
-    if root.get("tiers").is_some() {
+    let tiers = root.section("tiers", found);
+    if tiers.is_some() {
         root.not_yet("tiers", found);
     }
+    let base = accrual.as_ref().map(|accrual| accrual.base.clone());
+    let tiers = tiers.map(|section| tiers::read(section, &base.unwrap_or_default(), found));
     let issuance = issuance::read(root.section("issuance", found), found);
     let expiry = expiry::read_rule(root.section("expiry", found), found);
     let reversal = reversal::read(root.section("reversal", found), found);
@@ -75,6 +78,10 @@ fn version(root: &mut Section<'_>, found: &mut Findings) -> Option<RuleVersion> 
         accrual: accrual?,
         bonuses,
         caps,
+        tiers: match tiers {
+            Some(read) => Some(read?),
+            None => None,
+        },
         issuance,
         expiry: expiry?,
         reversal,
@@ -151,6 +158,7 @@ pub fn write(rules: &RuleVersion) -> String {
         accrual,
         bonuses,
         caps,
+        tiers,
         issuance,
         expiry,
         reversal,
@@ -176,6 +184,7 @@ pub fn write(rules: &RuleVersion) -> String {
         "accrual": accrual::write(accrual),
         "bonuses": bonus::write_all(bonuses),
         "caps": bonus::write_caps(caps),
+        "tiers": tiers.as_ref().map(tiers::write),
         "issuance": issuance::write(issuance),
         "expiry": expiry::write_rule(expiry),
         "reversal": reversal::write(reversal),

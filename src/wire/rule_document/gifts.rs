@@ -52,12 +52,10 @@ pub fn read_notices(section: Option<Section<'_>>, found: &mut Findings) -> Notic
     };
     let notices = Notices {
         expiring_days_before: section.numbers("expiring_days_before", 0, SPAN_MAX, found),
+        tier_expiring_days_before: section.numbers("tier_expiring_days_before", 0, SPAN_MAX, found),
         at: section.time("at", found).unwrap_or(left_out.at),
     };
-    if !section
-        .numbers("tier_expiring_days_before", 0, SPAN_MAX, found)
-        .is_empty()
-    {
+    if !notices.tier_expiring_days_before.is_empty() {
         section.not_yet("tier_expiring_days_before", found);
     }
     section.end(found);
@@ -93,7 +91,12 @@ pub fn write(gifts: &Gifts) -> Value {
 pub fn write_notices(notices: &Notices) -> Value {
     let Notices {
         expiring_days_before,
+        tier_expiring_days_before,
         at,
     } = notices;
-    json!({"expiring_days_before": expiring_days_before, "at": time(*at)})
+    json!({
+        "expiring_days_before": expiring_days_before,
+        "tier_expiring_days_before": tier_expiring_days_before,
+        "at": time(*at),
+    })
 }

@@ -36,18 +36,26 @@ fn read_terms(section: &mut Section<'_>, left_out: IssuanceTerms, found: &mut Fi
     let delay_days = section
         .whole("delay_days", 0, SPAN_MAX, found)
         .and_then(|days| u32::try_from(days).ok());
-    let at = match section.text("at", found) {
-        None => left_out.at,
-        Some((DueAt::SAME_TIME, _)) => DueAt::SameTime,
-        Some((text, line)) => {
-            let read = value::time(text, line, &section.path("at"), found);
-            read.map_or(left_out.at, DueAt::Local)
-        }
-    };
+    let at = read_due_at(section, found).unwrap_or(left_out.at);
     IssuanceTerms {
         on,
         delay_days: delay_days.unwrap_or(left_out.delay_days),
         at,
+    }
+}
+
+/// The field `at` of what comes some days later; `None` where it is left out or wrong.
+pub fn read_due_at(section: &mut Section<'_>, found: &mut Findings) -> Option<DueAt> {
+    match section.text("at", found)? {
+        (DueAt::SAME_TIME, _) => Some(DueAt::SameTime),
+        (text, line) => value::time(text, line, &section.path("at"), found).map(DueAt::Local),
+    }
+}
+
+pub fn write_due_at(at: DueAt) -> Value {
+    match at {
+        DueAt::SameTime => json!(DueAt::SAME_TIME),
+        DueAt::Local(at) => json!(time(at)),
     }
 }
 
@@ -78,14 +86,10 @@ pub fn write(issuance: &Issuance) -> Value {
 
 fn write_terms(terms: &IssuanceTerms) -> Map<String, Value> {
     let IssuanceTerms { on, delay_days, at } = terms;
-    let at = match at {
-        DueAt::SameTime => DueAt::SAME_TIME.to_owned(),
-        DueAt::Local(at) => time(*at),
-    };
     let fields = [
         ("on", json!(on.word())),
         ("delay_days", json!(delay_days)),
-        ("at", json!(at)),
+        ("at", write_due_at(*at)),
     ];
     fields
         .into_iter()

@@ -13,10 +13,12 @@ mod gifts;
 mod goods;
 mod issuance;
 mod json;
+mod level;
 mod node;
 mod redemption;
 mod reversal;
 mod section;
+mod tiers;
 mod value;
 mod when;
 
@@ -216,3 +218,5 @@ fn read_status(envelope: &Envelope<'_>) -> Result<RuleEvent, RuleEventError> {
 mod event_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiers_tests;

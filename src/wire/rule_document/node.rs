@@ -141,6 +141,11 @@ impl Node {
         field.map_or(self.line, |(_, line, _)| *line)
     }
 
+    /// The plain word `false`.
+    pub fn is_false(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, .. } if text == "false")
+    }
+
     /// As JSON, for what is kept and not read. Keys are put in order: theirs says nothing.
     pub fn to_json(&self) -> Json {
         match &self.value {

@@ -62,7 +62,7 @@ pub enum ExpirySpan {
 
 words! {
     /// A calendar period to whose end a date moves.
-    pub enum RoundUpTo in ["expiry.round_up_to"] {
+    pub enum RoundUpTo in ["expiry.round_up_to", "tiers.levels.within.calendar"] {
         Month = "month",
         Quarter = "quarter",
         HalfYear = "half_year",

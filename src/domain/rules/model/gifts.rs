@@ -39,6 +39,8 @@ words! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notices {
     pub expiring_days_before: Vec<u32>,
+    /// Before the end of a period of a level.
+    pub tier_expiring_days_before: Vec<u32>,
     pub at: NaiveTime,
 }
 
@@ -47,6 +49,7 @@ impl Default for Notices {
     fn default() -> Self {
         Notices {
             expiring_days_before: Vec::new(),
+            tier_expiring_days_before: Vec::new(),
             at: NaiveTime::MIN + chrono::TimeDelta::hours(9),
         }
     }

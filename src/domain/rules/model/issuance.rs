@@ -27,7 +27,7 @@ pub struct IssuanceTerms {
 
 words! {
     #[derive(Default)]
-    pub enum Trigger in ["issuance.on"] {
+    pub enum Trigger in ["issuance.on", "tiers.counts.on"] {
         Created = "created",
         Paid = "paid",
         PaidAndShipped = "paid_and_shipped",

@@ -9,6 +9,7 @@ mod goods;
 mod issuance;
 mod redemption;
 mod reversal;
+mod tiers;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use goods::*;
 pub use issuance::*;
 pub use redemption::*;
 pub use reversal::*;
+pub use tiers::*;
 pub use words::Words;
 use words::words;
 
@@ -45,6 +47,8 @@ pub struct RuleVersion {
     /// Each adds to what an order earns. Their order decides: `instead`, and equals of a group.
     pub bonuses: Vec<Bonus>,
     pub caps: Caps,
+    /// `None`: members have no computed tier.
+    pub tiers: Option<Tiers>,
     pub issuance: Issuance,
     pub expiry: ExpiryRule,
     pub reversal: Reversal,
@@ -83,6 +87,7 @@ impl RuleVersion {
             accrual: Accrual::new(required.earning),
             bonuses: Vec::new(),
             caps: Caps::default(),
+            tiers: None,
             issuance: Issuance::default(),
             expiry: ExpiryRule::default(),
             reversal: Reversal::default(),

@@ -62,6 +62,10 @@ pub fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
         .chain(fields::<DayOfWeek>())
         .chain(fields::<BirthdaySpan>())
         .chain(fields::<LimitPeriod>())
+        .chain(fields::<ToldTier>())
+        .chain(fields::<OnRefund>())
+        .chain(fields::<OnExpiry>())
+        .chain(fields::<RenewWhen>())
         .chain([
             ("reversal.after_issue.edit", words_of(Reversal::EDIT_WORDS)),
             ("reversal.redeemed", words_of(Reversal::REDEEMED_WORDS)),
