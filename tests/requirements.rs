@@ -15,7 +15,7 @@ const FINE_PRINT: [(&str, usize); 18] = [
     ("Amounts", 13),
     ("Told once", 6),
     ("Ledger", 9),
-    ("Redemption", 5),
+    ("Redemption", 11),
     ("Commands", 2),
     ("Notices", 1),
     ("Replay", 3),
