@@ -6,6 +6,7 @@ pub mod entry;
 pub mod ids;
 pub mod instant;
 pub mod ledger;
+pub mod member_traits;
 pub mod money;
 pub mod order;
 pub mod outcome;

@@ -4,12 +4,12 @@ use rust_decimal::Decimal;
 
 use super::amounts::{Amounts, Back, BaseAmount, LineAmount, Returned};
 use super::bonus::{self, Assessed, Assessment, General, Sale, SoldGoods, SoldLine};
+use super::eligibility::{not_for_this_sale, paid_as_not_wanted};
 use super::facts::{Facts, Line, Refund, Snapshot};
 use super::{Issued, Reason};
+use crate::domain::member_traits::MemberTraits;
 use crate::domain::money::{self, Ratio};
-use crate::domain::rules::model::{
-    Channels, Earning, Expiry, Extent, NotWhen, OnDisable, Redemption, RuleVersion,
-};
+use crate::domain::rules::model::{Earning, Expiry, Extent, Redemption, RuleVersion};
 use crate::domain::short_text::ShortText;
 
 /// What an order earns, and what it would earn without refunds.
@@ -77,48 +77,20 @@ pub fn redemption<'r>(rules: &'r RuleVersion, tier: Option<&str>) -> Option<&'r 
     own.or(rules.redemption.as_ref())
 }
 
-/// The first reason for which the order earns nothing, whatever its amount. `in_force` is the
-/// version in force when the points are due.
-pub fn excluded(
+/// What the newest snapshot earns a member like this after refunds, before the points are credited.
+pub fn before_issue(
     facts: &Facts,
     snapshot: &Snapshot,
     rules: &RuleVersion,
-    in_force: Option<&RuleVersion>,
-) -> Option<Reason> {
-    let stopped = in_force.is_some_and(|later| !later.enabled && later.on_disable == OnDisable::Stop);
-    if snapshot.test {
-        return Some(Reason::TestOrder);
-    }
-    if !rules.enabled || stopped {
-        return Some(Reason::Disabled);
-    }
-    if let Some(reason) = not_for_this_sale(snapshot, rules) {
-        return Some(reason);
-    }
-    let Some(buyer) = facts.buyer() else {
-        return Some(Reason::Guest);
-    };
-    if rules.require_login && !buyer.logged_in {
-        return Some(Reason::NotLoggedIn);
-    }
-    if paid_as_not_wanted(snapshot, rules) {
-        return Some(Reason::Excluded);
-    }
-    rules
-        .earning(buyer.tier)
-        .is_none()
-        .then_some(Reason::TierExcluded)
-}
-
-/// What the newest snapshot earns after refunds, before the points are credited.
-pub fn before_issue(facts: &Facts, snapshot: &Snapshot, rules: &RuleVersion) -> Earned {
+    buyer: MemberTraits<'_>,
+) -> Earned {
     let amounts = Amounts::of(snapshot, &rules.accrual.base);
     let works = Works {
         facts,
         snapshot,
         rules,
         amounts: &amounts,
-        tier: facts.tier(),
+        buyer,
     };
     let mut counting = facts
         .refunds
@@ -136,9 +108,13 @@ pub fn before_issue(facts: &Facts, snapshot: &Snapshot, rules: &RuleVersion) -> 
     earned
 }
 
-/// What became of each bonus of the rule.
-pub fn assess<'a>(facts: &Facts, snapshot: &Snapshot, rules: &'a RuleVersion) -> Vec<Assessed<'a>> {
-    let tier = facts.tier();
+/// What became of each bonus of the rule, for a member like this.
+pub fn assess<'a>(
+    facts: &Facts,
+    snapshot: &Snapshot,
+    rules: &'a RuleVersion,
+    buyer: MemberTraits<'_>,
+) -> Vec<Assessed<'a>> {
     let amounts = Amounts::of(snapshot, &rules.accrual.base);
     let counts = |refund: &&Refund| extent(refund, rules) != Extent::None && facts.takes_back(refund);
     let back = amounts.back(snapshot, facts.refunds.iter().filter(counts));
@@ -147,10 +123,28 @@ pub fn assess<'a>(facts: &Facts, snapshot: &Snapshot, rules: &'a RuleVersion) ->
         snapshot,
         rules,
         amounts: &amounts,
-        tier,
+        buyer,
     };
     let sale = works.sale(Some(&back));
     sale.map_or(Vec::new(), |sale| bonus::assess(&sale, &rules.bonuses).bonuses)
+}
+
+/// The terms on which points were issued: those for what is left of the order, too.
+#[derive(Clone, Debug)]
+pub struct IssuedAs<'a> {
+    pub tier: Option<&'a str>,
+    /// The bonuses that the order was given.
+    pub bonuses: Vec<ShortText>,
+}
+
+impl<'a> IssuedAs<'a> {
+    pub fn of(facts: &'a Facts, issued: &'a Issued) -> Self {
+        let bonuses = issued.bonuses.iter().map(|given| given.bonus_id.clone());
+        IssuedAs {
+            tier: tier_of(facts, issued),
+            bonuses: bonuses.collect(),
+        }
+    }
 }
 
 /// What the newest snapshot would earn once issued, for the member who got the points. The
@@ -158,7 +152,7 @@ pub fn assess<'a>(facts: &Facts, snapshot: &Snapshot, rules: &'a RuleVersion) ->
 /// merchant chose not to count.
 pub fn after_issue(
     facts: &Facts,
-    issued: &Issued,
+    issued: &IssuedAs<'_>,
     rules: &RuleVersion,
     also_forgiven: bool,
 ) -> Option<Earned> {
@@ -178,9 +172,9 @@ pub fn after_issue(
         snapshot,
         rules,
         amounts: &amounts,
-        tier: tier_of(facts, issued),
+        buyer: MemberTraits::of_tier(issued.tier),
     };
-    let mut earned = works.after_issue(&back, issued);
+    let mut earned = works.after_issue(&back, &issued.bonuses);
     let none = takes_all
         || snapshot.test
         || not_for_this_sale(snapshot, rules).is_some()
@@ -197,7 +191,7 @@ struct Works<'w> {
     snapshot: &'w Snapshot,
     rules: &'w RuleVersion,
     amounts: &'w Amounts,
-    tier: Option<&'w str>,
+    buyer: MemberTraits<'w>,
 }
 
 impl Works<'_> {
@@ -232,9 +226,9 @@ impl Works<'_> {
         earned
     }
 
-    fn after_issue(&self, back: &Back, issued: &Issued) -> Earned {
+    fn after_issue(&self, back: &Back, given: &[ShortText]) -> Earned {
         let left = self.amounts.returned(back);
-        if issued.bonuses.is_empty() {
+        if given.is_empty() {
             let base = self.amounts.base(left);
             let own = self.own_points(base, base);
             return Earned {
@@ -245,13 +239,8 @@ impl Works<'_> {
                 lacking: Reason::BelowRate,
             };
         }
-        let given: Vec<ShortText> = issued
-            .bonuses
-            .iter()
-            .map(|given| given.bonus_id.clone())
-            .collect();
         let sale = self.sale(Some(back));
-        let assessed = sale.map(|sale| bonus::reckon(&sale, &self.rules.bonuses, &given));
+        let assessed = sale.map(|sale| bonus::reckon(&sale, &self.rules.bonuses, given));
         self.with_bonuses(assessed, left)
     }
 
@@ -304,7 +293,7 @@ impl Works<'_> {
         if accrual.min_order.is_some_and(|least| base.amount < least.into()) {
             return 0;
         }
-        let earning = self.rules.earning(self.tier);
+        let earning = self.rules.earning(self.buyer.tier);
         earning.map_or(0, |earning| money::earn(earning, works_on.amount))
     }
 
@@ -321,7 +310,7 @@ impl Works<'_> {
 
     /// The order as its bonuses see it. `None`: the tier earns nothing, or all goods are excluded.
     fn sale(&self, back: Option<&Back>) -> Option<Sale<'_>> {
-        let earning = self.rules.earning(self.tier)?;
+        let earning = self.rules.earning(self.buyer.tier)?;
         if self.amounts.all_excluded() {
             return None;
         }
@@ -336,6 +325,7 @@ impl Works<'_> {
             zone: self.rules.timezone,
             channel: &self.snapshot.channel,
             payment_method: self.snapshot.payment_method.as_deref(),
+            buyer: self.buyer,
             goods: SoldGoods {
                 lines,
                 base: self.amounts.goods,
@@ -378,28 +368,4 @@ fn extent(refund: &Refund, rules: &RuleVersion) -> Extent {
         true => rules.reversal.after_refund,
         false => rules.reversal.before_refund,
     }
-}
-
-fn not_for_this_sale(snapshot: &Snapshot, rules: &RuleVersion) -> Option<Reason> {
-    let currency = snapshot.currency.as_ref();
-    if currency.is_some_and(|currency| *currency != rules.currency.code) {
-        return Some(Reason::CurrencyMismatch);
-    }
-    match &rules.channels {
-        Channels::Only(channels) if !channels.contains(&snapshot.channel) => Some(Reason::ChannelExcluded),
-        Channels::Only(_) | Channels::All => None,
-    }
-}
-
-/// The rule names a way of paying that keeps an order from earning.
-fn paid_as_not_wanted(snapshot: &Snapshot, rules: &RuleVersion) -> bool {
-    let applies = |not_when: &NotWhen| match not_when {
-        NotWhen::Discounted => {
-            let mut lines = snapshot.lines().iter();
-            !snapshot.discount_total.is_zero() || lines.any(|line| !line.discount_total.is_zero())
-        }
-        NotWhen::PointsRedeemed => snapshot.points_redeemed > 0 || !snapshot.points_redeemed_amount.is_zero(),
-        NotWhen::StoreCredit => !snapshot.store_credit.is_zero(),
-    };
-    rules.accrual.not_when.iter().any(applies)
 }

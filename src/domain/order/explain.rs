@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::bonus::{Assessed, NotGiven};
 use super::case::Case;
 use super::earning::{self, Earned};
+use super::eligibility;
 use super::facts::{Delivery, Fact as Happened, Facts, Refund, Snapshot};
 use super::{Issued, Order, OrderError, OrderKey, Progress, Reason, due};
 use crate::domain::instant::Instant;
@@ -106,13 +107,13 @@ impl Order {
 impl Case<'_> {
     fn explain_bound(&self, bound: &Published, snapshot: &Snapshot, told: &mut Explanation) {
         let (rules, facts) = (&*bound.rules, &self.order.facts);
-        let earned = earning::before_issue(facts, snapshot, rules);
+        let earned = earning::before_issue(facts, snapshot, rules, facts.as_told());
         told.base = Some((earned.base.to_decimal(), rules.currency.code.to_string()));
         match &self.order.progress {
             Progress::Issued(issued) => {
                 told.points = Some(issued.points);
                 told.why.extend(after_issue(issued, facts));
-                let assessed = earning::assess(facts, snapshot, rules);
+                let assessed = earning::assess(facts, snapshot, rules, facts.as_told());
                 told.why
                     .extend(assessed.iter().map(|assessed| bonus_issued(issued, assessed)));
                 return;
@@ -123,7 +124,7 @@ impl Case<'_> {
         let looked_at = self.order.due_at.unwrap_or(self.now);
         let in_force = self.book.in_force(self.key.shop_id, looked_at);
         let in_force = in_force.map(|version| &*version.rules);
-        let excluded = earning::excluded(facts, snapshot, rules, in_force);
+        let excluded = eligibility::excluded(facts, snapshot, rules, in_force);
         let reason = excluded.or_else(|| too_little(&earned));
         told.reason = reason.map(Reason::code);
         told.points = Some(if reason.is_some() { 0 } else { earned.points() });
@@ -134,7 +135,7 @@ impl Case<'_> {
             None => told.why.extend(earning_words(facts.tier(), rules, &earned)),
         }
         if excluded.is_none() {
-            let assessed = earning::assess(facts, snapshot, rules);
+            let assessed = earning::assess(facts, snapshot, rules, facts.as_told());
             told.why.extend(assessed.iter().map(bonus_words));
         }
         for later in self.book.takeovers(self.key.shop_id, bound) {

@@ -9,6 +9,7 @@ pub mod bonus;
 pub mod case;
 pub mod due;
 pub mod earning;
+pub mod eligibility;
 pub mod explain;
 pub mod facts;
 mod pending;

@@ -2,9 +2,9 @@
 
 use super::case::{Case, Told};
 use super::due::Due;
-use super::earning;
 use super::facts::OrderEvent;
 use super::{CausedBy, Pending, Progress, Reason};
+use super::{earning, eligibility};
 use crate::domain::instant::Instant;
 use crate::domain::outcome::Body;
 use crate::domain::rules::book::Published;
@@ -155,9 +155,9 @@ impl Case<'_> {
         let facts = &self.order.facts;
         let Some(snapshot) = &facts.snapshot else { return 0 };
         let in_force = self.book.in_force(self.key.shop_id, due_at).map(|v| &*v.rules);
-        match earning::excluded(facts, snapshot, &bound.rules, in_force) {
+        match eligibility::excluded(facts, snapshot, &bound.rules, in_force) {
             Some(_) => 0,
-            None => earning::before_issue(facts, snapshot, &bound.rules).points(),
+            None => earning::before_issue(facts, snapshot, &bound.rules, facts.as_told()).points(),
         }
     }
 

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::case::Case;
-use super::earning;
+use super::earning::{self, IssuedAs};
 use super::facts::{Fact, OrderEvent};
 use super::settlement::expires_at;
 use super::{Again, CausedBy, Progress, Reason};
@@ -79,7 +79,9 @@ impl Case<'_> {
         let (mut base_amount, mut expires) = (Decimal::ZERO, None::<Instant>);
         if let (Progress::Issued(issued), Some(bound)) = (&self.order.progress, self.bound) {
             let facts = &self.order.facts;
-            if let Some(earned) = earning::after_issue(facts, issued, &bound.rules, false) {
+            if let Some(earned) =
+                earning::after_issue(facts, &IssuedAs::of(facts, issued), &bound.rules, false)
+            {
                 base_amount = earned.base.to_decimal();
             }
             expires = expires_at(self, bound, issued.at, issued.tier.as_deref());

@@ -1,7 +1,7 @@
 //! After the issue: taking points back, adjusting to an edit.
 
 use super::case::Case;
-use super::earning::{self, Earned};
+use super::earning::{self, Earned, IssuedAs};
 use super::facts::{Cancelled, News, OrderEvent, Refund};
 use super::settlement::{bonus_expires_at, expires_at};
 use super::{CausedBy, Issued, Progress};
@@ -68,7 +68,8 @@ impl Case<'_> {
         if !change.edited && !change.reversed && !change.forgiven {
             return;
         }
-        let Some(earned) = earning::after_issue(&self.order.facts, issued, rules, false) else {
+        let facts = &self.order.facts;
+        let Some(earned) = earning::after_issue(facts, &IssuedAs::of(facts, issued), rules, false) else {
             return;
         };
         let mut issued = issued.clone();
@@ -124,7 +125,7 @@ impl Case<'_> {
         let facts = &self.order.facts;
         if self.cancel_takes(rules) {
             // What the merchant once left with the member stays there.
-            let by_all = earning::after_issue(facts, issued, rules, true);
+            let by_all = earning::after_issue(facts, &IssuedAs::of(facts, issued), rules, true);
             let left = Parts::each(issued, earned, |part| part.earned);
             let by_all = by_all.map(|by_all| Parts::each(issued, &by_all, |part| part.earned));
             let by_all = by_all.unwrap_or_else(|| Parts::each(issued, earned, |_| 0));

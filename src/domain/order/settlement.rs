@@ -3,6 +3,7 @@
 use super::case::{Case, Told};
 use super::due::{self, Due};
 use super::earning::{self, Earned};
+use super::eligibility;
 use super::{CausedBy, Given, Issued, Progress, Reason};
 use crate::domain::calendar;
 use crate::domain::entry::{EntryKind, Issue, IssueOrigin, IssuePart};
@@ -54,11 +55,11 @@ impl Case<'_> {
             return;
         };
         let cause = Cause::of(&due);
-        let earned = earning::before_issue(facts, snapshot, &bound.rules);
+        let earned = earning::before_issue(facts, snapshot, &bound.rules, facts.as_told());
         let rests = self.rests(&due);
         let defers = rests && due.rules.issuance.while_resting == WhileResting::Defer;
         let in_force = self.book.in_force(self.key.shop_id, at).map(|v| &*v.rules);
-        let reason = earning::excluded(facts, snapshot, &bound.rules, in_force);
+        let reason = eligibility::excluded(facts, snapshot, &bound.rules, in_force);
         let reason = reason.or_else(|| reason_by_amount(&earned, rests && !defers));
         if defers && reason.is_none_or(|reason| reason == Reason::BelowRate) {
             return self.defer(bound, at);
@@ -177,7 +178,8 @@ impl Case<'_> {
             || self.due(bound).is_some_and(|due| due.at <= at);
         let in_force = self.book.in_force(self.key.shop_id, at).filter(|_| was_due);
         let in_force = in_force.map(|v| &*v.rules);
-        let reason = earning::excluded(facts, snapshot, &bound.rules, in_force).unwrap_or(Reason::Cancelled);
+        let reason =
+            eligibility::excluded(facts, snapshot, &bound.rules, in_force).unwrap_or(Reason::Cancelled);
         self.withhold(reason, None, at, CausedBy::from(&cause));
         self.order.progress = Progress::Withheld {
             reason,

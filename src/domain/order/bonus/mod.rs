@@ -2,8 +2,7 @@
 //!
 //! Which bonuses an order gets is decided on its goods as they were ordered: conditions, the choice
 //! within a group, and which lines leave the general rate. What comes back then only makes a
-//! bonus smaller, or takes it away. Conditions that only the member's ledger can decide are not
-//! looked at here.
+//! bonus smaller, or takes it away. What only the member's ledger knows of the buyer is an argument.
 
 mod choice;
 mod gives;
@@ -14,6 +13,7 @@ mod when;
 use chrono_tz::Tz;
 
 use crate::domain::instant::Instant;
+use crate::domain::member_traits::MemberTraits;
 use crate::domain::money::Ratio;
 use crate::domain::rules::model::{Bonus, Earning};
 use crate::domain::short_text::ShortText;
@@ -28,6 +28,7 @@ pub struct Sale<'a> {
     pub zone: Tz,
     pub channel: &'a str,
     pub payment_method: Option<&'a str>,
+    pub buyer: MemberTraits<'a>,
     pub goods: SoldGoods<'a>,
     pub general: General<'a>,
 }
@@ -169,6 +170,8 @@ impl Sale<'_> {
     }
 }
 
+#[cfg(test)]
+mod member_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn lines<'a>(lines: &[(&'a str, i64)]) -> SoldGoods<'a> {
 }
 
 /// An order without lines.
-fn subtotal(amount: i64) -> SoldGoods<'static> {
+pub fn subtotal(amount: i64) -> SoldGoods<'static> {
     SoldGoods {
         lines: None,
         base: Ratio::whole(amount),
@@ -129,6 +129,7 @@ pub fn sale_of(goods: SoldGoods<'_>) -> Sale<'_> {
         zone: Tz::Asia__Taipei,
         channel: "online",
         payment_method: Some("credit_card"),
+        buyer: MemberTraits::default(),
         goods,
         general: General {
             earning: &RATE,
@@ -146,7 +147,7 @@ fn at<'a>(earning: &'a Earning, goods: SoldGoods<'a>) -> Sale<'a> {
 
 /// What each bonus gives, in words where it gives nothing, and the goods left to the general rate.
 #[track_caller]
-fn check(sale: &Sale<'_>, bonuses: &[Bonus], wanted: &[Result<i64, NotGiven>], general: i64) {
+pub fn check(sale: &Sale<'_>, bonuses: &[Bonus], wanted: &[Result<i64, NotGiven>], general: i64) {
     let assessed = assess(sale, bonuses);
     check_assessed(&assessed, wanted, general);
 }

@@ -1,4 +1,4 @@
-//! Conditions of a bonus that the order itself decides.
+//! Conditions of a bonus.
 
 use chrono::{Datelike, Timelike};
 
@@ -39,7 +39,25 @@ pub fn holds(sale: &Sale<'_>, bonus: &Bonus) -> Result<(), NotGiven> {
         when.payment_methods.is_empty() || sale.payment_method.is_some_and(paid_by),
         NotGiven::PaymentMethod,
     )?;
-    min_order(&sale.goods, bonus)
+    min_order(&sale.goods, bonus)?;
+    for_buyer(sale, bonus)
+}
+
+/// What only the member's ledger decides.
+fn for_buyer(sale: &Sale<'_>, bonus: &Bonus) -> Result<(), NotGiven> {
+    let (when, buyer) = (&bonus.when, &sale.buyer);
+    let of_tier = |tier: &str| when.tiers.iter().any(|named| named == tier);
+    if !when.tiers.is_empty() && !buyer.tier.is_some_and(of_tier) {
+        return Err(NotGiven::Tier);
+    }
+    let lies_in = |span| buyer.birthday.is_some_and(|birthday| birthday.lies_in(span));
+    if when.birthday.is_some_and(|span| !lies_in(span)) {
+        return Err(NotGiven::Birthday);
+    }
+    match when.first_order && !buyer.first_order {
+        true => Err(NotGiven::NotFirstOrder),
+        false => Ok(()),
+    }
 }
 
 /// `min_order` is looked at again when goods come back.

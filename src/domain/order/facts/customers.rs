@@ -4,6 +4,7 @@ use super::Facts;
 use super::event::OrderEvent;
 use super::snapshot::{Customer, Snapshot};
 use crate::domain::instant::Instant;
+use crate::domain::member_traits::MemberTraits;
 use crate::domain::short_text::ShortText;
 
 /// An order changes hands once or twice; further customers are not remembered.
@@ -72,6 +73,11 @@ impl Facts {
 
     pub fn tier(&self) -> Option<&str> {
         self.buyer()?.tier
+    }
+
+    /// The buyer as far as the order's own events tell.
+    pub fn as_told(&self) -> MemberTraits<'_> {
+        MemberTraits::of_tier(self.tier())
     }
 
     /// The customer of the newest snapshot with the tier at placement.

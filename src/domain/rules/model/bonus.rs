@@ -78,6 +78,13 @@ words! {
     }
 }
 
+impl BirthdaySpan {
+    /// The day lies in its month.
+    pub fn lies_in(self, span: BirthdaySpan) -> bool {
+        self == span || span == BirthdaySpan::Month
+    }
+}
+
 /// Which goods a bonus looks at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Items {
