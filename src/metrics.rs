@@ -20,6 +20,7 @@ pub const TRANSACTIONS_FAILED_TOTAL: &str = "accrual_transactions_failed_total";
 pub const STORE_READ_DURATION_SECONDS: &str = "accrual_store_read_duration_seconds";
 pub const STORE_REPLICATE_DURATION_SECONDS: &str = "accrual_store_replicate_duration_seconds";
 pub const STORE_LOST_TOTAL: &str = "accrual_store_lost_total";
+pub const PARTITIONS_INPUT: &str = "accrual_partitions_input";
 pub const PARTITIONS_ASSIGNED: &str = "accrual_partitions_assigned";
 pub const PARTITIONS_RESTORING: &str = "accrual_partitions_restoring";
 pub const PARTITIONS_STOPPED: &str = "accrual_partitions_stopped";
@@ -122,6 +123,7 @@ pub const ALL: &[Metric] = &[
     metric(STORE_READ_DURATION_SECONDS, Histogram(CALL_BUCKETS_SECONDS), &[STAGE], "One read of states from the store."),
     metric(STORE_REPLICATE_DURATION_SECONDS, Histogram(CALL_BUCKETS_SECONDS), &[STAGE], "One committed batch, or part of one, applied to the store."),
     metric(STORE_LOST_TOTAL, Counter, &[STAGE], "Times the store had forgotten acknowledged writes and was healed."),
+    metric(PARTITIONS_INPUT, Gauge, &[STAGE], "Partitions of the input that all instances together own."),
     metric(PARTITIONS_ASSIGNED, Gauge, &[STAGE], "Partitions this instance owns."),
     metric(PARTITIONS_RESTORING, Gauge, &[STAGE], "Owned partitions not yet restored; they decide nothing."),
     metric(PARTITIONS_STOPPED, Gauge, &[STAGE], "Owned partitions stopped for a reason that needs a person."),
@@ -130,7 +132,7 @@ pub const ALL: &[Metric] = &[
     metric(RESTORE_RECORDS_LEFT, Gauge, &[STAGE, PARTITION], "Changelog records a running restore has yet to read."),
     metric(STATES_LARGE_TOTAL, Counter, &[STAGE, REASON], "Writes of a state beyond half or four fifths of its limit."),
     metric(CHANGELOG_FOREIGN_TOTAL, Counter, &[STAGE], "Records met in a changelog that accrual has not written; passed by."),
-    metric(REBALANCES_TOTAL, Counter, &[STAGE, REASON], "Changes of the owned partitions: assigned, revoked, fenced, lost."),
+    metric(REBALANCES_TOTAL, Counter, &[STAGE, REASON], "Changes of the owned partitions: assigned, revoked, fenced."),
     metric(LOTS_ISSUED_TOTAL, Counter, &[REASON], "Lots of points issued, by reason."),
     metric(POINTS_ISSUED_TOTAL, Counter, &[REASON], "Points issued, by reason."),
     metric(LOTS_EXPIRED_TOTAL, Counter, &[], "Lots that expired with something left."),

@@ -17,9 +17,9 @@ use crate::stages::commands::Commands;
 use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 
-use super::lookups::placing;
 use super::operations::{Letter, LetterId, Letters};
-use super::run::stage_topics;
+use super::setup::placing;
+use super::setup::stage_topics;
 
 const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.

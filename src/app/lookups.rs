@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::time::Instant as Deadline;
 
 use crate::adapters::kafka::{Admin, Cluster};
-use crate::adapters::redis::{Peeked, RedisStore, Settings as RedisSettings};
-use crate::config::{self, Settings, Stage as StageKind};
+use crate::adapters::redis::{Peeked, RedisStore};
+use crate::config::{Settings, Stage as StageKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::member::Member;
@@ -27,6 +27,8 @@ use crate::http::backend::Problem;
 use crate::http::views;
 use crate::stages::keys;
 use crate::wire::{member_state, order_state};
+
+use super::setup::{placing, store_settings};
 
 /// How long a look-up waits for a partition that is being restored, and how often it looks.
 const RESTORE_WAIT_MS: u64 = 3_000;
@@ -254,30 +256,6 @@ impl Replica {
             }
             tokio::time::sleep(Duration::from_millis(RESTORE_POLL_MS)).await;
         }
-    }
-}
-
-/// Where a stage's replica is in Redis, and which log it is a replica of.
-pub fn store_settings(settings: &Settings, kind: StageKind, identity: &str, log: &str) -> RedisSettings {
-    RedisSettings {
-        urls: settings
-            .redis
-            .urls
-            .iter()
-            .map(|url| url.expose().to_string())
-            .collect(),
-        application: settings.application_id.clone(),
-        stage: kind.as_str().to_string(),
-        identity: format!("{identity}/{log}"),
-    }
-}
-
-/// How the producers of the input topics place keys.
-pub fn placing(configured: config::Partitioner) -> Partitioner {
-    match configured {
-        config::Partitioner::Murmur2 => Partitioner::Murmur2,
-        config::Partitioner::Crc32 => Partitioner::Crc32,
-        config::Partitioner::Any => Partitioner::Any,
     }
 }
 

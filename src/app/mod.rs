@@ -1,8 +1,12 @@
 //! How everything is put together, and how each command is done.
 
+mod assembly;
 mod clock_watch;
+mod counters;
 mod dead_letters;
 pub mod escaped;
+mod front;
+mod gauges;
 mod lines;
 mod lookups;
 mod memory;
@@ -13,6 +17,8 @@ mod replay;
 mod rule_files;
 mod rules;
 mod run;
+mod setup;
+mod signals;
 mod store_watch;
 mod topic_accept;
 mod topic_move;
@@ -62,11 +68,11 @@ impl Operations for App {
     }
 
     fn create_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
-        wait(topics::create(settings, &run::cluster(settings)))
+        wait(topics::create(settings, &setup::cluster(settings)))
     }
 
     fn check_topics(&self, settings: &Settings) -> anyhow::Result<Vec<TopicState>> {
-        wait(topics::check(settings, &run::cluster(settings)))
+        wait(topics::check(settings, &setup::cluster(settings)))
     }
 
     fn move_topics(&self, request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -74,7 +80,7 @@ impl Operations for App {
     }
 
     fn accept_topic(&self, settings: &Settings, topic: &str) -> anyhow::Result<Accepted> {
-        wait(topic_accept::accept(settings, &run::cluster(settings), topic))
+        wait(topic_accept::accept(settings, &setup::cluster(settings), topic))
     }
 
     fn check_rules(&self, files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
@@ -87,16 +93,16 @@ impl Operations for App {
         files: &[PathBuf],
         time: Option<Instant>,
     ) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<RuleFault>>> {
-        wait(rules::publish(settings, &run::cluster(settings), files, time))
+        wait(rules::publish(settings, &setup::cluster(settings), files, time))
     }
 
     fn show_rules(&self, settings: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>> {
-        wait(rules::show(settings, &run::cluster(settings), shop_id))
+        wait(rules::show(settings, &setup::cluster(settings), shop_id))
     }
 
     fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
         wait(async {
-            let cluster = run::cluster(settings);
+            let cluster = setup::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
             let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
             let found = lookups.order(&rules.book().load(), shop_id, order_id, None).await;
@@ -106,7 +112,7 @@ impl Operations for App {
 
     fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         wait(async {
-            let lookups = Lookups::open(settings, &run::cluster(settings), &BTreeMap::new()).await?;
+            let lookups = Lookups::open(settings, &setup::cluster(settings), &BTreeMap::new()).await?;
             lookups.member(shop_id, member_id, None).await.map_err(problem)
         })
     }
@@ -120,7 +126,7 @@ impl Operations for App {
         tier: Option<&str>,
     ) -> anyhow::Result<Quote> {
         wait(async {
-            let cluster = run::cluster(settings);
+            let cluster = setup::cluster(settings);
             let rules = rules::read(settings, &cluster).await?;
             let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
             let book = rules.book().load_full();
@@ -132,7 +138,7 @@ impl Operations for App {
     }
 
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
-        wait(dead_letters::list(settings, &run::cluster(settings), letters))
+        wait(dead_letters::list(settings, &setup::cluster(settings), letters))
     }
 
     fn redrive(
@@ -143,7 +149,7 @@ impl Operations for App {
     ) -> anyhow::Result<usize> {
         wait(dead_letters::redrive(
             settings,
-            &run::cluster(settings),
+            &setup::cluster(settings),
             letters,
             value,
         ))

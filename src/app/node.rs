@@ -1,10 +1,7 @@
-//! What a running process says of itself: status, readiness, gauges.
+//! What a running process says of itself: status, readiness, look-ups.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
-
-use metrics::gauge;
 
 use crate::adapters::clock::ProcessorClock;
 use crate::adapters::kafka::{KafkaLog, TableReader};
@@ -14,20 +11,15 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
-use crate::engine::observe;
 use crate::engine::ports::{Clock, Log, Millis, Partition, Store, Table};
-use crate::http::backend::{Backend, Problem};
+use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote, QuoteRequest, StageStatus, Status};
-use crate::metrics::{
-    BEHIND_SECONDS, BROADCASTS_RUNNING, EVENTS_BEHIND, Exposition, PARTITIONS_ASSIGNED, PARTITIONS_RESTORING,
-    PARTITIONS_STOPPED, PARTITIONS_UNREAD, TIMERS_DUE, TIMERS_PENDING,
-};
+use crate::metrics::Exposition;
 use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
 use super::clock_watch::ClockWatch;
 use super::lookups::Lookups;
-use super::memory;
 use super::store_watch::StoreTrouble;
 use super::topic_watch::TopicWatch;
 
@@ -110,6 +102,59 @@ impl Node {
             .chain(stages)
             .collect()
     }
+
+    pub fn set_clock(&self, now: Millis) -> Result<Millis, Problem> {
+        self.clock
+            .set(now)
+            .map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
+    }
+
+    pub async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
+        let found = self
+            .lookups
+            .order(
+                &self.rules.book().load_full(),
+                shop_id,
+                order_id,
+                self.clock.standing(),
+            )
+            .await?;
+        found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
+    }
+
+    pub async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
+        let found = self
+            .lookups
+            .member(shop_id, member_id, self.clock.standing())
+            .await?;
+        found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
+    }
+
+    pub async fn quote(
+        &self,
+        shop_id: &str,
+        member_id: &str,
+        asked: &QuoteRequest,
+    ) -> Result<Quote, Problem> {
+        let amount = |field: &str, text: &str| {
+            let amount = money::parse_amount(text).ok();
+            amount.filter(|amount| !amount.is_sign_negative()).ok_or_else(|| {
+                Problem::Invalid(format!(
+                    "{field}: not a decimal text of 0 or more such as \"100.00\""
+                ))
+            })
+        };
+        let payable = asked.payable.as_deref();
+        let amounts = Amounts {
+            subtotal: Some(amount("subtotal", &asked.subtotal)?),
+            payable: payable.map(|text| amount("payable", text)).transpose()?,
+        };
+        let tier = asked.tier.as_deref();
+        let book = self.rules.book().load_full();
+        self.lookups
+            .quote(&book, (shop_id, member_id), amounts, tier, self.clock.standing())
+            .await
+    }
 }
 
 impl RunningStage {
@@ -131,7 +176,8 @@ impl RunningStage {
             quiet &= !stopped;
             let bounds = self.log.input_bounds(partition).await;
             let bounds = bounds.map_err(|error| Problem::Unavailable(error.to_string()))?;
-            status.behind += (bounds.end - shown.position).max(0) as u64;
+            let position = shown.position.unwrap_or(bounds.start);
+            status.behind += (bounds.end - position).max(0) as u64;
             if stopped || !self.keeps_state() {
                 continue;
             }
@@ -158,7 +204,7 @@ impl RunningStage {
     }
 
     /// Records of partitions that nobody reads.
-    async fn unread(&self, partitions: Range<Partition>) -> Result<Vec<(Partition, u64)>, Problem> {
+    pub async fn unread(&self, partitions: Range<Partition>) -> Result<Vec<(Partition, u64)>, Problem> {
         let mut behind = Vec::new();
         for partition in partitions {
             let bounds = self.log.input_bounds(partition).await;
@@ -227,132 +273,4 @@ impl RunningStage {
 
 fn shown(at: Millis) -> String {
     Instant::from_millis(at).rfc3339()
-}
-
-/// Brings gauges up to date until it is dropped.
-pub async fn keep_gauges(node: Arc<Node>, every: Duration) {
-    let mut restored = 0;
-    loop {
-        tokio::time::sleep(every).await;
-        node.metrics.upkeep();
-        observe::log_counted_dead_letters();
-        let mut answered = true;
-        let progress: Vec<Progress> = node.stages.iter().map(|stage| stage.board.progress()).collect();
-        let all = progress.iter().map(|progress| progress.restored).sum();
-        if all != restored && !progress.iter().any(Progress::is_restoring) {
-            restored = all;
-            // Nobody waits for it: it comes to its end by itself.
-            drop(tokio::task::spawn_blocking(memory::give_back));
-        }
-        for stage in &node.stages {
-            let name = stage.kind.as_str();
-            let progress = stage.board.progress();
-            let count = |wanted: fn(&Phase) -> bool| {
-                progress
-                    .partitions
-                    .values()
-                    .filter(|shown| wanted(&shown.phase))
-                    .count() as f64
-            };
-            gauge!(PARTITIONS_ASSIGNED, "stage" => name).set(progress.partitions.len() as f64);
-            gauge!(PARTITIONS_RESTORING, "stage" => name)
-                .set(count(|p| matches!(p, Phase::Restoring { .. })));
-            gauge!(PARTITIONS_STOPPED, "stage" => name).set(count(|p| matches!(p, Phase::Stopped(_))));
-            let unread = node.topics.unread(stage.kind);
-            gauge!(PARTITIONS_UNREAD, "stage" => name).set(unread.len() as f64);
-            for (partition, behind) in stage.unread(unread).await.unwrap_or_default() {
-                let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
-                gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
-            }
-            if stage.kind == StageKind::Ledger {
-                let owned = |partition| progress.partitions.contains_key(&partition);
-                gauge!(BROADCASTS_RUNNING).set(node.broadcasts.running(owned) as f64);
-            }
-            for (&partition, shown) in &progress.partitions {
-                let labels = [("stage", name.to_string()), ("partition", partition.to_string())];
-                gauge!(TIMERS_PENDING, &labels).set(shown.pending as f64);
-                if let Ok((_, due)) = stage.store.timers(partition, node.clock.now()).await {
-                    gauge!(TIMERS_DUE, &labels).set(due as f64);
-                }
-                let bounds = stage.log.input_bounds(partition).await;
-                answered &= bounds.is_ok();
-                if let Ok(bounds) = bounds {
-                    let behind = (bounds.end - shown.position).max(0);
-                    gauge!(EVENTS_BEHIND, &labels).set(behind as f64);
-                    // What a partition that never ran waits for, nobody knows yet.
-                    let waits = if behind == 0 || shown.clock == Millis::MIN {
-                        0
-                    } else {
-                        node.clock.now().saturating_sub(shown.clock)
-                    };
-                    gauge!(BEHIND_SECONDS, &labels).set(waits.max(0) as f64 / 1000.0);
-                }
-            }
-        }
-        if answered {
-            node.wall.answered();
-        }
-    }
-}
-
-impl Backend for Node {
-    fn not_ready(&self) -> Vec<String> {
-        self.reasons()
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.render()
-    }
-
-    async fn status(&self) -> Result<Status, Problem> {
-        self.look().await
-    }
-
-    async fn set_clock(&self, now: Millis) -> Result<Millis, Problem> {
-        self.clock
-            .set(now)
-            .map_err(|stands| Problem::Conflict(format!("the clock stands at {} already", shown(stands))))
-    }
-
-    async fn order(&self, shop_id: &str, order_id: &str) -> Result<Order, Problem> {
-        let found = self
-            .lookups
-            .order(
-                &self.rules.book().load_full(),
-                shop_id,
-                order_id,
-                self.clock.standing(),
-            )
-            .await?;
-        found.ok_or_else(|| Problem::NotFound(format!("order {order_id} of shop {shop_id} is not known")))
-    }
-
-    async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
-        let found = self
-            .lookups
-            .member(shop_id, member_id, self.clock.standing())
-            .await?;
-        found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
-    }
-
-    async fn quote(&self, shop_id: &str, member_id: &str, asked: &QuoteRequest) -> Result<Quote, Problem> {
-        let amount = |field: &str, text: &str| {
-            let amount = money::parse_amount(text).ok();
-            amount.filter(|amount| !amount.is_sign_negative()).ok_or_else(|| {
-                Problem::Invalid(format!(
-                    "{field}: not a decimal text of 0 or more such as \"100.00\""
-                ))
-            })
-        };
-        let payable = asked.payable.as_deref();
-        let amounts = Amounts {
-            subtotal: Some(amount("subtotal", &asked.subtotal)?),
-            payable: payable.map(|text| amount("payable", text)).transpose()?,
-        };
-        let tier = asked.tier.as_deref();
-        let book = self.rules.book().load_full();
-        self.lookups
-            .quote(&book, (shop_id, member_id), amounts, tier, self.clock.standing())
-            .await
-    }
 }

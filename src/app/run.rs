@@ -1,167 +1,166 @@
-//! `accrual run`: the only place where stages, engine and adapters are put together.
+//! `accrual run`: from the first signal handler to the last drained stage.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::adapters::clock::ProcessorClock;
-use crate::adapters::kafka::{Admin, Cluster, KafkaLog, Stage as KafkaStage, TableReader, end_process};
-use crate::adapters::redis::RedisStore;
-use crate::config::{self, ClockKind, Settings, Stage as StageKind};
-use crate::engine::board::Board;
+use crate::adapters::kafka::Admin;
+use crate::config::{ClockKind, Settings};
 use crate::engine::error::LogError;
-use crate::engine::lane::Shared;
-use crate::engine::partitioner::Partitioner;
-use crate::engine::processor::Processor;
-use crate::engine::spec::{Limits, StageSpec};
-use crate::engine::stage::Stage;
 use crate::http;
 use crate::metrics::Exposition;
-use crate::stages::broadcast_progress::BroadcastProgress;
-use crate::stages::commands::Commands;
-use crate::stages::ledger::Ledger;
-use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
-use crate::stages::topics::Topics;
 
+use super::assembly::{Assembly, follow_rules};
 use super::clock_watch::ClockWatch;
-use super::lookups::{Lookups, placing, store_settings};
-use super::node::{Node, RunningStage};
-use super::patience::patiently;
-use super::store_watch::{StoreTrouble, watch_stores};
-use super::topic_move;
+use super::counters;
+use super::front::Front;
+use super::gauges::Gauges;
+use super::lookups::Lookups;
+use super::node::Node;
+use super::patience::however_long;
+use super::setup::cluster;
+use super::signals::Signals;
+use super::store_watch::watch_stores;
 use super::topic_watch::TopicWatch;
-use super::topics::TOMBSTONE_RETENTION_MS;
 
 /// How often gauges are brought up to date.
 const GAUGES_EVERY_MS: u64 = 5_000;
+/// Calls to servers that do not answer are left behind at the end.
+const ABANDON_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT, or until a stage cannot go on.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings))
-}
-
-pub fn cluster(settings: &Settings) -> Cluster {
-    let properties = settings.kafka.properties.expose();
-    let properties = properties
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect();
-    Cluster::new(settings.kafka.brokers.clone(), properties)
-}
-
-/// Where the stages send what they decided.
-pub fn stage_topics(names: &config::Topics) -> Topics {
-    Topics {
-        issued: names.points_issued.as_str().into(),
-        expired: names.points_expired.as_str().into(),
-        events: names.points_events.as_str().into(),
-        entries: names.ledger_entries.as_str().into(),
-    }
+    let outcome = runtime.block_on(serve(settings));
+    runtime.shutdown_timeout(ABANDON_AFTER);
+    outcome
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
+    // First, so that a signal ends a start in good order, too.
+    let signals = Signals::listen()?;
     let metrics = Exposition::install()?;
-    let cluster = cluster(&settings);
+    counters::stand_at_zero(&settings.stages);
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
+    let front = Arc::new(Front::new(metrics.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let web = serve_http(&settings, listener, front.clone(), stopped.clone());
+    let mut tasks = JoinSet::new();
+    let outcome = tokio::select! {
+        signal = signals.any() => {
+            tracing::info!("{signal} while starting");
+            Ok(None)
+        }
+        node = start(&settings, metrics, stopped, &mut tasks) => node.map(Some),
+    };
+    let outcome = match outcome {
+        Ok(Some(node)) => watch_over(&settings, node, &front, &signals, &mut tasks).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let _ = stop.send(true);
+    let drained = drain(&mut tasks, settings.limits.shutdown_timeout_seconds).await;
+    let _ = web.await;
+    tracing::info!("accrual has ended");
+    outcome.and(drained)
+}
+
+/// Serves probes and metrics at once; the rest is unavailable until the stages run.
+fn serve_http(
+    settings: &Settings,
+    listener: TcpListener,
+    front: Arc<Front>,
+    mut closing: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let token = settings.http.token.as_ref();
+    let options = http::Options {
+        token: token.map(|token| token.expose().to_string()),
+        manual_clock: settings.clock == ClockKind::Manual,
+        ..http::Options::default()
+    };
+    let routes = http::routes(front, &options);
+    let limits = http::server::Limits {
+        connections_per_peer: settings.http.connections_per_peer,
+        ..http::server::Limits::default()
+    };
+    tokio::spawn(http::server::serve(listener, routes, limits, async move {
+        let _ = closing.wait_for(|closing| *closing).await;
+    }))
+}
+
+/// Waits for Kafka and Redis, and starts the stages.
+async fn start(
+    settings: &Settings,
+    metrics: Exposition,
+    stopped: watch::Receiver<bool>,
+    tasks: &mut JoinSet<Result<(), LogError>>,
+) -> anyhow::Result<Arc<Node>> {
+    let cluster = cluster(settings);
     let clock = Arc::new(match settings.clock {
         ClockKind::System => ProcessorClock::System,
         ClockKind::Manual => ProcessorClock::manual(),
     });
-    let listener = TcpListener::bind(settings.http.listen)
-        .await
-        .with_context(|| format!("http.listen: cannot listen on {}", settings.http.listen))?;
     let rules = Arc::new(RuleTable::default());
-    let table = patiently("rules", async || follow_rules(&settings, &cluster, &rules).await).await?;
-    let table = Arc::new(table);
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let builder = Builder {
-        settings: &settings,
+    let table = however_long("rules", async || follow_rules(settings, &cluster, &rules).await);
+    let table = Arc::new(table.await?);
+    let assembly = Assembly {
+        settings,
         cluster: &cluster,
         clock: &clock,
         rules: &rules,
         table: &table,
         stopped,
     };
-    let (stages, broadcasts) = builder.start(&mut tasks).await?;
+    let (stages, broadcasts) = assembly.start(tasks).await?;
     let boards = stages
         .iter()
         .map(|stage| (stage.kind, stage.board.clone()))
         .collect();
-    let lookups = patiently("look-ups", async || {
-        Lookups::open(&settings, &cluster, &boards).await
+    let lookups = however_long("look-ups", async || {
+        Lookups::open(settings, &cluster, &boards).await
     });
     let lookups = lookups.await?;
     let admin = Admin::new(&cluster, "accrual-watch")?;
     let topics = Arc::new(TopicWatch::start(admin, &settings.topics, &stages).await?);
-    let node = Arc::new(Node {
+    Ok(Arc::new(Node {
         clock,
         stages,
         broadcasts,
         table,
         rules,
         lookups,
-        topics: topics.clone(),
+        topics,
         wall: ClockWatch::start()?,
         metrics,
-    });
-    let token = settings
-        .http
-        .token
-        .as_ref()
-        .map(|token| token.expose().to_string());
-    let options = http::Options {
-        token,
-        manual_clock: settings.clock == ClockKind::Manual,
-        ..http::Options::default()
-    };
-    let routes = http::routes(node.clone(), &options);
-    let limits = http::server::Limits {
-        connections_per_peer: settings.http.connections_per_peer,
-        ..http::server::Limits::default()
-    };
-    let mut closing = stop.subscribe();
-    let web = tokio::spawn(http::server::serve(listener, routes, limits, async move {
-        let _ = closing.wait_for(|closing| *closing).await;
-    }));
-    let stores = tokio::spawn(watch_stores(node.clone()));
-    let watching = tokio::spawn(async move { topics.run().await });
-    let gauges = tokio::spawn(super::node::keep_gauges(
-        node,
-        Duration::from_millis(GAUGES_EVERY_MS),
-    ));
+    }))
+}
+
+/// Watches what the running stages depend on, until a signal comes or a stage ends.
+async fn watch_over(
+    settings: &Settings,
+    node: Arc<Node>,
+    front: &Front,
+    signals: &Signals,
+    tasks: &mut JoinSet<Result<(), LogError>>,
+) -> anyhow::Result<()> {
+    let gauges = Gauges::new(node.clone(), &cluster(settings))?;
+    let topics = node.topics.clone();
+    let mut watches = JoinSet::new();
+    watches.spawn(watch_stores(node.clone()));
+    watches.spawn(async move { topics.run().await });
+    watches.spawn(gauges.keep(Duration::from_millis(GAUGES_EVERY_MS)));
+    front.runs(node);
     tracing::info!(instance = settings.instance_id, listen = %settings.http.listen, "accrual runs");
-    let outcome = wait(&mut tasks).await;
-    let _ = stop.send(true);
-    let drained = drain(&mut tasks, settings.limits.shutdown_timeout_seconds).await;
-    stores.abort();
-    gauges.abort();
-    watching.abort();
-    let _ = web.await;
-    tracing::info!("accrual has ended");
-    outcome.and(drained)
-}
-
-/// Until SIGTERM or SIGINT comes.
-pub async fn signalled() -> anyhow::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
-    }
-}
-
-/// Until a signal comes or a stage ends.
-async fn wait(tasks: &mut JoinSet<Result<(), LogError>>) -> anyhow::Result<()> {
-    tokio::select! {
-        signal = signalled() => tracing::info!("{}: draining", signal?),
+        signal = signals.any() => tracing::info!("{signal}: draining"),
         ended = tasks.join_next() => {
             ended.context("no stage runs")???;
             bail!("a stage ended by itself");
@@ -181,228 +180,5 @@ async fn drain(tasks: &mut JoinSet<Result<(), LogError>>, seconds: u32) -> anyho
     match tokio::time::timeout(Duration::from_secs(seconds.into()), all).await {
         Ok(ended) => ended,
         Err(_) => bail!("not drained after {seconds} s; what was committed is safe"),
-    }
-}
-
-async fn follow_rules(
-    settings: &Settings,
-    cluster: &Cluster,
-    rules: &Arc<RuleTable>,
-) -> anyhow::Result<TableReader> {
-    let name = format!("{}-rules-{}", settings.application_id, settings.instance_id);
-    let topic = settings.topics.point_rules.clone();
-    let refused = move |record: &crate::engine::ports::Record, refusal: &crate::engine::error::Refusal| {
-        tracing::error!(topic, partition = record.partition, offset = record.offset, %refusal, "rule refused");
-        metrics::counter!(crate::metrics::RULES_REFUSED_TOTAL, "code" => refusal.code).increment(1);
-    };
-    let table = TableReader::start(
-        cluster,
-        &name,
-        &name,
-        &settings.topics.point_rules,
-        rules.clone(),
-        refused,
-    )
-    .await?;
-    Ok(table)
-}
-
-struct Builder<'a> {
-    settings: &'a Settings,
-    cluster: &'a Cluster,
-    clock: &'a Arc<ProcessorClock>,
-    rules: &'a Arc<RuleTable>,
-    table: &'a Arc<TableReader>,
-    stopped: watch::Receiver<bool>,
-}
-
-/// How our own producer places the keys of entries.
-const OWN_PLACING: Partitioner = Partitioner::Murmur2;
-
-/// One stage's topics.
-struct Plan<'a> {
-    kind: StageKind,
-    input: &'a str,
-    changelog: Option<&'a str>,
-    partitioner: Partitioner,
-}
-
-impl Builder<'_> {
-    async fn start(
-        &self,
-        tasks: &mut JoinSet<Result<(), LogError>>,
-    ) -> anyhow::Result<(Vec<RunningStage>, BroadcastProgress)> {
-        let names = &self.settings.topics;
-        let topics = stage_topics(names);
-        let admin = Admin::new(self.cluster, "accrual-start")?;
-        let identity = patiently("Kafka", async || Ok(admin.cluster_id().await?)).await?;
-        let boards: BTreeMap<StageKind, Arc<Board>> = self
-            .settings
-            .stages
-            .iter()
-            .map(|kind| (*kind, Arc::default()))
-            .collect();
-        let entries = self.partitions(&admin, &names.ledger_entries).await?;
-        for changelog in [&names.orders_changelog, &names.ledger_changelog] {
-            self.partitions(&admin, changelog).await?;
-        }
-        topic_move::guard::refuse_moved(self.settings, self.cluster).await?;
-        let (mut stages, mut broadcasts) = (Vec::new(), BroadcastProgress::default());
-        for &kind in &self.settings.stages {
-            let plan = self.plan(kind);
-            let running = self.open(&admin, &identity, &plan, boards[&kind].clone()).await?;
-            let upstream = match kind {
-                StageKind::Ledger => boards
-                    .iter()
-                    .filter(|(k, _)| **k != kind)
-                    .map(|(_, b)| b.clone())
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let spec = self.spec(&plan, &running, upstream);
-            let retention = self.settings.retention;
-            match kind {
-                StageKind::Orders => {
-                    let orders = Orders::new(self.rules.book(), topics.clone(), retention.orders_days);
-                    self.spawn(tasks, spec, orders, &running);
-                }
-                StageKind::Commands => {
-                    self.spawn(tasks, spec, Commands::new(topics.clone(), entries), &running);
-                }
-                StageKind::Ledger => {
-                    let ledger = Ledger::new(self.rules.book(), topics.clone(), retention.command_ids_days);
-                    broadcasts = ledger.broadcasts();
-                    self.spawn(tasks, spec, ledger, &running);
-                }
-            }
-            stages.push(running);
-        }
-        Ok((stages, broadcasts))
-    }
-
-    fn plan(&self, kind: StageKind) -> Plan<'_> {
-        let names = &self.settings.topics;
-        let from_outside = placing(names.partitioner);
-        let (input, changelog, partitioner) = match kind {
-            StageKind::Orders => (&names.order_events, Some(&names.orders_changelog), from_outside),
-            StageKind::Commands => (&names.point_commands, None, from_outside),
-            StageKind::Ledger => (&names.ledger_entries, Some(&names.ledger_changelog), OWN_PLACING),
-        };
-        Plan {
-            kind,
-            input,
-            changelog: changelog.map(String::as_str),
-            partitioner,
-        }
-    }
-
-    /// Opens the log and the store of a stage; input and changelog must fit (E12).
-    async fn open(
-        &self,
-        admin: &Admin,
-        identity: &str,
-        plan: &Plan<'_>,
-        board: Arc<Board>,
-    ) -> anyhow::Result<RunningStage> {
-        let partitions = self.partitions(admin, plan.input).await?;
-        if let Some(changelog) = plan.changelog {
-            let found = self.partitions(admin, changelog).await?;
-            if found != partitions {
-                bail!(
-                    "{} has {partitions} partitions and {changelog} has {found}: they must be equal [E12]. \
-                     A topic cannot shrink: `accrual topics move` carries everything into topics with more \
-                     partitions",
-                    plan.input
-                );
-            }
-        }
-        let log = KafkaLog::new(
-            KafkaStage {
-                cluster: self.cluster.clone(),
-                application: self.settings.application_id.clone(),
-                stage: plan.kind.as_str().to_string(),
-                instance: self.settings.instance_id.clone(),
-                input: plan.input.into(),
-                changelog: plan.changelog.map(Into::into),
-            },
-            end_process(),
-        )?;
-        let log_name = plan.changelog.unwrap_or(plan.input);
-        let store = patiently("Redis", async || {
-            let settings = store_settings(self.settings, plan.kind, identity, log_name);
-            let store = RedisStore::connect(settings).await;
-            store.with_context(|| format!("redis.url: {:?}", self.settings.redis.urls))
-        });
-        let store = store.await?;
-        Ok(RunningStage {
-            kind: plan.kind,
-            board,
-            log: Arc::new(log),
-            store: Arc::new(store),
-            store_trouble: StoreTrouble::default(),
-            partitions,
-        })
-    }
-
-    async fn partitions(&self, admin: &Admin, topic: &str) -> anyhow::Result<i32> {
-        let found = patiently("topics", async || Ok(admin.describe(topic).await?)).await?;
-        let state =
-            found.with_context(|| format!("topic {topic} does not exist: `accrual topics create`"))?;
-        Ok(state.partitions)
-    }
-
-    fn spec(&self, plan: &Plan<'_>, running: &RunningStage, upstream: Vec<Arc<Board>>) -> StageSpec {
-        let limits = &self.settings.limits;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        StageSpec {
-            name: plan.kind.as_str(),
-            input_topic: plan.input.into(),
-            input_partitions: running.partitions,
-            partitioner: plan.partitioner,
-            changelog: plan.changelog.map(Into::into),
-            dead_letters: self.settings.topics.dead_letters.as_str().into(),
-            nonce: format!(
-                "{}-{}-{}",
-                self.settings.instance_id,
-                std::process::id(),
-                since.as_nanos()
-            ),
-            upstream,
-            board: running.board.clone(),
-            limits: Limits {
-                lanes: limits.lanes,
-                batch_max_records: limits.batch_max_records,
-                batch_max_bytes: limits.batch_max_bytes,
-                timers_max_per_turn: limits.timers_max_per_turn,
-                store_chunk_max_keys: limits.store_chunk_max_keys,
-                state_max_bytes: limits.state_max_bytes,
-                inbox_max_records: limits.inbox_max_records,
-                cache_max_keys: limits.cache_max_keys,
-                store_look_ms: i64::from(limits.store_look_seconds) * 1_000,
-                store_max_age_ms: TOMBSTONE_RETENTION_MS / 2,
-                ..Limits::default()
-            },
-        }
-    }
-
-    fn spawn<P: Processor>(
-        &self,
-        tasks: &mut JoinSet<Result<(), LogError>>,
-        spec: StageSpec,
-        processor: P,
-        running: &RunningStage,
-    ) {
-        let shared = Shared {
-            spec,
-            processor: Arc::new(processor),
-            log: running.log.clone(),
-            store: running.store.clone(),
-            clock: self.clock.clone(),
-            table: self.table.clone(),
-        };
-        let mut stopped = self.stopped.clone();
-        tasks.spawn(Stage::new(shared).run(async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        }));
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::board::Board;
 use crate::engine::ports::{Partition, TopicId};
 
 use super::node::RunningStage;
-use super::patience::patiently;
+use super::patience::however_long;
 
 /// A change is noticed within this time, and the end of one within the shorter time.
 const LOOK_EVERY_MS: u64 = 15_000;
@@ -114,7 +114,7 @@ impl TopicWatch {
     pub async fn start(admin: Admin, names: &Topics, stages: &[RunningStage]) -> anyhow::Result<Self> {
         let roles = roles(names, stages);
         let all: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
-        let found = patiently("topics", async || Ok(admin.identify(&all).await?)).await?;
+        let found = however_long("topics", async || Ok(admin.identify(&all).await?)).await?;
         let topics = roles.into_iter().map(|(name, role)| {
             let found = found.get(name);
             let read = stages.iter().find(|stage| role == Role::Input(stage.kind));

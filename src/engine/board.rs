@@ -27,6 +27,8 @@ struct Inner {
     partitions: BTreeMap<Partition, Shown>,
     /// Since when (real time) a partition's running batch has not come back.
     busy: BTreeMap<Partition, Millis>,
+    /// Arrival of the oldest record that was delivered and is not decided.
+    oldest: BTreeMap<Partition, Millis>,
     wanted: Millis,
     /// Partitions of which a look-up found nothing in the store.
     doubted: BTreeSet<Partition>,
@@ -54,8 +56,8 @@ pub struct Trouble {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     pub phase: Phase,
-    /// Everything before is decided, committed and in the store.
-    pub position: Offset,
+    /// Everything before is decided, committed and in the store. `None`: not known yet.
+    pub position: Option<Offset>,
     /// Input before this time is decided and timers before it have fired.
     pub done: Millis,
     /// Arrival of the last record decided.
@@ -132,6 +134,20 @@ impl Board {
             .collect()
     }
 
+    /// Arrival of the oldest record of the partition that was delivered and is not decided; `None`:
+    /// nothing that is known of waits.
+    pub fn holds(&self, partition: Partition, oldest: Option<Millis>) {
+        let mut inner = self.lock();
+        match oldest {
+            Some(oldest) => inner.oldest.insert(partition, oldest),
+            None => inner.oldest.remove(&partition),
+        };
+    }
+
+    pub fn oldest(&self, partition: Partition) -> Option<Millis> {
+        self.lock().oldest.get(&partition).copied()
+    }
+
     /// The partition's batch came back.
     pub fn ended(&self, partition: Partition) {
         self.lock().busy.remove(&partition);
@@ -186,23 +202,36 @@ impl Board {
     }
 
     pub fn restoring(&self, partition: Partition, read: u64, to_read: u64) {
-        let phase = Phase::Restoring { read, to_read };
-        self.show(
-            partition,
-            Shown {
-                phase,
-                ..Shown::nothing()
-            },
-        );
+        let shown = Shown {
+            phase: Phase::Restoring { read, to_read },
+            position: self.position(partition),
+            ..Shown::nothing()
+        };
+        self.show(partition, shown);
+    }
+
+    /// A restore begins, and will go on from `position` of the input.
+    pub fn restoring_from(&self, partition: Partition, position: Offset) {
+        let shown = Shown {
+            phase: Phase::Restoring { read: 0, to_read: 0 },
+            position: Some(position),
+            ..Shown::nothing()
+        };
+        self.show(partition, shown);
+    }
+
+    fn position(&self, partition: Partition) -> Option<Offset> {
+        let inner = self.lock();
+        inner.partitions.get(&partition).and_then(|shown| shown.position)
     }
 
     pub fn stop_partition(&self, partition: Partition, reason: String, position: Option<Offset>) {
-        let known = self.lock().partitions.get(&partition).map(|shown| shown.position);
+        let position = position.or_else(|| self.position(partition));
         self.show(
             partition,
             Shown {
                 phase: Phase::Stopped(reason),
-                position: position.or(known).unwrap_or(0),
+                position,
                 ..Shown::nothing()
             },
         );
@@ -212,6 +241,7 @@ impl Board {
         let mut inner = self.lock();
         inner.partitions.remove(&partition);
         inner.busy.remove(&partition);
+        inner.oldest.remove(&partition);
         inner.doubted.remove(&partition);
         inner.troubles.remove(&partition);
         drop(inner);
@@ -311,7 +341,7 @@ impl Shown {
     fn nothing() -> Self {
         Self {
             phase: Phase::Running,
-            position: 0,
+            position: None,
             done: Millis::MIN,
             clock: Millis::MIN,
             pending: 0,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::ports::{Offset, Record};
+use super::ports::{Millis, Offset, Record};
 
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -52,6 +52,11 @@ impl Inbox {
         }
         self.bytes -= bytes;
         taken
+    }
+
+    /// Arrival of the first record that waits.
+    pub fn oldest(&self) -> Option<Millis> {
+        self.records.front()?.timestamp
     }
 
     pub fn is_empty(&self) -> bool {

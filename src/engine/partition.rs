@@ -229,7 +229,7 @@ impl<S> Owned<S> {
     pub fn shown(&self) -> Shown {
         Shown {
             phase: Phase::Running,
-            position: self.position,
+            position: Some(self.position),
             done: self.done(),
             clock: self.clock,
             pending: self.timers.pending,

@@ -62,6 +62,12 @@ impl KafkaLog {
         })
     }
 
+    /// For another reader of the stage's input: a client id for its `role`, the group, the topic.
+    pub fn input_names(&self, role: &str) -> (String, String, Arc<str>) {
+        let stage = &self.stage;
+        (stage.client_id(role), stage.group(), stage.input.clone())
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Reader) -> Result<T, LogError> + Send + 'static,

@@ -38,10 +38,10 @@ use crate::engine::error::LogError;
 use crate::engine::moving::{LEFT_OFFSET, Mark, Phase, first_meta, sources};
 use crate::engine::ports::{Millis, Offset, Partition, Position};
 
-use super::lookups::store_settings;
 use super::operations::TopicMove;
 use super::patience::patiently;
-use super::run;
+use super::setup::{self, store_settings};
+use super::signals::Signals;
 use super::topics::TOMBSTONE_RETENTION_MS;
 
 use fence::Fence;
@@ -103,7 +103,7 @@ struct Move<'a> {
 }
 
 pub async fn run(request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
-    let cluster = run::cluster(request.to);
+    let cluster = setup::cluster(request.to);
     let plan = Plan::of(request, &cluster).await?;
     // Fences a move that still runs and settles what a dead one left open.
     let carrier = patiently("Kafka", async || {
@@ -274,11 +274,10 @@ impl Move<'_> {
         }
         writeln!(out, "following the old inputs until SIGTERM or SIGINT")?;
         out.flush()?;
-        let mut ended = std::pin::pin!(run::signalled());
+        let signals = Signals::listen()?;
         loop {
             tokio::select! {
-                signal = &mut ended => {
-                    signal?;
+                _ = signals.any() => {
                     writeln!(out, "{forwarded} late records forwarded in all")?;
                     return Ok(());
                 }

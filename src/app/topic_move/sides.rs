@@ -10,10 +10,9 @@ use crate::config::{self, Stage as StageKind};
 use crate::engine::partitioner::Partitioner;
 use crate::engine::ports::{Offset, Partition, Position};
 
-use super::super::lookups::placing;
 use super::super::operations::TopicMove;
 use super::super::patience::patiently;
-use super::super::run;
+use super::super::setup::{self, placing};
 
 /// Transactions of the dead end within this time.
 const SETTLED_WAIT: Duration = Duration::from_secs(120);
@@ -158,7 +157,7 @@ impl Plan {
         let admin = Admin::new(cluster, "accrual-topics-move")?;
         let identity = patiently("Kafka", async || Ok(admin.cluster_id().await?)).await?;
         if request.from.kafka.brokers != request.to.kafka.brokers {
-            let other = Admin::new(&run::cluster(request.from), "accrual-topics-move")?;
+            let other = Admin::new(&setup::cluster(request.from), "accrual-topics-move")?;
             let other = patiently("Kafka of --from", async || Ok(other.cluster_id().await?)).await?;
             if other != identity {
                 bail!("the two configurations name two Kafka clusters: a move is within one");

@@ -65,6 +65,7 @@ where
                 term: self.term,
                 place,
                 inbox: Inbox::default(),
+                in_turn: None,
                 failures: 0,
                 logged: 0,
                 table_seen: u64::MAX,
@@ -137,8 +138,9 @@ where
         let term = self.lanes.get(&cycle.lane).map_or(0, |lane| lane.term);
         for fate in cycle.fates {
             self.shared.spec.board.ended(fate.partition());
-            let seat = self.seats.get(&fate.partition());
-            if seat.is_some_and(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
+            let seat = self.seats.get_mut(&fate.partition());
+            if let Some(seat) = seat.filter(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
+                seat.in_turn = None;
                 self.settle(fate, input).await?;
             }
         }

@@ -183,10 +183,11 @@ where
         let Some(seat) = self.seats.get(&partition) else {
             return;
         };
+        self.board().holds(partition, seat.oldest());
         if let Place::Here(owned) = &seat.place {
             let mut shown = owned.shown();
             shown.table_seen = seat.table_seen;
-            shown.position = seat.read_to(shown.position);
+            shown.position = shown.position.map(|position| seat.read_to(position));
             self.board().show_if_changed(partition, shown);
         }
     }

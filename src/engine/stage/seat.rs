@@ -28,6 +28,8 @@ pub(super) struct Seat<S> {
     pub(super) term: u64,
     pub(super) place: Place<S>,
     pub(super) inbox: Inbox,
+    /// Arrival of the oldest record in the running batch.
+    pub(super) in_turn: Option<Millis>,
     /// Takeovers and turns in a row that came to nothing.
     pub(super) failures: u32,
     /// Real time at which the log last had one of them.
@@ -48,6 +50,11 @@ impl<S> Seat<S> {
         }
         self.failures = self.failures.saturating_add(1);
         (backoff, is_logged)
+    }
+
+    /// Arrival of the oldest record that was delivered and is not decided.
+    pub(super) fn oldest(&self) -> Option<Millis> {
+        self.in_turn.or_else(|| self.inbox.oldest())
     }
 
     /// How far the input is decided where `position` is decided. The end that was reported

@@ -138,6 +138,7 @@ where
                 records_max = usize::MAX;
             }
             let records = seat.inbox.take(records_max, bytes);
+            seat.in_turn = records.first().and_then(|record| record.timestamp);
             self.shared.spec.board.begun(partition, self.shared.clock.wall());
             works.push(Work {
                 owned: *owned,

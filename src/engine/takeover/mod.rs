@@ -167,6 +167,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
     pub async fn restore<T>(&self, claim: Claimed) -> Result<Owned<T>, Failure> {
         let start = claim.bounds.start;
         let position = claim.committed.map_or(start, |committed| committed.offset);
+        self.spec.board.restoring_from(claim.partition, position);
         self.bring_along(claim).await.map_err(|failure| match failure {
             Failure::Stopped(stopped) => Failure::Stopped(Stopped {
                 position: Some(position),

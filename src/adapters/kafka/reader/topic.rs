@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::adapters::kafka::client::settings::Cluster;
 use crate::engine::error::LogError;
-use crate::engine::ports::{Bounds, ChangelogChunk, Offset, Partition, Position, TopicId};
+use crate::engine::ports::{Bounds, ChangelogChunk, Millis, Offset, Partition, Position, TopicId};
 
 use super::{Reader, blocking};
 
@@ -52,6 +52,17 @@ impl TopicReader {
     pub async fn topic_id(&self) -> Result<Option<TopicId>, LogError> {
         let topic = self.topic.clone();
         blocking(&self.reader, move |reader| reader.topic_id(&topic)).await
+    }
+
+    /// When the first record from `from` on arrived, by its timestamp; `None`: there is none yet, or
+    /// it has none.
+    pub async fn arrival(&self, partition: Partition, from: Offset) -> Result<Option<Millis>, LogError> {
+        blocking(&self.reader, move |reader| {
+            let read = reader.read(partition, from, 1);
+            reader.close(partition);
+            Ok(read?.records.first().and_then(|record| record.timestamp))
+        })
+        .await
     }
 
     /// At most `limit` records from `from` on (or the oldest kept), up to the end as it now is.
