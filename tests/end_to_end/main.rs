@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod faults;
+mod gauges;
 mod limits;
 mod lookups;
 mod lookups_rebuilt;
@@ -11,6 +12,7 @@ mod redis_losses;
 mod redis_troubles;
 mod rewritten;
 mod scenarios;
+mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod topics;

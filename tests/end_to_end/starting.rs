@@ -1,0 +1,62 @@
+//! A process that starts while a server is away: its probes answer from the first moment, it says
+//! what it waits for, it goes on by itself, and a signal ends it in good order.
+
+use std::time::Duration;
+
+use crate::redis_losses::Shop;
+use crate::support::accrual::Accrual;
+use crate::support::servers::{self, free_port, wait_for};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+fn wait_alive(accrual: &Accrual) {
+    wait_for("/livez to answer", TIMEOUT, || {
+        accrual.probe("/livez").is_some_and(|answer| answer.status == 200)
+    });
+}
+
+fn wait_for_reason(accrual: &Accrual, words: &[&str]) {
+    let mut last = None;
+    wait_for(&format!("/readyz to say {words:?}"), TIMEOUT, || {
+        last = accrual.probe("/readyz");
+        let said = |text: &str| words.iter().all(|word| text.contains(word));
+        last.as_ref()
+            .is_some_and(|answer| answer.status == 503 && said(&answer.body))
+    });
+}
+
+#[test]
+fn probes_answer_while_kafka_is_away_and_a_signal_ends_the_start() {
+    let brokers = format!("127.0.0.1:{}", free_port());
+    let settings = [
+        ("ACCRUAL_KAFKA__BROKERS", brokers.as_str()),
+        ("ACCRUAL_REDIS__URL", &servers::redis().url),
+        ("ACCRUAL_INSTANCE_ID", "one"),
+    ];
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let accrual = Accrual::spawn(&settings);
+    wait_alive(&accrual);
+    wait_for_reason(&accrual, &["starting: rules", &brokers]);
+    assert_eq!(accrual.get("/v1/status").status, 503);
+    let metrics = accrual.get("/metrics");
+    assert_eq!(metrics.status, 200);
+    let zero = "accrual_dead_letters_total{stage=\"orders\",code=\"malformed\"} 0";
+    assert!(metrics.body.lines().any(|line| line == zero), "{}", metrics.body);
+    accrual.ask_to_stop();
+    assert_eq!(accrual.wait_for_end(TIMEOUT), Some(0), "{}", accrual.log());
+}
+
+#[test]
+fn a_start_waits_for_redis_and_goes_on_by_itself() {
+    let shop = Shop::new();
+    shop.redis.stop();
+    let accrual = Accrual::spawn(&shop.deployment.settings);
+    wait_alive(&accrual);
+    wait_for_reason(&accrual, &["starting: Redis", "redis.url"]);
+    shop.redis.start();
+    accrual.wait_ready();
+    assert_eq!(accrual.stop(), Some(0));
+}
