@@ -78,6 +78,7 @@ impl<'a> Case<'a> {
         if news.reopened {
             self.reopen(event);
         }
+        self.go_on_if_forgiven(event);
         if news.claimed {
             self.decide_claimed();
         }

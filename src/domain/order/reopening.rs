@@ -1,4 +1,4 @@
-//! Orders that had ended and go on: a cancellation withdrawn, a guest's order claimed.
+//! Orders that had ended and go on: a cancellation withdrawn or forgiven, a guest's order claimed.
 
 use rust_decimal::Decimal;
 
@@ -34,6 +34,27 @@ impl Case<'_> {
                 at,
                 event_id: withdrawal.event_id,
                 traceparent: withdrawal.traceparent,
+                times: 1,
+            });
+        }
+    }
+
+    /// An earlier telling of the cancellation that ended the order turned up, and that one takes
+    /// nothing: the order goes on.
+    pub(super) fn go_on_if_forgiven(&mut self, event: &OrderEvent) {
+        let ended = matches!(
+            self.order.progress,
+            Progress::Withheld {
+                by_cancellation: true,
+                ..
+            }
+        );
+        let cancelled = self.order.facts.cancelled();
+        if ended && cancelled.is_some_and(|cancelled| !cancelled.take_back) {
+            self.go_on(Again {
+                at: event.time,
+                event_id: event.id.clone(),
+                traceparent: event.traceparent.clone(),
                 times: 1,
             });
         }

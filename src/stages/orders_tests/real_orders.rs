@@ -232,6 +232,20 @@ proptest! {
         prop_assert_eq!((cancelled.take_back, cancelled.at), (false, Instant::parse(&at("05")).unwrap()));
     }
 
+    /// Which telling of a cancellation arrives first does not decide whether the order goes on.
+    #[test]
+    fn a_forgiven_cancellation_ends_nothing(order in Just((0..5usize).collect::<Vec<_>>()).prop_shuffle()) {
+        let lines = [
+            CREATED,
+            "order.paid | 02",
+            r#"order.cancelled | 03 | "take_back":false"#,
+            "order.cancelled | 04",
+            "order.cancelled | 05",
+        ];
+        let told = ends(&rules(&[DELAYED]), &lines, &order);
+        prop_assert_eq!(told, ["issue 10 of 1000 m-1 by e2 at 11"]);
+    }
+
     /// After the issue no more is taken back than was given, whatever happens in which order.
     #[test]
     fn no_more_is_taken_than_was_given(
