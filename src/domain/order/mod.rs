@@ -133,6 +133,9 @@ pub struct Issued {
     pub points: i64,
     /// What the order may keep of it by now.
     pub kept: i64,
+    /// What it was when a cancellation took it; `None`: none did, or the version before, which
+    /// kept no account of it, carried it out.
+    pub kept_before: Option<i64>,
     /// Times it was issued: each has its lots, if anything is credited.
     pub parts: u32,
     /// Of the points above, those of bonuses, in the rule's order.
@@ -145,6 +148,8 @@ pub struct Given {
     pub bonus_id: ShortText,
     pub points: i64,
     pub kept: i64,
+    /// As of the order.
+    pub kept_before: Option<i64>,
 }
 
 /// What was decided, to be sent out.

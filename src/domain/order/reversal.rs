@@ -75,7 +75,7 @@ impl Case<'_> {
         let mut issued = issued.clone();
         if news.reopened {
             // What the cancellation took is credited again first.
-            issued.keep_all();
+            issued.keep_as_before();
         }
         let entitled = self.entitled(&issued, &earned, rules);
         let cause = CausedBy::from(event);
@@ -85,6 +85,9 @@ impl Case<'_> {
             let issue = self.raise(&mut issued, &entitled, &earned, at, bound);
             self.send(&issued.member_id, at, cause, EntryKind::Issue(issue));
         } else {
+            if change.cancelled {
+                issued.note_kept();
+            }
             // Nothing but what the merchant forgives leaves more with the member.
             issued.keep(&entitled, |kept, entitled| match change.forgiven {
                 true => kept.max(entitled),
@@ -218,10 +221,22 @@ impl Issued {
         entitled.own > self.own_kept() || bonuses.into_iter().any(|(given, kept)| *kept > given.kept)
     }
 
-    fn keep_all(&mut self) {
-        self.kept = self.points;
+    /// What a cancellation finds.
+    fn note_kept(&mut self) {
+        self.kept_before.get_or_insert(self.kept);
         for given in &mut self.bonuses {
-            given.kept = given.points;
+            given.kept_before.get_or_insert(given.kept);
+        }
+    }
+
+    /// What the last cancellation found.
+    fn keep_as_before(&mut self) {
+        // Cancelled under the version before: that it had taken nothing else is the best guess.
+        let unknown = (self.kept_before.is_none() && self.kept == 0).then_some(self.points);
+        self.kept = self.kept_before.take().or(unknown).unwrap_or(self.kept);
+        for given in &mut self.bonuses {
+            let unknown = unknown.map(|_| given.points);
+            given.kept = given.kept_before.take().or(unknown).unwrap_or(given.kept);
         }
     }
 

@@ -126,6 +126,7 @@ impl Case<'_> {
             bonus_id: bonus.id.clone(),
             points: bonus.points,
             kept: bonus.points,
+            kept_before: None,
         });
         let bonuses = given.collect();
         self.send(&member_id, at, cause.borrowed(), EntryKind::Issue(issue));
@@ -135,6 +136,7 @@ impl Case<'_> {
             tier,
             points,
             kept: points,
+            kept_before: None,
             parts: 1,
             bonuses,
         });

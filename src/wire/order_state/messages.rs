@@ -208,6 +208,7 @@ stored_message! {
         5 sint64 kept: i64, i64;
         6 uint32 parts: u32, u32;
         7 message(repeated) bonuses: Vec<GivenV1>, Vec<GivenRef<'a>>;
+        8 sint64(optional) kept_before: Option<i64>, Option<i64>;
     }
 }
 
@@ -216,5 +217,6 @@ stored_message! {
         1 string bonus_id: String, &'a str;
         2 sint64 points: i64, i64;
         3 sint64 kept: i64, i64;
+        4 sint64(optional) kept_before: Option<i64>, Option<i64>;
     }
 }

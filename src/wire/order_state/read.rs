@@ -278,6 +278,7 @@ impl From<IssuedV1> for Issued {
             tier: read.tier.map(Into::into),
             points: read.points,
             kept: read.kept,
+            kept_before: read.kept_before,
             parts: read.parts,
             bonuses: read.bonuses.into_iter().map(Given::from).collect(),
         }
@@ -290,6 +291,7 @@ impl From<GivenV1> for Given {
             bonus_id: read.bonus_id.into(),
             points: read.points,
             kept: read.kept,
+            kept_before: read.kept_before,
         }
     }
 }

@@ -255,11 +255,17 @@ fn facts() -> impl Strategy<Value = Facts> {
         )
 }
 
+/// What is kept, and was.
+fn kept() -> impl Strategy<Value = (i64, Option<i64>)> {
+    (any::<i64>(), option::of(any::<i64>()))
+}
+
 fn progress() -> impl Strategy<Value = Progress> {
-    let given = (".{1,8}", any::<i64>(), any::<i64>()).prop_map(|(bonus_id, points, kept)| Given {
+    let given = (".{1,8}", any::<i64>(), kept()).prop_map(|(bonus_id, points, (kept, kept_before))| Given {
         bonus_id: bonus_id.into(),
         points,
         kept,
+        kept_before,
     });
     let withheld =
         (proptest::sample::select(Reason::ALL), any::<bool>()).prop_map(|(reason, by_cancellation)| {
@@ -272,19 +278,22 @@ fn progress() -> impl Strategy<Value = Progress> {
         instant(),
         ".{1,8}",
         option::of(".{1,8}"),
-        (any::<i64>(), any::<i64>()),
+        (any::<i64>(), kept()),
         any::<u32>(),
         vec(given, 0..3),
     )
-        .prop_map(|(at, member_id, tier, (points, kept), parts, bonuses)| Issued {
-            at,
-            member_id: member_id.into(),
-            tier: tier.map(Into::into),
-            points,
-            kept,
-            parts,
-            bonuses,
-        });
+        .prop_map(
+            |(at, member_id, tier, (points, (kept, kept_before)), parts, bonuses)| Issued {
+                at,
+                member_id: member_id.into(),
+                tier: tier.map(Into::into),
+                points,
+                kept,
+                kept_before,
+                parts,
+                bonuses,
+            },
+        );
     prop_oneof![
         Just(Progress::Open),
         instant().prop_map(|since| Progress::Deferred { since }),

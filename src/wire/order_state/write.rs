@@ -258,6 +258,7 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         tier,
         points,
         kept,
+        kept_before,
         parts,
         bonuses,
     } = issued;
@@ -270,6 +271,7 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         kept: *kept,
         parts: *parts,
         bonuses: bonuses.iter().map(given).collect(),
+        kept_before: *kept_before,
     }
 }
 
@@ -278,10 +280,12 @@ fn given(given: &Given) -> GivenRef<'_> {
         bonus_id,
         points,
         kept,
+        kept_before,
     } = given;
     GivenRef {
         bonus_id,
         points: *points,
         kept: *kept,
+        kept_before: *kept_before,
     }
 }
