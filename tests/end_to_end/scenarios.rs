@@ -1,9 +1,13 @@
 //! Without faults: what is published is what `replay` prints.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::support::deployment::{Deployment, set_clocks};
 use crate::support::outputs::{Published, assert_same, assert_same_set};
 use crate::support::servers;
-use crate::support::stream::{ALL_DAYS, Stream, seed};
+use crate::support::stream::{ALL_DAYS, Line, Stream, seed};
 
 /// Beyond everything in the scenarios but birthdays, which come every year.
 const UNTIL: &str = "2027-01-01T00:00:00Z";
@@ -29,16 +33,33 @@ fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
             deployment.step_timers(&[&accrual], &lines[0].at);
         }
         accrual.set_clock(&lines[0].at);
-        for line in lines {
-            // What fell due before the line arrives is on its way to the ledger until quiet.
+        for lines in one_of_each_shop(lines) {
+            // What fell due before a line arrives is on its way to the ledger until quiet.
             deployment.wait_quiet(&[&accrual]);
-            deployment.feed(&line.text, None);
+            lines.iter().for_each(|line| deployment.feed(&line.text, None));
             deployment.topics.flush();
         }
     }
     deployment.run_until(&[&accrual], &stream.until);
     accrual.stop();
     deployment.published()
+}
+
+/// Lines of one moment in rounds with at most one of each shop: shops have nothing to do with each
+/// other, so what they say may be decided at once.
+fn one_of_each_shop(lines: &[Line]) -> Vec<Vec<&Line>> {
+    let mut rounds: Vec<Vec<&Line>> = Vec::new();
+    let mut fed = BTreeMap::new();
+    for line in lines {
+        let event: Value = serde_json::from_str(&line.text).expect("JSON");
+        let round = fed.entry(event["data"]["shop_id"].to_string()).or_insert(0);
+        if *round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(line);
+        *round += 1;
+    }
+    rounds
 }
 
 #[test]
