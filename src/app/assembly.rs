@@ -30,7 +30,7 @@ use super::patience::however_long;
 use super::setup::{placing, stage_topics, store_settings};
 use super::store_watch::StoreTrouble;
 use super::topic_move;
-use super::topics::TOMBSTONE_RETENTION_MS;
+use super::topics::{self, TOMBSTONE_RETENTION_MS};
 
 /// Reads the rules topic to its end and follows it.
 pub async fn follow_rules(
@@ -92,6 +92,10 @@ impl Assembly<'_> {
             .iter()
             .map(|kind| (*kind, Arc::default()))
             .collect();
+        however_long("topics", async || {
+            topics::refuse_unfit(self.settings, &admin).await
+        })
+        .await?;
         let entries = self.partitions(&admin, &names.ledger_entries).await?;
         for changelog in [&names.orders_changelog, &names.ledger_changelog] {
             self.partitions(&admin, changelog).await?;

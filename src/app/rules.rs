@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::adapters::kafka::{Cluster, Publisher, TopicReader};
+use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
 use crate::config::Settings;
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::{Published, RuleBook};
@@ -17,6 +17,7 @@ use crate::wire::rule_document;
 
 use super::operations::{RuleFault, RuleSummary};
 use super::rule_files::{self, RuleFile};
+use super::topics;
 
 /// Records of the rules topic read in one go.
 const READ_MAX_RECORDS: usize = 1_000;
@@ -65,6 +66,7 @@ pub async fn publish(
     if !faults.is_empty() {
         return Ok(Err(faults));
     }
+    topics::refuse_unfit_rules(settings, &Admin::new(cluster, "accrual-rules")?).await?;
     let publisher = Publisher::new(cluster, "accrual-rules")?;
     let mut summaries = Vec::new();
     for (file, known) in fitting {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::adapters::kafka::{Admin, Cluster, Created, TopicSpec};
+use anyhow::bail;
+
+use crate::adapters::kafka::{Admin, Cluster, Created, Difference, TopicSpec};
 use crate::config::Settings;
 
 use super::operations::{TopicFound, TopicState};
@@ -15,6 +17,8 @@ const DEAD_LETTER_MAX_BYTES: u64 = 8 << 20;
 const ENTRIES_RETENTION_MS: i64 = 30 * 24 * 3_600_000;
 /// A store that was last written half of this ago can still be healed by the changelog (E7).
 pub const TOMBSTONE_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+
+const CLEANUP: &str = "cleanup.policy";
 
 /// A topic with what is essential to it, and what it is created with beside that.
 struct Wanted {
@@ -60,6 +64,60 @@ pub async fn check(settings: &Settings, cluster: &Cluster) -> anyhow::Result<Vec
     Ok(states)
 }
 
+/// Refuses topics with which state would be lost, or sought on the wrong partition. Outputs are left
+/// out: accrual does not read them.
+pub async fn refuse_unfit(settings: &Settings, admin: &Admin) -> anyhow::Result<()> {
+    let own = wanted(settings)
+        .into_iter()
+        .filter(|wanted| !wanted.any_partitions);
+    refuse(own, admin).await
+}
+
+/// Refuses a rules topic that would lose rules or put them in no order.
+pub async fn refuse_unfit_rules(settings: &Settings, admin: &Admin) -> anyhow::Result<()> {
+    let rules = &settings.topics.point_rules;
+    let all = wanted(settings).into_iter();
+    refuse(all.filter(|wanted| wanted.spec.name == *rules), admin).await
+}
+
+async fn refuse(topics: impl Iterator<Item = Wanted>, admin: &Admin) -> anyhow::Result<()> {
+    let mut faults = Vec::new();
+    for Wanted { spec, .. } in topics {
+        for difference in admin.check(&spec).await? {
+            let remedy = remedy(&spec, &difference);
+            faults.push(format!("topic {} {difference}: {remedy}", spec.name));
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", faults.join("\n")),
+    }
+}
+
+fn remedy(spec: &TopicSpec, difference: &Difference) -> String {
+    match difference {
+        Difference::Missing => "`accrual topics create`".to_owned(),
+        Difference::Partitions { .. } if spec.partitions == 1 => {
+            "rule versions would have no order; create it again and publish the rules again".to_owned()
+        }
+        Difference::Partitions { found, .. } => format!(
+            "set topics.partitions to {found}, or get other partitions by `accrual topics move`; a topic \
+             that was only ever empty may be deleted and created by `accrual topics create`"
+        ),
+        Difference::Setting { name, wanted, .. } => {
+            let loses = match wanted.as_str() {
+                "compact" => "what is kept there would be deleted with time",
+                _ => "events would be dropped before they are read",
+            };
+            let topic = &spec.name;
+            format!(
+                "{loses}; kafka-configs --alter --entity-type topics --entity-name {topic} --add-config \
+                 {name}={wanted}"
+            )
+        }
+    }
+}
+
 async fn found(admin: &Admin, spec: &TopicSpec, any_partitions: bool) -> anyhow::Result<TopicFound> {
     let Some(state) = admin.describe(&spec.name).await? else {
         return Ok(TopicFound::Missing);
@@ -71,7 +129,12 @@ async fn found(admin: &Admin, spec: &TopicSpec, any_partitions: bool) -> anyhow:
     let differences = admin.check(&spec).await?;
     Ok(match differences.is_empty() {
         true => TopicFound::Good,
-        false => TopicFound::Wrong(differences.join("; ")),
+        false => {
+            let each = differences
+                .iter()
+                .map(|difference| format!("topic {} {difference}", spec.name));
+            TopicFound::Wrong(each.collect::<Vec<_>>().join("; "))
+        }
     })
 }
 
@@ -83,7 +146,7 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
             name: name.to_string(),
             partitions,
             replication: topics.replication_factor,
-            config: BTreeMap::from([("cleanup.policy".to_string(), policy.to_string())]),
+            config: BTreeMap::from([(CLEANUP.to_string(), policy.to_string())]),
         },
         initial: initial
             .iter()

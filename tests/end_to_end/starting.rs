@@ -1,10 +1,11 @@
 //! A process that starts while a server is away: its probes answer from the first moment, it says
 //! what it waits for, it goes on by itself, and a signal ends it in good order.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::redis_losses::Shop;
-use crate::support::accrual::Accrual;
+use crate::support::accrual::{Accrual, run};
 use crate::support::servers::{self, free_port, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,4 +60,37 @@ fn a_start_waits_for_redis_and_goes_on_by_itself() {
     shop.redis.start();
     accrual.wait_ready();
     assert_eq!(accrual.stop(), Some(0));
+}
+
+/// Starts it and waits for its end; what it said last.
+fn refused_start(shop: &Shop) -> String {
+    let accrual = Accrual::spawn(&shop.deployment.settings);
+    assert_eq!(accrual.wait_for_end(TIMEOUT), Some(1));
+    accrual.log()
+}
+
+#[test]
+fn topics_that_would_lose_state_are_refused_with_the_remedy() {
+    let shop = Shop::new();
+    let topics = &shop.deployment.topics;
+    let changelog = topics.name("orders_changelog");
+    topics.configure("orders_changelog", "cleanup.policy", "delete");
+    topics.grow("point_rules", 3);
+    let said = refused_start(&shop);
+    let rules = topics.name("point_rules");
+    for words in [
+        &format!("topic {changelog} has cleanup.policy=delete instead of compact"),
+        &format!("--entity-name {changelog} --add-config cleanup.policy=compact"),
+        &format!("topic {rules} has 3 partitions instead of 1"),
+    ] {
+        assert!(said.contains(words), "{words} is not in:\n{said}");
+    }
+    let good = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rules.yaml");
+    let publish = ["rules", "publish", good.to_str().expect("UTF-8")];
+    let output = run(&publish, &shop.deployment.settings);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("has 3 partitions instead of 1"),
+        "{said}"
+    );
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Bounds, ChangelogChunk, Log, Offset, Partition, Position, TopicId};
 
-pub use admin::{Admin, Created, Group, TopicSpec, TopicState};
+pub use admin::{Admin, Created, Difference, Group, TopicSpec, TopicState};
 pub use client::describe::Description as TopicDescription;
 pub use client::properties;
 pub use client::settings::{

@@ -4,4 +4,4 @@ mod group;
 mod topics;
 
 pub use group::Group;
-pub use topics::{Admin, Created, TopicSpec, TopicState};
+pub use topics::{Admin, Created, Difference, TopicSpec, TopicState};

@@ -1,6 +1,7 @@
 //! Topics: what is there, what ought to be, and making it so.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -181,8 +182,8 @@ impl Admin {
         }
     }
 
-    /// What a topic lacks, in words; empty where it is as it ought to be.
-    pub async fn check(&self, spec: &TopicSpec) -> Result<Vec<String>, LogError> {
+    /// What a topic lacks; empty where it is as it ought to be.
+    pub async fn check(&self, spec: &TopicSpec) -> Result<Vec<Difference>, LogError> {
         let state = self.describe(&spec.name).await?;
         Ok(differences(spec, state.as_ref()))
     }
@@ -227,24 +228,53 @@ fn layout(client: &AdminClient<Context>, topic: &str) -> Result<Option<TopicStat
     }))
 }
 
-fn differences(spec: &TopicSpec, state: Option<&TopicState>) -> Vec<String> {
+/// One way in which a topic is not as it ought to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    Missing,
+    Partitions {
+        found: Partition,
+        wanted: Partition,
+    },
+    Setting {
+        name: String,
+        found: Option<String>,
+        wanted: String,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => write!(f, "does not exist"),
+            Self::Partitions { found, wanted } => write!(f, "has {found} partitions instead of {wanted}"),
+            Self::Setting { name, found, wanted } => {
+                let found = found.as_deref().unwrap_or("nothing");
+                write!(f, "has {name}={found} instead of {wanted}")
+            }
+        }
+    }
+}
+
+fn differences(spec: &TopicSpec, state: Option<&TopicState>) -> Vec<Difference> {
     let Some(state) = state else {
-        return vec![format!("topic {} does not exist", spec.name)];
+        return vec![Difference::Missing];
     };
     let mut found = Vec::new();
     if state.partitions != spec.partitions {
-        found.push(format!(
-            "topic {} has {} partitions instead of {}",
-            spec.name, state.partitions, spec.partitions
-        ));
+        found.push(Difference::Partitions {
+            found: state.partitions,
+            wanted: spec.partitions,
+        });
     }
     for (name, wanted) in &spec.config {
-        let present = state.config.get(name).map_or("nothing", String::as_str);
-        if present != wanted {
-            found.push(format!(
-                "topic {} has {name}={present} instead of {wanted}",
-                spec.name
-            ));
+        let present = state.config.get(name);
+        if present != Some(wanted) {
+            found.push(Difference::Setting {
+                name: name.clone(),
+                found: present.cloned(),
+                wanted: wanted.clone(),
+            });
         }
     }
     found
