@@ -1,6 +1,6 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench bench-replay bench-recovery bench-storm up down servers fmt lint
+.PHONY: help demo test chaos bench bench-replay bench-recovery bench-storm up down servers check fmt lint
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ servers: ## installs what is missing to start Kafka and Redis
 .PHONY: test-servers
 test-servers:
 	@timeout 5 docker info >/dev/null 2>&1 || deploy/local/install.sh
+
+check: ## alerts and their tests, manifests, schemas, scripts
+	@deploy/check.sh
 
 fmt: ## formats the code
 	cargo fmt

@@ -92,6 +92,9 @@ impl Assembly<'_> {
             .iter()
             .map(|kind| (*kind, Arc::default()))
             .collect();
+        for &kind in &self.settings.stages {
+            self.check_sizes(&admin, &self.plan(kind)).await?;
+        }
         however_long("topics", async || {
             topics::refuse_unfit(self.settings, &admin).await
         })
@@ -150,14 +153,8 @@ impl Assembly<'_> {
         }
     }
 
-    /// Opens the log and the store of a stage; input and changelog must fit (E12).
-    async fn open(
-        &self,
-        admin: &Admin,
-        identity: &str,
-        plan: &Plan<'_>,
-        board: Arc<Board>,
-    ) -> anyhow::Result<RunningStage> {
+    /// Input and changelog must fit (E12).
+    async fn check_sizes(&self, admin: &Admin, plan: &Plan<'_>) -> anyhow::Result<()> {
         let partitions = self.partitions(admin, plan.input).await?;
         if let Some(changelog) = plan.changelog {
             let found = self.partitions(admin, changelog).await?;
@@ -170,6 +167,18 @@ impl Assembly<'_> {
                 );
             }
         }
+        Ok(())
+    }
+
+    /// Opens the log and the store of a stage.
+    async fn open(
+        &self,
+        admin: &Admin,
+        identity: &str,
+        plan: &Plan<'_>,
+        board: Arc<Board>,
+    ) -> anyhow::Result<RunningStage> {
+        let partitions = self.partitions(admin, plan.input).await?;
         let log = KafkaLog::new(
             KafkaStage {
                 cluster: self.cluster.clone(),
