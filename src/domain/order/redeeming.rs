@@ -99,7 +99,12 @@ impl Case<'_> {
         if !share.is_positive() {
             return;
         }
-        let (reason, at) = self.reversing_fact(event, news);
+        let (by_event, at) = self.reversing_fact(event, news);
+        let reason = match facts.cancelled() {
+            // A refund or an edit meanwhile: what it returns is undone when the order is reopened.
+            Some(cancelled) if cancelled.return_redeemed => ReverseReason::Cancelled,
+            _ => by_event,
+        };
         let (numerator, denominator) = share.min(Ratio::ONE).to_parts();
         let kind = EntryKind::Return(Return {
             reason,
