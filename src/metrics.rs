@@ -1,5 +1,8 @@
 //! Every metric name, once. Everybody may import this room; it imports none.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
@@ -32,6 +35,7 @@ pub const CHANGELOG_FOREIGN_TOTAL: &str = "accrual_changelog_foreign_total";
 pub const REBALANCES_TOTAL: &str = "accrual_rebalances_total";
 pub const LOTS_ISSUED_TOTAL: &str = "accrual_lots_issued_total";
 pub const POINTS_ISSUED_TOTAL: &str = "accrual_points_issued_total";
+pub const BONUS_POINTS_TOTAL: &str = "accrual_bonus_points_total";
 pub const LOTS_EXPIRED_TOTAL: &str = "accrual_lots_expired_total";
 pub const POINTS_EXPIRED_TOTAL: &str = "accrual_points_expired_total";
 pub const ORDERS_PENDING_TOTAL: &str = "accrual_orders_pending_total";
@@ -60,6 +64,11 @@ pub const REASON: &str = "reason";
 pub const CODE: &str = "code";
 pub const VERSION: &str = "version";
 pub const FACT: &str = "fact";
+pub const BONUS_ID: &str = "bonus_id";
+
+/// Bonus ids that get a series of their own; all later ones are [`OTHER`].
+const BONUS_IDS_MAX: usize = 1_000;
+pub const OTHER: &str = "other";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -135,6 +144,7 @@ pub const ALL: &[Metric] = &[
     metric(REBALANCES_TOTAL, Counter, &[STAGE, REASON], "Changes of the owned partitions: assigned, revoked, fenced."),
     metric(LOTS_ISSUED_TOTAL, Counter, &[REASON], "Lots of points issued, by reason."),
     metric(POINTS_ISSUED_TOTAL, Counter, &[REASON], "Points issued, by reason."),
+    metric(BONUS_POINTS_TOTAL, Counter, &[BONUS_ID], "Points issued by bonuses, by the first 1,000 ids; all further ids are `other`."),
     metric(LOTS_EXPIRED_TOTAL, Counter, &[], "Lots that expired with something left."),
     metric(POINTS_EXPIRED_TOTAL, Counter, &[], "Points that expired."),
     metric(ORDERS_PENDING_TOTAL, Counter, &[], "Announcements of a due time."),
@@ -159,11 +169,36 @@ pub const ALL: &[Metric] = &[
 
 /// Adds to a counter that has one label, or none when `value` is empty: the form in which
 /// decisions count.
-pub fn count(name: &'static str, value: &'static str, n: u64) {
+pub fn count(name: &'static str, value: impl Into<Cow<'static, str>>, n: u64) {
+    let value = value.into();
     let key = ALL.iter().find(|m| m.name == name).and_then(|m| m.labels.first());
     match key {
+        Some(&BONUS_ID) => {
+            let mut known = BONUS_IDS.lock().unwrap_or_else(PoisonError::into_inner);
+            counter!(name, BONUS_ID => known.series(value)).increment(n);
+        }
         Some(key) if !value.is_empty() => counter!(name, *key => value).increment(n),
         _ => counter!(name).increment(n),
+    }
+}
+
+/// Ids of bonuses are the shops' own words, so there may be any number of them.
+#[derive(Default)]
+struct BonusIds(BTreeSet<String>);
+
+static BONUS_IDS: Mutex<BonusIds> = Mutex::new(BonusIds(BTreeSet::new()));
+
+impl BonusIds {
+    /// The id that has the series.
+    fn series(&mut self, id: Cow<'static, str>) -> Cow<'static, str> {
+        if self.0.contains(&*id) {
+            return id;
+        }
+        if self.0.len() >= BONUS_IDS_MAX {
+            return Cow::Borrowed(OTHER);
+        }
+        self.0.insert(id.to_string());
+        id
     }
 }
 
@@ -223,8 +258,6 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use ::metrics::{histogram, with_local_recorder};
 
     use super::*;
@@ -243,6 +276,17 @@ mod tests {
             );
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }
+    }
+
+    #[test]
+    fn bonus_ids_beyond_the_limit_are_one() {
+        let mut known = BonusIds::default();
+        let mut series = |id: String| known.series(id.into()).into_owned();
+        for number in 0..BONUS_IDS_MAX {
+            assert_eq!(series(format!("b{number}")), format!("b{number}"));
+        }
+        assert_eq!(series("one more".into()), OTHER);
+        assert_eq!(series("b0".into()), "b0");
     }
 
     #[test]

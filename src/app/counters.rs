@@ -7,9 +7,9 @@ use crate::config::Stage;
 use crate::domain::order::facts::Fact;
 use crate::domain::reason::Reason;
 use crate::metrics::{
-    ALL, DEAD_LETTERS_TOTAL, FACTS_AHEAD_TOTAL, Kind, LOTS_ISSUED_TOTAL, Metric, ORDERS_WITHHELD_TOTAL,
-    POINTS_ISSUED_TOTAL, POINTS_REVOKED_TOTAL, REBALANCES_TOTAL, REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE,
-    STATES_LARGE_TOTAL, TRANSACTIONS_FAILED_TOTAL,
+    ALL, BONUS_POINTS_TOTAL, DEAD_LETTERS_TOTAL, FACTS_AHEAD_TOTAL, Kind, LOTS_ISSUED_TOTAL, Metric,
+    ORDERS_WITHHELD_TOTAL, OTHER, POINTS_ISSUED_TOTAL, POINTS_REVOKED_TOTAL, REBALANCES_TOTAL,
+    REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE, STATES_LARGE_TOTAL, TRANSACTIONS_FAILED_TOTAL,
 };
 
 /// Why a record is refused for good.
@@ -114,6 +114,8 @@ fn words(metric: &Metric) -> Vec<&'static str> {
         ORDERS_WITHHELD_TOTAL => codes(WITHHELD),
         POINTS_REVOKED_TOTAL => codes(REVOKED),
         REJECTED_TOTAL => codes(REJECTED),
+        // Those of each rule version are added when it is read.
+        BONUS_POINTS_TOTAL => vec![OTHER],
         _ => Vec::new(),
     }
 }

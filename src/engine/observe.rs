@@ -72,7 +72,7 @@ pub fn applied<S>(stage: &'static str, partition: Partition, decision: &Decision
     counter!(EVENTS_READ_TOTAL, "stage" => stage).increment(decision.taken as u64);
     histogram!(BATCH_RECORDS, "stage" => stage).record(decision.taken as f64);
     for (name, label, n) in &decision.counts {
-        crate::metrics::count(name, label, *n);
+        crate::metrics::count(name, label.clone(), *n);
     }
     for (code, last) in &decision.dead_letters {
         counter!(DEAD_LETTERS_TOTAL, "stage" => stage, "code" => *code).increment(1);

@@ -1,5 +1,6 @@
 //! What a stage must be so that the engine can run it: pure, synchronous, its state a value.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -120,12 +121,14 @@ pub struct Nudge {
     pub prefix: Bytes,
 }
 
+/// Metric name, its one label's value ("" for none), how many.
+pub type Count = (&'static str, Cow<'static, str>, u64);
+
 /// What a decision sends out and counts. Nothing of it happens before the commit.
 #[derive(Debug)]
 pub struct Effects<O> {
     pub outputs: Vec<O>,
-    /// Metric name, its one label's value ("" for none), how many.
-    pub counts: Vec<(&'static str, &'static str, u64)>,
+    pub counts: Vec<Count>,
 }
 
 impl<O> Effects<O> {
@@ -133,8 +136,8 @@ impl<O> Effects<O> {
         self.outputs.push(output);
     }
 
-    pub fn count(&mut self, name: &'static str, label: &'static str, n: u64) {
-        self.counts.push((name, label, n));
+    pub fn count(&mut self, name: &'static str, label: impl Into<Cow<'static, str>>, n: u64) {
+        self.counts.push((name, label.into(), n));
     }
 }
 

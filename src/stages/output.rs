@@ -5,9 +5,9 @@ use crate::domain::outcome::{Body, Movement, Outcome};
 use crate::engine::ports::Partition;
 use crate::engine::processor::Effects;
 use crate::metrics::{
-    LOTS_EXPIRED_TOTAL, LOTS_ISSUED_TOTAL, NOTICES_TOTAL, ORDERS_PENDING_TOTAL, ORDERS_WITHHELD_TOTAL,
-    POINTS_DEDUCTED_TOTAL, POINTS_EXPIRED_TOTAL, POINTS_ISSUED_TOTAL, POINTS_REDEEMED_TOTAL,
-    POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL,
+    BONUS_POINTS_TOTAL, LOTS_EXPIRED_TOTAL, LOTS_ISSUED_TOTAL, NOTICES_TOTAL, ORDERS_PENDING_TOTAL,
+    ORDERS_WITHHELD_TOTAL, POINTS_DEDUCTED_TOTAL, POINTS_EXPIRED_TOTAL, POINTS_ISSUED_TOTAL,
+    POINTS_REDEEMED_TOTAL, POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL,
 };
 
 /// What one decision says to somebody.
@@ -39,9 +39,14 @@ fn count(outcome: &Outcome, effects: &mut Effects<Output>) {
     let reason = outcome.reason.code();
     let points = |movement: &Movement| u64::try_from(movement.points).unwrap_or(0);
     match &outcome.body {
-        Body::Issued { movement, .. } => {
+        Body::Issued {
+            movement, bonus_id, ..
+        } => {
             effects.count(LOTS_ISSUED_TOTAL, reason, 1);
             effects.count(POINTS_ISSUED_TOTAL, reason, points(movement));
+            if let Some(bonus_id) = bonus_id {
+                effects.count(BONUS_POINTS_TOTAL, bonus_id.to_string(), points(movement));
+            }
         }
         Body::Expired { movement, .. } => {
             effects.count(LOTS_EXPIRED_TOTAL, "", 1);
@@ -55,5 +60,53 @@ fn count(outcome: &Outcome, effects: &mut Effects<Output>) {
         Body::Adjusted { movement } => effects.count(POINTS_DEDUCTED_TOTAL, "", points(movement)),
         Body::Expiring { .. } => effects.count(NOTICES_TOTAL, "", 1),
         Body::Rejected { .. } => effects.count(REJECTED_TOTAL, reason, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::instant::Instant;
+    use crate::domain::reason::Reason;
+
+    #[test]
+    fn points_of_a_bonus_are_counted_by_its_id() {
+        let issued = |reason, points, bonus_id: Option<&str>| Outcome {
+            id: "1".into(),
+            shop_id: "acme".into(),
+            member_id: Some("m-1".into()),
+            order_id: Some("A-1".into()),
+            rule_version: Some(1),
+            reason,
+            effective_at: Instant(0),
+            cause_id: "e1".into(),
+            note: None,
+            notify: true,
+            actor: None,
+            traceparent: None,
+            body: Body::Issued {
+                movement: Movement {
+                    points,
+                    balance_after: points,
+                    sequence: 1,
+                    lots: Vec::new(),
+                },
+                lot_id: "1".into(),
+                issued_at: Instant(0),
+                expires_at: None,
+                base: None,
+                bonus_id: bonus_id.map(Into::into),
+            },
+        };
+        let mut effects = Effects::default();
+        publish(issued(Reason::Order, 10, None), &mut effects);
+        publish(issued(Reason::Bonus, 7, Some("tea")), &mut effects);
+        publish(issued(Reason::Edited, 3, Some("tea")), &mut effects);
+        let by_id = effects
+            .counts
+            .iter()
+            .filter(|count| count.0 == BONUS_POINTS_TOTAL);
+        let by_id: Vec<_> = by_id.map(|(_, id, points)| (&**id, *points)).collect();
+        assert_eq!(by_id, [("tea", 7), ("tea", 3)]);
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::rules::model::RuleVersion;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Offset, Record};
 use crate::engine::processor::{GlobalTable, Nudge};
-use crate::metrics::RULES_READ_TOTAL;
+use crate::metrics::{BONUS_POINTS_TOTAL, RULES_READ_TOTAL};
 use crate::wire::envelope;
 use crate::wire::rule_document::{self, RuleEvent};
 
@@ -40,6 +40,10 @@ impl RuleTable {
         match event {
             RuleEvent::Published { rules, at } => {
                 let (shop_id, version) = (rules.shop_id.clone(), rules.version);
+                for bonus in &rules.bonuses {
+                    // An increase is seen only of a series that was there before it.
+                    crate::metrics::count(BONUS_POINTS_TOTAL, bonus.id.to_string(), 0);
+                }
                 match self.change(|book| book.publish(*rules, at, position)) {
                     Publication::New | Publication::Duplicate => Ok(()),
                     Publication::Refused => Err(Refusal::new(
@@ -148,6 +152,23 @@ mod tests {
         let at = |text| Instant::parse(text).unwrap();
         assert!(book.in_force("acme", at("2021-06-01T00:00:00Z")).is_none());
         assert!(book.in_force("acme", at("2022-01-01T00:00:00Z")).is_some());
+    }
+
+    #[test]
+    fn the_points_of_a_bonus_are_counted_from_0() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let rules = RULES.replace(
+            "\"currency\"",
+            r#""bonuses":[{"id":"tea-weekend","gives":{"points":5}}],"currency""#,
+        );
+        metrics::with_local_recorder(&recorder, || {
+            let table = RuleTable::default();
+            assert_eq!(table.apply(&record(4, "rules.published", &rules)), Ok(()));
+        });
+        let text = handle.render();
+        let line = "accrual_bonus_points_total{bonus_id=\"tea-weekend\"} 0";
+        assert!(text.lines().any(|known| known == line), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::cache::Slot;
 use super::error::Refusal;
 use super::partition::Owned;
 use super::ports::{Answer, Ask, Due, Key, KeyMap, Millis, Offset, OutRecord, Record, Scan, Write};
-use super::processor::{Decoded, Processor};
+use super::processor::{Count, Decoded, Processor};
 use super::spec::StageSpec;
 pub use round::{Given, decide};
 
@@ -30,7 +30,7 @@ pub struct Decision<S> {
     /// Outputs, dead letters, changelog records and the meta record.
     pub records: Vec<OutRecord>,
     pub writes: Vec<Write>,
-    pub counts: Vec<(&'static str, &'static str, u64)>,
+    pub counts: Vec<Count>,
     pub timers_fired: Vec<Millis>,
     /// Reason code of each dead letter, and in words where it was read and why it was refused.
     pub dead_letters: Vec<(&'static str, String)>,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::domain::entry::EntryKind;
 use crate::engine::ports::{Millis, OutRecord};
-use crate::engine::processor::GlobalTable;
+use crate::engine::processor::{Count, GlobalTable};
 use crate::stages::rule_table::RuleTable;
 use crate::wire::{ledger_entry, rule_document};
 
@@ -43,7 +43,7 @@ struct Shop {
     told: Vec<String>,
     /// Ids of what was published.
     ids: Vec<String>,
-    counted: Vec<(&'static str, &'static str, u64)>,
+    counted: Vec<Count>,
     /// What the ledger was told to expect, apart: it says nothing to the outside.
     promised: Vec<(String, i64)>,
 }
@@ -163,8 +163,8 @@ impl Shop {
             self.told.push(refusal.to_string());
         }
         self.state = state.map(|state| self.orders.save(&self.key, &state).bytes.to_vec());
-        let ahead = |count: &&(&str, &str, u64)| count.0 == crate::metrics::FACTS_AHEAD_TOTAL;
-        self.counted.extend(effects.counts.iter().filter(ahead));
+        let ahead = |count: &&Count| count.0 == crate::metrics::FACTS_AHEAD_TOTAL;
+        self.counted.extend(effects.counts.iter().filter(ahead).cloned());
         for output in effects.outputs {
             if let Output::Outcome(outcome) = &output {
                 self.ids.push(outcome.id.clone());

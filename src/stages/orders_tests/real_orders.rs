@@ -359,7 +359,7 @@ fn facts_far_ahead_are_counted() {
     };
     let metric = crate::metrics::FACTS_AHEAD_TOTAL;
     assert_eq!(counted(&told("04")), []);
-    assert_eq!(counted(&told("04T10:01")), [(metric, "paid", 1)]);
+    assert_eq!(counted(&told("04T10:01")), [(metric, "paid".into(), 1)]);
 }
 
 /// An order that was open when the version before stored it goes on.
