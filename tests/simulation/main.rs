@@ -20,6 +20,7 @@ mod model;
 mod mutation;
 mod producer;
 mod real;
+mod real_judge;
 mod relay;
 mod rng;
 mod runner;

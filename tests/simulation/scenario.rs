@@ -19,6 +19,7 @@ use super::log::Place;
 use super::model::{self, Written};
 use super::producer::SimLog;
 use super::real;
+use super::real_judge;
 use super::relay::{self, Relay};
 use super::store::SimStore;
 use super::toy::{SimTable, ToyLedger, ToyOrders};
@@ -216,7 +217,7 @@ fn lose_part(world: &mut World) -> Option<Place> {
 
 fn judge(world: &World, input: &[Written]) -> Vec<String> {
     match world.knobs.stages {
-        Stages::Real => real::judge(world, input),
+        Stages::Real => real_judge::judge(world, input),
         Stages::Relay => relay::judge(world, input),
         Stages::Toys => {
             let model = model::fold(input, &world.table, world.knobs.skew_max);

@@ -1,0 +1,213 @@
+//! What must have come of the orders of `real`: a naive fold that shares no code with the stages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use accrual::engine::ports::Record;
+
+use super::model::Written;
+use super::real::BONUS;
+use super::world::World;
+
+/// One movement of a member, as the outputs tell it.
+struct Movement {
+    kind: String,
+    points: i64,
+    balance: i64,
+    order: String,
+    bonus: String,
+}
+
+impl Movement {
+    fn is(&self, kind: &str) -> bool {
+        self.kind.ends_with(kind)
+    }
+
+    fn adds(&self) -> bool {
+        self.is("points-issued") || self.is("points-returned")
+    }
+}
+
+/// What the outputs say.
+#[derive(Default)]
+struct Said {
+    /// By member and sequence.
+    members: BTreeMap<String, BTreeMap<u64, Movement>>,
+    /// Orders whose redemption was refused.
+    refused: BTreeSet<String>,
+}
+
+fn read(world: &World) -> Result<Said, String> {
+    let mut said = Said::default();
+    let topic = world.topics.id("out");
+    for partition in 0..world.topics.partitions(topic) {
+        let log = world.topics.log((topic, partition));
+        for record in log.read(partition, 0, usize::MAX).0 {
+            let data: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default())
+                .map_err(|error| format!("wrong: output is not JSON: {error}"))?;
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+            let kind = header(&record, "ce_type");
+            let Some(sequence) = data["sequence"].as_u64() else {
+                if kind.ends_with("points-rejected") {
+                    said.refused.insert(text(&data["order_id"]));
+                }
+                continue;
+            };
+            let movement = Movement {
+                kind,
+                points: data["points"].as_i64().unwrap_or_default(),
+                balance: data["balance_after"].as_i64().unwrap_or_default(),
+                order: text(&data["order_id"]),
+                bonus: text(&data["bonus_id"]),
+            };
+            let member = header(&record, "ce_subject");
+            let rows = said.members.entry(member.clone()).or_default();
+            if rows.insert(sequence, movement).is_some() {
+                return Err(format!("wrong: {member} has sequence {sequence} twice"));
+            }
+        }
+    }
+    Ok(said)
+}
+
+fn header(record: &Record, name: &str) -> String {
+    let found = record
+        .headers
+        .iter()
+        .find(|(n, _)| &**n == name)
+        .and_then(|(_, value)| value.clone());
+    String::from_utf8_lossy(&found.unwrap_or_default()).into_owned()
+}
+
+/// What moved, by order.
+#[derive(Default)]
+struct Moved<'a> {
+    /// By order and bonus: to whom, and how many.
+    issued: BTreeMap<(&'a str, &'a str), (&'a str, i64)>,
+    /// Redeemed and not given back.
+    held: BTreeMap<&'a str, i64>,
+    wrong: Vec<String>,
+}
+
+/// Sequences without gaps and balances that add up; in the end everything has expired.
+fn movements(said: &Said) -> Moved<'_> {
+    let mut moved = Moved::default();
+    for (member, rows) in &said.members {
+        let mut balance = 0;
+        for (place, (sequence, row)) in rows.iter().enumerate() {
+            // Partitions become visible one by one: a gap may still be filled.
+            if *sequence != place as u64 + 1 {
+                let gap = format!("missing: {member} before sequence {sequence}");
+                moved.wrong.push(gap);
+                break;
+            }
+            let change = if row.adds() { row.points } else { -row.points };
+            balance += change;
+            if balance != row.balance || balance < 0 {
+                let other = format!("wrong: {member} at {sequence} has {}, not {balance}", row.balance);
+                moved.wrong.push(other);
+            }
+            if row.is("points-issued") {
+                let key = (row.order.as_str(), row.bonus.as_str());
+                if moved.issued.insert(key, (member, row.points)).is_some() {
+                    moved.wrong.push(format!("wrong: {key:?} was issued twice"));
+                }
+            } else if row.is("points-redeemed") || row.is("points-returned") {
+                *moved.held.entry(&row.order).or_default() -= change;
+            }
+        }
+        if balance != 0 {
+            let held = format!("missing: {member} still has {balance}");
+            moved.wrong.push(held);
+        }
+    }
+    moved
+}
+
+/// One order by all that was told of it.
+struct Order<'a> {
+    /// Who gets its points, if anybody.
+    member: Option<&'a str>,
+    hundreds: i64,
+    redeems: i64,
+    paid: bool,
+    cancelled: bool,
+}
+
+impl<'a> Order<'a> {
+    fn fold(told: &[&'a Written]) -> Self {
+        let words: Vec<&str> = told[0].value.split(' ').collect();
+        let [_, member, hundreds, redeems, whose] = words[..] else {
+            panic!("a note has five words: {}", told[0].value);
+        };
+        let last = |kind: &str| {
+            let of_kind = told.iter().filter(|record| record.value.starts_with(kind));
+            of_kind.map(|record| record.time).max()
+        };
+        let has = |kind: &str| last(kind).is_some();
+        Order {
+            member: (whose == "own" || has("claimed")).then_some(member),
+            hundreds: hundreds.parse().expect("a number"),
+            redeems: redeems.parse().expect("a number"),
+            paid: has("paid"),
+            // Of one time the withdrawal comes last.
+            cancelled: has("cancelled") && last("cancelled") > last("withdrawn"),
+        }
+    }
+
+    /// Bonus id and points of each lot.
+    fn lots(&self) -> Vec<(&'static str, i64)> {
+        // Days only pass once the faults are over: what was told came before the points.
+        if self.member.is_none() || !self.paid || self.cancelled {
+            return Vec::new();
+        }
+        let mut lots = vec![("", self.hundreds)];
+        lots.extend((self.hundreds >= BONUS.1).then_some(("large", BONUS.0)));
+        lots
+    }
+}
+
+/// What is missing or wrong: each lot of each order once, points used once or refused and given
+/// back with a cancellation, everything expired in the end.
+pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
+    let said = match read(world) {
+        Ok(said) => said,
+        Err(what) => return vec![what],
+    };
+    let Moved {
+        mut issued,
+        held,
+        mut wrong,
+    } = movements(&said);
+    let mut told: BTreeMap<&str, Vec<&Written>> = BTreeMap::new();
+    for record in input.iter().filter(|record| record.key != "poke") {
+        told.entry(&record.key).or_default().push(record);
+    }
+    for (id, told) in told {
+        let order = Order::fold(&told);
+        let member = order.member.unwrap_or_default();
+        for (bonus, points) in order.lots() {
+            match issued.remove(&(id, bonus)) {
+                None => wrong.push(format!("missing: points of {id} {bonus}")),
+                Some(found) if found != (member, points) => {
+                    wrong.push(format!("wrong: {id} gave {found:?}, not {points} to {member}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let used = held.get(id).copied();
+        match used {
+            None if order.redeems > 0 && !said.refused.contains(id) => {
+                wrong.push(format!("missing: an answer to what {id} redeems"));
+            }
+            Some(used) if used != 0 && used != order.redeems => {
+                wrong.push(format!("wrong: {id} uses {used} of {}", order.redeems));
+            }
+            Some(used) if used != 0 && order.cancelled => {
+                wrong.push(format!("missing: {used} of {id} come back"));
+            }
+            _ => {}
+        }
+    }
+    wrong.extend(issued.keys().map(|lot| format!("wrong: {lot:?} has points")));
+    wrong
+}
