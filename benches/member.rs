@@ -131,6 +131,7 @@ fn measure(name: &str, ids: Ids, lots: i64, orders: i64) {
         book: &book,
         gift_horizon: None,
         command_ids_days: 0,
+        tier_facts_months: 36,
     };
     let mut member = Member::default();
     let start = Timer::now();

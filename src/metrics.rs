@@ -46,6 +46,9 @@ pub const POINTS_REDEEMED_TOTAL: &str = "accrual_points_redeemed_total";
 pub const POINTS_RETURNED_TOTAL: &str = "accrual_points_returned_total";
 pub const POINTS_DEDUCTED_TOTAL: &str = "accrual_points_deducted_total";
 pub const NOTICES_TOTAL: &str = "accrual_notices_total";
+pub const TIERS_CHANGED_TOTAL: &str = "accrual_tiers_changed_total";
+pub const TIERS_RENEWED_TOTAL: &str = "accrual_tiers_renewed_total";
+pub const TIER_NOTICES_TOTAL: &str = "accrual_tier_notices_total";
 pub const REJECTED_TOTAL: &str = "accrual_rejected_total";
 pub const COMMANDS_DUPLICATE_TOTAL: &str = "accrual_commands_duplicate_total";
 pub const ENTRIES_DUPLICATE_TOTAL: &str = "accrual_entries_duplicate_total";
@@ -155,6 +158,9 @@ pub const ALL: &[Metric] = &[
     metric(POINTS_RETURNED_TOTAL, Counter, &[], "Redeemed points given back."),
     metric(POINTS_DEDUCTED_TOTAL, Counter, &[], "Points deducted by hand."),
     metric(NOTICES_TOTAL, Counter, &[], "Notices of points about to expire."),
+    metric(TIERS_CHANGED_TOTAL, Counter, &[REASON], "Members whose level changed, by reason."),
+    metric(TIERS_RENEWED_TOTAL, Counter, &[], "Members whose level began a new period."),
+    metric(TIER_NOTICES_TOTAL, Counter, &[], "Notices of levels about to end."),
     metric(REJECTED_TOTAL, Counter, &[REASON], "Commands and reversals refused, by reason."),
     metric(COMMANDS_DUPLICATE_TOTAL, Counter, &[], "Commands dropped because their source and id were known."),
     metric(ENTRIES_DUPLICATE_TOTAL, Counter, &[], "Entries between the stages dropped because they had been taken in before."),

@@ -127,7 +127,8 @@ impl Assembly<'_> {
                     self.spawn(tasks, spec, Commands::new(topics.clone(), entries), &running);
                 }
                 StageKind::Ledger => {
-                    let ledger = Ledger::new(self.rules.book(), topics.clone(), retention.command_ids_days);
+                    let ledger = Ledger::new(self.rules.book(), topics.clone(), retention.command_ids_days)
+                        .keeping_tier_facts(retention.tier_facts_months);
                     broadcasts = ledger.broadcasts();
                     self.spawn(tasks, spec, ledger, &running);
                 }

@@ -9,7 +9,8 @@ use crate::domain::reason::Reason;
 use crate::metrics::{
     ALL, BONUS_POINTS_TOTAL, DEAD_LETTERS_TOTAL, FACTS_AHEAD_TOTAL, Kind, LOTS_ISSUED_TOTAL, Metric,
     ORDERS_WITHHELD_TOTAL, OTHER, POINTS_ISSUED_TOTAL, POINTS_REVOKED_TOTAL, REBALANCES_TOTAL,
-    REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE, STATES_LARGE_TOTAL, TRANSACTIONS_FAILED_TOTAL,
+    REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE, STATES_LARGE_TOTAL, TIERS_CHANGED_TOTAL,
+    TRANSACTIONS_FAILED_TOTAL,
 };
 
 /// Why a record is refused for good.
@@ -42,6 +43,17 @@ const ISSUED: &[Reason] = &[
     Imported,
     Registration,
     Birthday,
+    TierEntry,
+    TierRenewal,
+];
+const TIERS_CHANGED: &[Reason] = &[
+    Reached,
+    NotRenewed,
+    Refunded,
+    Set,
+    RuleChanged,
+    TierRemoved,
+    LateFact,
 ];
 const WITHHELD: &[Reason] = &[
     Guest,
@@ -71,6 +83,7 @@ const REJECTED: &[Reason] = &[
     UnknownMember,
     UnknownRedemption,
     AlreadyRedeemed,
+    UnknownTier,
     Invalid,
 ];
 
@@ -116,6 +129,7 @@ fn words(metric: &Metric) -> Vec<&'static str> {
         REJECTED_TOTAL => codes(REJECTED),
         // Those of each rule version are added when it is read.
         BONUS_POINTS_TOTAL => vec![OTHER],
+        TIERS_CHANGED_TOTAL => codes(TIERS_CHANGED),
         _ => Vec::new(),
     }
 }
@@ -164,6 +178,7 @@ mod tests {
             ("points-withheld", WITHHELD),
             ("points-revoked", REVOKED),
             ("points-rejected", REJECTED),
+            ("tier-changed", TIERS_CHANGED),
         ] {
             let path = root().join(format!("schemas/outputs/{file}.json"));
             let schema: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

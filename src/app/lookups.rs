@@ -10,7 +10,7 @@ use tokio::time::Instant as Deadline;
 
 use crate::adapters::kafka::{Admin, Cluster};
 use crate::adapters::redis::{Peeked, RedisStore};
-use crate::config::{Settings, Stage as StageKind};
+use crate::config::{Retention, Settings, Stage as StageKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::member::Member;
@@ -38,7 +38,7 @@ const RESTORE_POLL_MS: u64 = 20;
 pub struct Lookups {
     orders: Replica,
     ledger: Replica,
-    command_ids_days: u32,
+    retention: Retention,
 }
 
 /// A stage's replica, and where it keeps a key.
@@ -92,7 +92,7 @@ impl Lookups {
                 Partitioner::Murmur2,
             )
             .await?,
-            command_ids_days: settings.retention.command_ids_days,
+            retention: settings.retention,
         })
     }
 
@@ -139,7 +139,8 @@ impl Lookups {
         let terms = Terms {
             book,
             gift_horizon: None,
-            command_ids_days: self.command_ids_days,
+            command_ids_days: self.retention.command_ids_days,
+            tier_facts_months: self.retention.tier_facts_months,
         };
         let quote = terms.quote(shop_id, &member.unwrap_or_default(), amounts, tier, now);
         let rules = book.in_force(shop_id, now);

@@ -28,6 +28,7 @@ const DEFAULT_APPLICATION: &str = "accrual";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_PARTITIONS: i32 = 12;
 const DEFAULT_COMMAND_IDS_DAYS: u32 = 90;
+const DEFAULT_TIER_FACTS_MONTHS: u32 = 36;
 
 const ID_MAX_BYTES: usize = 100;
 /// Kafka's own limit.
@@ -35,6 +36,8 @@ const TOPIC_MAX_BYTES: usize = 249;
 const PARTITIONS_MAX_COUNT: i64 = 10_000;
 const REPLICATION_MAX_COUNT: i64 = 127;
 const RETENTION_MAX_DAYS: i64 = 36_500;
+/// A hundred years.
+const RETENTION_MAX_MONTHS: i64 = 1_200;
 const TOKEN_MIN_BYTES: usize = 16;
 /// Of the HTTP interface in all.
 const CONNECTIONS_MAX_COUNT: i64 = 256;
@@ -76,6 +79,8 @@ pub struct Retention {
     /// 0: for ever.
     pub orders_days: u32,
     pub command_ids_days: u32,
+    /// 0: for ever.
+    pub tier_facts_months: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -289,9 +294,16 @@ fn retention(reader: &mut Reader) -> Retention {
         let days = reader.number(path, least..=RETENTION_MAX_DAYS);
         days.and_then(|days| u32::try_from(days).ok()).unwrap_or(default)
     };
+    let (orders_days, command_ids_days) = (
+        days("retention.orders_days", 0, 0),
+        days("retention.command_ids_days", 1, DEFAULT_COMMAND_IDS_DAYS),
+    );
+    let months = reader.number("retention.tier_facts_months", 0..=RETENTION_MAX_MONTHS);
+    let months = months.and_then(|months| u32::try_from(months).ok());
     Retention {
-        orders_days: days("retention.orders_days", 0, 0),
-        command_ids_days: days("retention.command_ids_days", 1, DEFAULT_COMMAND_IDS_DAYS),
+        orders_days,
+        command_ids_days,
+        tier_facts_months: months.unwrap_or(DEFAULT_TIER_FACTS_MONTHS),
     }
 }
 

@@ -53,11 +53,41 @@ pub enum EntryKind {
     Expect(i64),
     /// The order was cancelled: redeeming for it is invalid from here on.
     OrderCancelled,
+    /// What an order counts for its member's levels. Absolute: it replaces what was sent before.
+    OrderFact(OrderFact),
     Command(Command),
     /// A broadcast, one for each partition of the ledger.
     GrantAll(Grant),
     /// One member's share of a broadcast, sent by the ledger to itself.
     GrantedToAll(Grant),
+}
+
+/// What an order counts for the levels of its member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderFact {
+    pub created_at: Instant,
+    /// It is no test, not cancelled, and goods are left: a later order is not the member's first.
+    pub live: bool,
+    /// From when on it counts what, in the order of time. Empty: it does not count.
+    pub steps: Vec<FactStep>,
+}
+
+impl OrderFact {
+    pub const NOTHING: OrderFact = OrderFact {
+        created_at: Instant::MIN,
+        live: false,
+        steps: Vec::new(),
+    };
+}
+
+/// What an order counts from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactStep {
+    pub at: Instant,
+    /// What is left of the amount that counts.
+    pub amount: Decimal,
+    /// Goods are left: it counts as an order.
+    pub goods: bool,
 }
 
 /// What an order issues at one moment, decided as one.
@@ -221,8 +251,34 @@ pub enum Command {
     Registered {
         birthday: Option<Birthday>,
     },
+    TierSet(TierSet),
+    Qualify(Qualify),
     /// It can be read but not carried out: answered `points-rejected`, `invalid`.
     Invalid(Invalid),
+}
+
+/// A level by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TierSet {
+    /// `None`: the facts decide again.
+    pub tier: Option<String>,
+    /// `None`: from the command's time on.
+    pub since: Option<Instant>,
+    /// `None`: the level's own end.
+    pub until: Option<Instant>,
+    pub note: Option<String>,
+    pub actor: Option<String>,
+}
+
+/// What counts for levels alone; negative numbers take off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qualify {
+    pub amount: Option<Decimal>,
+    pub orders: Option<i64>,
+    /// `None`: at the command's time.
+    pub at: Option<Instant>,
+    pub note: Option<String>,
+    pub actor: Option<String>,
 }
 
 /// What is wrong with a command, and what of it could be read.

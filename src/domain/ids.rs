@@ -67,6 +67,19 @@ pub fn birthday_lot(shop_id: &str, member_id: &str, year: i32) -> u128 {
     digest(&["birthday", shop_id, member_id, &year.to_string()])
 }
 
+pub fn tier_entry_lot(shop_id: &str, member_id: &str, level: &str) -> u128 {
+    digest(&["tier_entry", shop_id, member_id, level])
+}
+
+pub fn tier_renewal_lot(shop_id: &str, member_id: &str, level: &str, since: Instant) -> u128 {
+    digest(&["tier_renewal", shop_id, member_id, level, &since.0.to_string()])
+}
+
+/// What is published about a member's level. `kind` is the type of the output, `at` its time.
+pub fn level(kind: &str, shop_id: &str, member_id: &str, cause_id: &str, at: Instant) -> u128 {
+    digest(&["level", kind, shop_id, member_id, cause_id, &at.0.to_string()])
+}
+
 /// A lot whose own id is taken: by a command that is carried out again after its id was forgotten.
 pub fn repeated_lot(lot: u128, sequence: u64) -> u128 {
     digest(&["anew", &hex(lot), &sequence.to_string()])
@@ -165,12 +178,15 @@ mod tests {
             command("/test", "e1"),
             share(&entry),
             u128::from(order_memory("A-1")),
+            tier_entry_lot("acme", "m-1", "gold"),
+            tier_renewal_lot("acme", "m-1", "gold", Instant(5)),
+            level("tier-changed", "acme", "m-1", "e1", Instant(5)),
         ];
         let shown: Vec<_> = ids.iter().map(|id| hex(*id)).collect();
         assert_eq!(shown, PINNED, "{shown:#?}");
     }
 
-    const PINNED: [&str; 18] = [
+    const PINNED: [&str; 21] = [
         "1910f29d2487e91708186ef6d68fe9fc",
         "31096b0e9a7bb35ae77a3b5d00689398",
         "b29c634d4211ae9f05826dd35fe50299",
@@ -189,5 +205,8 @@ mod tests {
         "7dabeca1c52908725cc2ce833f1ece4f",
         "27acdff3a6bf8a8ed28a8dfb2e37432a",
         "0000000000000000505a43e34b77a1a0",
+        "2ae35cb7f35a3ac9bddfc03704887106",
+        "668ad4d61aa2c40106d0721969b45d44",
+        "b01171e6aee4e90f5d46875209aa1e5c",
     ];
 }

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::instant::Instant;
 use super::reason::Reason;
+use crate::domain::ledger::tiers::Unmet;
 use crate::domain::short_text::ShortText;
 
 /// One output event.
@@ -38,6 +39,8 @@ pub enum Body {
         base: Option<(Decimal, ShortText)>,
         /// The bonus of the order that gave them.
         bonus_id: Option<ShortText>,
+        /// The level that brought or priced them, where levels are computed.
+        tier: Option<ShortText>,
     },
     Expired {
         movement: Movement,
@@ -73,6 +76,30 @@ pub enum Body {
         expires_at: Instant,
         days_left: u32,
         lots: Vec<LotPart>,
+    },
+    /// The level by now is another. `since` `None`: the first, as if it had never ended.
+    TierChanged {
+        from: ShortText,
+        to: ShortText,
+        is_up: bool,
+        since: Option<Instant>,
+        until: Option<Instant>,
+        /// A JSON object.
+        benefits: Option<String>,
+    },
+    /// A new period of the same level.
+    TierRenewed {
+        tier: ShortText,
+        since: Instant,
+        until: Option<Instant>,
+    },
+    /// The level will end, if nothing more comes.
+    TierExpiring {
+        tier: ShortText,
+        until: Instant,
+        days_left: u32,
+        falls_to: ShortText,
+        missing: Vec<Vec<Unmet>>,
     },
     /// `points`: what was asked for, where that is known.
     /// `detail`: which field is wrong, where the reason is `invalid`.

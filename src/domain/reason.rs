@@ -71,6 +71,17 @@ reasons! {
     Deducted 47 "deducted" "points were deducted"
     Expired 48 "expired" "points expired"
     Expiring 49 "expiring" "points will expire"
+    // Levels of membership.
+    Reached 70 "reached" "the conditions of a level were met"
+    Renewed 71 "renewed" "a period ended, and the level was kept"
+    NotRenewed 72 "not_renewed" "a period ended, and the level was not kept"
+    Set 73 "set" "a level was set by hand"
+    RuleChanged 74 "rule_changed" "a rule version judges members anew"
+    TierRemoved 75 "tier_removed" "a rule version has the level no more"
+    LateFact 76 "late_fact" "something that had happened before became known"
+    TierExpiring 77 "tier_expiring" "a level will end"
+    TierEntry 78 "tier_entry" "the member entered a level"
+    TierRenewal 79 "tier_renewal" "the member kept a level"
     // Why a command or a reversal was refused.
     InsufficientBalance 60 "insufficient_balance" "the balance is short"
     OverLimit 61 "over_limit" "more points than may be used"
@@ -78,6 +89,7 @@ reasons! {
     UnknownMember 63 "unknown_member" "the member is not known"
     UnknownRedemption 64 "unknown_redemption" "nothing was redeemed so, or not that much of it is left"
     AlreadyRedeemed 65 "already_redeemed" "points were already redeemed for the order"
+    UnknownTier 67 "unknown_tier" "the rules have no such tier"
     Invalid 66 "invalid" "it cannot be carried out"
 }
 

@@ -27,6 +27,8 @@ use crate::wire::{ledger_entry, member_state};
 
 /// Members that one turn of a broadcast serves.
 const BROADCAST_MEMBERS_PER_TURN: usize = 500;
+/// How long facts of levels are kept if nothing else is said.
+const TIER_FACTS_MONTHS: u32 = 36;
 /// Every partition takes in a broadcast that cannot be carried out; this one answers it.
 const ANSWERING_PARTITION: Partition = 0;
 
@@ -35,6 +37,7 @@ pub struct Ledger {
     book: Arc<ArcSwap<RuleBook>>,
     topics: Topics,
     command_ids_days: u32,
+    tier_facts_months: u32,
     broadcasts: BroadcastProgress,
     /// Microseconds; `i64::MAX`: none.
     gift_horizon: AtomicI64,
@@ -53,8 +56,17 @@ impl Ledger {
             book,
             topics,
             command_ids_days,
+            tier_facts_months: TIER_FACTS_MONTHS,
             broadcasts: BroadcastProgress::default(),
             gift_horizon: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// How long facts of levels are kept; 0: for ever.
+    pub fn keeping_tier_facts(self, tier_facts_months: u32) -> Self {
+        Ledger {
+            tier_facts_months,
+            ..self
         }
     }
 
@@ -74,6 +86,7 @@ impl Ledger {
             book,
             gift_horizon: (horizon != i64::MAX).then_some(Instant(horizon)),
             command_ids_days: self.command_ids_days,
+            tier_facts_months: self.tier_facts_months,
         }
     }
 
@@ -207,7 +220,7 @@ impl Processor for Ledger {
 
     /// Members that are known: they alone have a share in broadcasts and birthdays.
     fn indexed(&self, _key: &Key, state: &LedgerState) -> bool {
-        matches!(state, LedgerState::Member(member) if member.known_since.is_some())
+        matches!(state, LedgerState::Member(member) if member.known_since.is_some() || member.standing.is_some())
     }
 
     fn apply(&self, mut turn: Turn<'_, Self>, effects: &mut Effects<Output>) -> Result<(), Refusal> {
@@ -302,6 +315,7 @@ fn reads_rules(kind: &EntryKind) -> bool {
         | EntryKind::Reopen(_)
         | EntryKind::RedeemByOrder(_)
         | EntryKind::GrantedToAll(_)
+        | EntryKind::OrderFact(_)
         | EntryKind::Command(_) => true,
         EntryKind::Reverse(_)
         | EntryKind::Return(_)

@@ -7,7 +7,8 @@ use crate::engine::processor::Effects;
 use crate::metrics::{
     BONUS_POINTS_TOTAL, LOTS_EXPIRED_TOTAL, LOTS_ISSUED_TOTAL, NOTICES_TOTAL, ORDERS_PENDING_TOTAL,
     ORDERS_WITHHELD_TOTAL, POINTS_DEDUCTED_TOTAL, POINTS_EXPIRED_TOTAL, POINTS_ISSUED_TOTAL,
-    POINTS_REDEEMED_TOTAL, POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL,
+    POINTS_REDEEMED_TOTAL, POINTS_RETURNED_TOTAL, POINTS_REVOKED_TOTAL, REJECTED_TOTAL, TIER_NOTICES_TOTAL,
+    TIERS_CHANGED_TOTAL, TIERS_RENEWED_TOTAL,
 };
 
 /// What one decision says to somebody.
@@ -59,6 +60,9 @@ fn count(outcome: &Outcome, effects: &mut Effects<Output>) {
         Body::Returned { movement } => effects.count(POINTS_RETURNED_TOTAL, "", points(movement)),
         Body::Adjusted { movement } => effects.count(POINTS_DEDUCTED_TOTAL, "", points(movement)),
         Body::Expiring { .. } => effects.count(NOTICES_TOTAL, "", 1),
+        Body::TierChanged { .. } => effects.count(TIERS_CHANGED_TOTAL, reason, 1),
+        Body::TierRenewed { .. } => effects.count(TIERS_RENEWED_TOTAL, "", 1),
+        Body::TierExpiring { .. } => effects.count(TIER_NOTICES_TOTAL, "", 1),
         Body::Rejected { .. } => effects.count(REJECTED_TOTAL, reason, 1),
     }
 }
@@ -85,6 +89,7 @@ mod tests {
             actor: None,
             traceparent: None,
             body: Body::Issued {
+                tier: None,
                 movement: Movement {
                     points,
                     balance_after: points,

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, EnvelopeError};
 use super::{local_time, rule_document};
-use crate::domain::entry::{Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid};
+use crate::domain::entry::{
+    Birthday, Command, Entry, EntryKind, Grant, ImportExpiry, Invalid, Qualify, TierSet,
+};
 use crate::domain::instant::Instant;
 use crate::domain::money;
 use crate::domain::rules::model::Expiry;
@@ -23,6 +25,8 @@ const REASON_CHARS_MAX: usize = 50;
 const ACTOR_CHARS_MAX: usize = 255;
 /// Most points one command may move. Sums of thousands of them fit 64 bits.
 const POINTS_MAX: i64 = 1_000_000_000_000_000;
+/// Most orders one command may count.
+const ORDERS_MAX: u64 = 1_000_000_000;
 /// Longest account of what is wrong, in Unicode characters: it may quote what was sent.
 const DETAIL_CHARS_MAX: usize = 300;
 
@@ -86,6 +90,8 @@ enum Kind {
     Import,
     GrantAll,
     Registered,
+    TierSet,
+    Qualify,
 }
 
 impl Kind {
@@ -98,6 +104,8 @@ impl Kind {
             "points.import" => Kind::Import,
             "points.grant_all" => Kind::GrantAll,
             "member.registered" => Kind::Registered,
+            "member.tier_set" => Kind::TierSet,
+            "member.qualify" => Kind::Qualify,
             other => return Err(CommandError::Type(other.chars().take(100).collect())),
         })
     }
@@ -140,6 +148,14 @@ impl Fields<'_> {
                 note: self.reason()?,
                 actor: self.actor()?,
             },
+            Kind::TierSet => Command::TierSet(TierSet {
+                tier: self.tier()?,
+                since: self.instant("since")?,
+                until: self.instant("until")?,
+                note: Some(self.required_reason()?),
+                actor: self.actor()?,
+            }),
+            Kind::Qualify => Command::Qualify(self.qualify()?),
             Kind::Registered => Command::Registered {
                 birthday: self.birthday()?,
             },
@@ -157,6 +173,47 @@ impl Fields<'_> {
         })
     }
 
+    /// Null hands the member back to the facts, so it must be written.
+    fn tier(&self) -> Result<Option<String>, Wrong> {
+        if !self.0.contains_key("tier") {
+            return Err(wrong("tier", "missing; null lets the facts decide again"));
+        }
+        match self.text("tier")? {
+            Some("") => Err(wrong("tier", "must not be empty")),
+            tier => Ok(tier.map(str::to_owned)),
+        }
+    }
+
+    fn qualify(&self) -> Result<Qualify, Wrong> {
+        let qualify = Qualify {
+            amount: self.signed_amount("amount")?,
+            orders: self.orders()?,
+            at: self.instant("at")?,
+            note: Some(self.required_reason()?),
+            actor: self.actor()?,
+        };
+        if qualify.amount.is_none() && qualify.orders.is_none() {
+            return Err(wrong("amount", "missing, as is orders"));
+        }
+        Ok(qualify)
+    }
+
+    fn orders(&self) -> Result<Option<i64>, Wrong> {
+        let Some(found) = self.value("orders") else {
+            return Ok(None);
+        };
+        match found.as_i64() {
+            Some(orders) if orders.unsigned_abs() <= ORDERS_MAX => Ok(Some(orders)),
+            Some(_) => Err(wrong("orders", "is beyond 1000000000")),
+            None => Err(wrong("orders", "must be a whole number")),
+        }
+    }
+
+    fn instant(&self, field: &str) -> Result<Option<Instant>, Wrong> {
+        let read = |text| Instant::parse(text).ok_or_else(|| wrong(field, "must be an RFC 3339 time"));
+        self.text(field)?.map(read).transpose()
+    }
+
     fn notify(&self) -> Result<bool, Wrong> {
         match self.value("notify") {
             None => Ok(true),
@@ -167,11 +224,11 @@ impl Fields<'_> {
 
     /// What could be read of a command that cannot be carried out.
     fn invalid(&self, kind: Kind, wrong: Wrong) -> Invalid {
-        let moves_points = kind != Kind::Registered;
+        let moves_points = !matches!(kind, Kind::Registered | Kind::TierSet | Kind::Qualify);
         Invalid {
             detail: wrong.chars().take(DETAIL_CHARS_MAX).collect(),
             points: self.points().ok().filter(|_| moves_points),
-            note: self.reason().ok().flatten().filter(|_| moves_points),
+            note: self.reason().ok().flatten().filter(|_| kind != Kind::Registered),
             notify: match kind {
                 Kind::Grant | Kind::GrantAll => self.notify().unwrap_or(true),
                 _ => true,
@@ -229,6 +286,15 @@ impl Fields<'_> {
     }
 
     fn amount(&self, field: &str) -> Result<Option<Decimal>, Wrong> {
+        match self.signed_amount(field)? {
+            Some(amount) if amount.is_sign_negative() && !amount.is_zero() => {
+                Err(wrong(field, "must not be negative"))
+            }
+            amount => Ok(amount),
+        }
+    }
+
+    fn signed_amount(&self, field: &str) -> Result<Option<Decimal>, Wrong> {
         let amount = match self.value(field) {
             None => return Ok(None),
             Some(Value::String(text)) => money::parse_amount(text).map_err(|what| wrong(field, what))?,
@@ -237,9 +303,6 @@ impl Fields<'_> {
             }
             Some(_) => return Err(wrong(field, "must be a decimal string such as \"30.98\"")),
         };
-        if amount.is_sign_negative() && !amount.is_zero() {
-            return Err(wrong(field, "must not be negative"));
-        }
         Ok(Some(amount))
     }
 

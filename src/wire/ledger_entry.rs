@@ -2,6 +2,7 @@
 
 mod messages;
 mod sections;
+mod tiers;
 
 use std::str::FromStr;
 
@@ -26,6 +27,9 @@ const FIRST_VERSION: u32 = 1;
 /// change, and of returns by command: the first version must not read them as something less.
 const VERSION: u32 = 2;
 
+/// Written first in entries of levels of membership.
+const TIERS_VERSION: u32 = 3;
+
 /// An entry that this program cannot have written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
@@ -43,7 +47,7 @@ pub fn encode(entry: &Entry) -> Bytes {
 
 pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
     let read = EntryV1::decode(bytes).map_err(|error| EntryError::NotProtobuf(error.to_string()))?;
-    if !(FIRST_VERSION..=VERSION).contains(&read.version) {
+    if !(FIRST_VERSION..=TIERS_VERSION).contains(&read.version) {
         return Err(EntryError::Version(read.version));
     }
     let kind = read.kind.ok_or(EntryError::Field("kind"))?;
@@ -106,6 +110,7 @@ impl KindV1 {
             }),
             EntryKind::Expect(points) => KindV1::Expect(*points),
             EntryKind::OrderCancelled => KindV1::OrderCancelled(Nothing {}),
+            EntryKind::OrderFact(fact) => tiers::written_fact(fact),
             EntryKind::Command(command) => Self::written_command(command),
             EntryKind::GrantAll(grant) => KindV1::GrantAll(GrantAllV1 {
                 grant: Some(grant.into()),
@@ -176,6 +181,8 @@ impl KindV1 {
                 note,
                 actor,
             }),
+            Command::TierSet(set) => tiers::written_set(set),
+            Command::Qualify(qualify) => tiers::written_qualify(qualify),
             Command::Registered { birthday } => KindV1::Registered(RegisteredV1 {
                 birthday: birthday_tag(birthday),
             }),
@@ -221,6 +228,7 @@ impl KindV1 {
                     EntryKind::GrantAll(grant)
                 }
             }
+            KindV1::OrderFact(fact) => EntryKind::OrderFact(tiers::read_fact(fact)?),
             command => EntryKind::Command(command.read_command()?),
         })
     }
@@ -284,6 +292,8 @@ impl KindV1 {
                 note,
                 actor,
             },
+            KindV1::TierSet(set) => tiers::read_set(set),
+            KindV1::Qualify(qualify) => tiers::read_qualify(qualify)?,
             KindV1::Registered(registered) => Command::Registered {
                 birthday: birthday(registered.birthday)?,
             },
@@ -304,6 +314,8 @@ fn version(kind: &EntryKind) -> u32 {
     match kind {
         EntryKind::Issue(issue) if own_part(issue).is_none() => VERSION,
         EntryKind::RedeemByOrder(redeem) if redeem.payable.is_some() || redeem.currency_mismatch => VERSION,
+        EntryKind::OrderFact(_) => TIERS_VERSION,
+        EntryKind::Command(Command::TierSet(_) | Command::Qualify(_)) => TIERS_VERSION,
         EntryKind::Reopen(_) | EntryKind::Command(Command::Return { .. }) => VERSION,
         _ => FIRST_VERSION,
     }

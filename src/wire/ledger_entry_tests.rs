@@ -265,7 +265,7 @@ proptest! {
 
 #[test]
 fn another_version_is_not_read() {
-    assert_eq!(decode(&[8, 3]), Err(EntryError::Version(3)));
+    assert_eq!(decode(&[8, 4]), Err(EntryError::Version(4)));
     assert_eq!(decode(&[]), Err(EntryError::Version(0)));
     assert_eq!(decode(&[8, 1]), Err(EntryError::Field("kind")));
 }

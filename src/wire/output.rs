@@ -8,6 +8,7 @@ use bytes::Bytes;
 use compact_str::format_compact;
 
 use crate::domain::instant::Instant;
+use crate::domain::ledger::tiers::Unmet;
 use crate::domain::outcome::{Body, LotPart, Movement, Outcome};
 
 /// Which topic an event belongs on.
@@ -110,6 +111,9 @@ pub fn type_of(body: &Body) -> &'static str {
         Body::Returned { .. } => "points-returned",
         Body::Adjusted { .. } => "points-adjusted",
         Body::Expiring { .. } => "points-expiring",
+        Body::TierChanged { .. } => "tier-changed",
+        Body::TierRenewed { .. } => "tier-renewed",
+        Body::TierExpiring { .. } => "tier-expiring",
         Body::Rejected { .. } => "points-rejected",
     }
 }
@@ -180,6 +184,7 @@ fn body(data: &mut Object, body: &Body) {
             expires_at,
             base,
             bonus_id,
+            tier,
         } => {
             movement(data, moved);
             data.own("lot_id", lot_id);
@@ -191,6 +196,9 @@ fn body(data: &mut Object, body: &Body) {
             }
             if let Some(bonus) = bonus_id {
                 data.text("bonus_id", bonus);
+            }
+            if let Some(tier) = tier {
+                data.text("tier", tier);
             }
         }
         Body::Expired {
@@ -242,6 +250,39 @@ fn body(data: &mut Object, body: &Body) {
             data.number("days_left", *days_left);
             lots(data, parts);
         }
+        Body::TierChanged {
+            from,
+            to,
+            is_up,
+            since,
+            until,
+            benefits,
+        } => {
+            data.text("from", from);
+            data.text("to", to);
+            data.own("direction", if *is_up { "up" } else { "down" });
+            data.optional_time("since", *since);
+            data.optional_time("until", *until);
+            data.raw("benefits", benefits.as_deref().unwrap_or("null").as_bytes());
+        }
+        Body::TierRenewed { tier, since, until } => {
+            data.text("tier", tier);
+            data.own("since", &since.rfc3339());
+            data.optional_time("until", *until);
+        }
+        Body::TierExpiring {
+            tier,
+            until,
+            days_left,
+            falls_to,
+            missing: conditions,
+        } => {
+            data.text("tier", tier);
+            data.own("until", &until.rfc3339());
+            data.number("days_left", *days_left);
+            data.text("falls_to", falls_to);
+            missing(data, conditions);
+        }
         Body::Rejected { points, detail } => {
             if let Some(points) = points {
                 data.number("points", *points);
@@ -251,6 +292,31 @@ fn body(data: &mut Object, body: &Body) {
             }
         }
     }
+}
+
+/// For each condition the parts that do not hold.
+fn missing(data: &mut Object, conditions: &[Vec<Unmet>]) {
+    data.name("missing");
+    data.0.push(b'[');
+    for (index, parts) in conditions.iter().enumerate() {
+        if index > 0 {
+            data.0.push(b',');
+        }
+        data.0.push(b'[');
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                data.0.push(b',');
+            }
+            data.open();
+            data.own("measure", part.measure.word());
+            data.own("have", &part.have.normalize().to_string());
+            data.own("need", &part.need.normalize().to_string());
+            data.own("missing", &part.missing().normalize().to_string());
+            data.close();
+        }
+        data.0.push(b']');
+    }
+    data.0.push(b']');
 }
 
 fn movement(data: &mut Object, movement: &Movement) {

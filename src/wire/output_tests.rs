@@ -77,6 +77,7 @@ fn every_type_in_its_order_of_fields() {
         expires_at: None,
     };
     let issued = Body::Issued {
+        tier: None,
         movement: movement_of(5, vec![lot.clone()]),
         lot_id: "l1".into(),
         issued_at: at("2024-01-01T00:00:00.5Z"),

@@ -21,6 +21,8 @@ pub(super) struct Account<'a> {
     pub outcomes: Vec<Outcome>,
     /// The entry turned out to have been taken in before.
     pub duplicate: bool,
+    /// The first instant at which points of orders changed, where levels look at them.
+    pub points_changed: Option<Instant>,
 }
 
 /// What an outcome says of its cause.
@@ -79,6 +81,8 @@ pub(super) struct Credit {
     pub order: Option<ShortText>,
     pub bonus_id: Option<ShortText>,
     pub base: Option<(rust_decimal::Decimal, ShortText)>,
+    /// The level that brought or priced them.
+    pub tier: Option<ShortText>,
 }
 
 impl Credit {
@@ -92,6 +96,7 @@ impl Credit {
             order: None,
             bonus_id: None,
             base: None,
+            tier: None,
         }
     }
 }
@@ -105,6 +110,7 @@ impl<'a> Account<'a> {
             terms,
             outcomes: Vec::new(),
             duplicate: false,
+            points_changed: None,
         }
     }
 
@@ -155,6 +161,7 @@ impl<'a> Account<'a> {
             expires_at: credit.expires_at,
             base: credit.base,
             bonus_id: credit.bonus_id,
+            tier: credit.tier,
         };
         self.tell(id, head, body);
         if waiting > 0 {
@@ -217,6 +224,16 @@ impl<'a> Account<'a> {
     }
 
     pub fn tell(&mut self, id: u128, head: Head, body: Body) {
+        if let Some(order) = &head.order_id {
+            let points = match &body {
+                Body::Issued { movement, .. } => movement.points,
+                Body::Revoked { movement, .. } => -movement.points,
+                _ => 0,
+            };
+            if points != 0 {
+                self.note_order_points(&order.clone(), head.effective_at, points);
+            }
+        }
         self.outcomes.push(Outcome {
             id: hex(id),
             shop_id: self.shop_id.into(),
@@ -248,7 +265,7 @@ fn trigger(kind: &EntryKind) -> &'static str {
         EntryKind::Reverse(reverse) => reverse.reason.reason().code(),
         EntryKind::RedeemByOrder(_) => "snapshot",
         EntryKind::Return(back) => back.reason.reason().code(),
-        EntryKind::OrderCancelled | EntryKind::Expect(_) => "order",
+        EntryKind::OrderCancelled | EntryKind::Expect(_) | EntryKind::OrderFact(_) => "order",
         EntryKind::Command(_) => "command",
         EntryKind::GrantAll(_) | EntryKind::GrantedToAll(_) => "broadcast",
     }

@@ -70,6 +70,8 @@ impl Account<'_> {
                 };
                 self.credit(self.head(entry, Reason::Imported, note, actor), credit, at);
             }
+            Command::TierSet(set) => self.tier_set(entry, set, at),
+            Command::Qualify(qualify) => self.qualify(entry, qualify, at),
             Command::Registered { birthday } => self.registered(entry, *birthday, at),
             Command::Invalid(invalid) => {
                 let mut head = self.head(entry, Reason::Invalid, &invalid.note, &invalid.actor);

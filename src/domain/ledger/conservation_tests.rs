@@ -74,6 +74,7 @@ fn movement(outcome: &Outcome) -> Option<(i64, &Movement)> {
         | Body::Redeemed { movement, .. }
         | Body::Adjusted { movement } => Some((-1, movement)),
         Body::Pending { .. } | Body::Withheld { .. } | Body::Expiring { .. } | Body::Rejected { .. } => None,
+        Body::TierChanged { .. } | Body::TierRenewed { .. } | Body::TierExpiring { .. } => None,
     }
 }
 
@@ -83,6 +84,7 @@ fn outcomes_of(member: &mut Member, book: &RuleBook, history: &[Happening], time
         book,
         gift_horizon: Some(at("2026-01-01 00:00")),
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let mut now = at("2024-05-01 00:00");
     let mut told = Vec::new();

@@ -270,6 +270,7 @@ pub fn play_all(member: &mut Member, book: &RuleBook, steps: &[Step]) -> Vec<Out
         book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let mut outcomes = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -348,6 +349,39 @@ pub fn line(outcome: &Outcome) -> String {
             )
         }
         Body::Rejected { points, .. } => ("rejected", points.map(|p| p.to_string()).unwrap_or_default()),
+        Body::TierChanged {
+            from,
+            to,
+            is_up,
+            since,
+            until,
+            ..
+        } => {
+            let way = if *is_up { "up" } else { "down" };
+            let since = since.map_or("always".into(), time);
+            let until = until.map_or("ever".into(), time);
+            ("tier", format!("{from} {way} {to} {since}..{until}"))
+        }
+        Body::TierRenewed { tier, since, until } => {
+            let until = until.map_or("ever".into(), time);
+            ("kept", format!("{tier} {}..{until}", time(*since)))
+        }
+        Body::TierExpiring {
+            tier,
+            until,
+            days_left,
+            falls_to,
+            missing,
+        } => {
+            let missing = missing.iter().flatten().map(|part| part.missing().to_string());
+            let missing: Vec<_> = missing.collect();
+            let missing = missing.join(" ");
+            let until = time(*until);
+            (
+                "ends",
+                format!("{tier} in {days_left} days at {until} to {falls_to} for {missing}"),
+            )
+        }
         Body::Pending { .. } => ("pending", String::new()),
         Body::Withheld { .. } => ("withheld", String::new()),
     };

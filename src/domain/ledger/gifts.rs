@@ -11,7 +11,7 @@ use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::reason::Reason;
 use crate::domain::rules::book::Published;
-use crate::domain::rules::model::{BirthdayGift, BirthdayOn};
+use crate::domain::rules::model::{BirthdayGift, BirthdayOn, Expiry};
 
 /// A gift to come.
 pub(super) struct BirthdayMoment<'a> {
@@ -41,7 +41,7 @@ impl Member {
             else {
                 continue;
             };
-            let Some(gift) = published.rules.gifts.birthday.filter(|gift| gift.points > 0) else {
+            let Some(gift) = published.rules.birthday_gift() else {
                 continue;
             };
             let start = self.open_from.max(*change);
@@ -74,6 +74,7 @@ impl Member {
 
 impl Account<'_> {
     pub fn birthday_gift(&mut self, moment: &BirthdayMoment) {
+        let (gift, expiry) = self.birthday_gift_of_level(moment);
         let Some(celebration) = &mut self.member.birthday else {
             return;
         };
@@ -90,11 +91,26 @@ impl Account<'_> {
             traceparent: None,
         };
         let credit = Credit {
-            points: moment.gift.points,
-            expires_at: self.expiry(moment.gift.expiry, moment.at),
+            points: gift,
+            expires_at: self.expiry(expiry, moment.at),
             ..Credit::of(ids::birthday_lot(self.shop_id, self.member_id, moment.year))
         };
         self.credit(head, credit, moment.at);
+    }
+}
+
+impl Account<'_> {
+    /// Points and expiry: the level's own in place of the shop's.
+    fn birthday_gift_of_level(&self, moment: &BirthdayMoment) -> (i64, Option<Expiry>) {
+        let tiers = moment.published.rules.tiers.as_ref();
+        let level = tiers.and_then(|tiers| {
+            let held = self.member.level_at(self.tier_rules(), moment.at)?;
+            tiers.level(&held)?.1.gifts.birthday
+        });
+        match level {
+            Some(gift) => (gift.points, gift.expiry),
+            None => (moment.gift.points, moment.gift.expiry),
+        }
     }
 }
 

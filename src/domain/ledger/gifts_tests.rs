@@ -161,6 +161,7 @@ fn none_comes_after_the_horizon() {
         book: &book,
         gift_horizon: Some(at(horizon)),
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     assert_eq!(member.wake("acme", &terms("2024-04-15 07:59")), None);
     assert_eq!(

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::lots::Lots;
 use super::orders::{Details, Orders, Redeemed};
+use super::standing::Standing;
+use super::tiers::Rules;
 use super::{Decision, Terms};
 use crate::domain::entry::{Birthday, Entry, EntryKind};
 use crate::domain::ids;
@@ -29,6 +31,8 @@ pub struct Member {
     pub orders: Orders,
     /// By the hash of `source` and `id`: commands, and the member's shares of broadcasts.
     pub commands: BTreeMap<u128, Seen>,
+    /// Where the shop's rules have tiers, or look for first orders.
+    pub standing: Option<Box<Standing>>,
     /// Timers of this instant and later ones have not been handled yet.
     pub open_from: Instant,
 }
@@ -71,6 +75,7 @@ impl Default for Member {
             lots: Lots::default(),
             orders: Orders::default(),
             commands: BTreeMap::new(),
+            standing: None,
             open_from: Instant::MIN,
         }
     }
@@ -95,6 +100,7 @@ impl Member {
         let mut account = Account::new(self, &entry.shop_id, &entry.member_id, *terms);
         account.settle_before(at);
         account.take_in(entry, at);
+        account.look_at_levels_by_points(entry, at);
         let decision = Decision {
             outcomes: account.outcomes,
             duplicate: account.duplicate,
@@ -154,9 +160,18 @@ impl Member {
         } else {
             None
         };
+        let rules = Rules {
+            book: terms.book,
+            shop_id,
+        };
+        let standing = self.standing.as_deref();
+        let level = standing
+            .and_then(|standing| standing.next(rules, terms))
+            .map(|(at, _)| at);
         [
             self.lots.next_expiry(),
             self.lots.next_notice(),
+            level,
             birthday,
             forgotten,
         ]
@@ -191,7 +206,10 @@ impl Member {
 
     /// Nothing is remembered but the ids of refused commands.
     pub fn is_unknown(&self) -> bool {
-        self.known_since.is_none() && self.sequence == 0 && !self.orders.have_details()
+        self.known_since.is_none()
+            && self.sequence == 0
+            && !self.orders.have_details()
+            && self.standing.is_none()
     }
 
     /// Nothing at all is remembered.
@@ -223,6 +241,9 @@ impl Member {
     fn forget(&mut self, at: Instant, terms: &Terms) {
         self.commands
             .retain(|_, seen| terms.forgotten_at(seen.at).is_none_or(|end| at < end));
+        if let Some(standing) = &mut self.standing {
+            standing.timeline.carry_before(terms.tier_facts_from(at));
+        }
         if let Ok(days @ 1..) = i32::try_from(terms.command_ids_days) {
             self.orders.forget_before(day_of(at).saturating_sub(days));
         }

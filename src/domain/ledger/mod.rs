@@ -7,6 +7,9 @@ mod account;
 pub mod broadcast;
 mod commands;
 mod gifts;
+mod level_commands;
+mod level_gifts;
+mod levels;
 pub mod lots;
 pub mod member;
 mod notices;
@@ -15,6 +18,8 @@ mod redeeming;
 pub mod redemption;
 mod returns;
 mod reversal;
+pub mod standing;
+pub mod tiers;
 mod timers;
 mod turn;
 pub mod view;
@@ -44,6 +49,8 @@ pub struct Terms<'a> {
     pub gift_horizon: Option<Instant>,
     /// How long the ids of commands are remembered; 0: for ever.
     pub command_ids_days: u32,
+    /// How long facts that levels are worked out from are kept; 0: for ever.
+    pub tier_facts_months: u32,
 }
 
 impl Terms<'_> {
@@ -51,6 +58,18 @@ impl Terms<'_> {
     pub(crate) fn forgotten_at(&self, at: Instant) -> Option<Instant> {
         let days = i64::from(self.command_ids_days);
         (days > 0).then(|| Instant(at.0.saturating_add(days.saturating_mul(member::DAY_MICROS))))
+    }
+}
+
+impl Terms<'_> {
+    /// Facts of levels before this are too old to count.
+    pub(crate) fn tier_facts_from(&self, at: Instant) -> Instant {
+        if self.tier_facts_months == 0 {
+            return Instant::MIN;
+        }
+        let months = chrono::Months::new(self.tier_facts_months);
+        let from = at.to_utc().and_then(|at| at.checked_sub_months(months));
+        from.map_or(Instant::MIN, Instant::from_utc)
     }
 }
 

@@ -36,6 +36,7 @@ fn refused_commands_are_answered_once_and_forgotten_in_time() {
         book: &plain(),
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let mut member = Member::default();
     let asked = |arrival| entry(at(arrival), at(arrival), "same", None, redeem(10, None));
@@ -58,6 +59,7 @@ fn entries_written_a_second_time_move_nothing() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let kinds = [
         snapshot(30, "100"),
@@ -113,6 +115,7 @@ fn an_issue_without_a_number_is_dropped_while_its_lot_is_there() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let time = at("2024-05-01 10:00");
     let issued = entry(time, time, "e1", Some("A"), issue(0, 100, None));
@@ -137,6 +140,7 @@ fn the_last_entry_of_an_order_is_forgotten_in_time() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let mut member = Member::default();
     let time = at("2024-05-01 10:00");
@@ -237,6 +241,7 @@ fn a_broadcast_told_again_is_remembered_from_the_first_time() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     let again = |time| Entry {
         member_id: String::new().into(),

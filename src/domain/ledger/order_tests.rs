@@ -142,7 +142,7 @@ proptest! {
     #[test]
     fn never_more_is_taken_back_than_was_given(history in happenings(), short in short()) {
         let book = book(&[rules()]);
-        let terms = Terms { book: &book, gift_horizon: None, command_ids_days: 90 };
+        let terms = Terms { book: &book, gift_horizon: None, command_ids_days: 90, tier_facts_months: 36 };
         let mut member = Member::default();
         let mut order = Order { issued: 100, kept: 100, cancelled: false, number: 1, short };
         let first = issue_of(0, &[(None, 70, Some("2024-06-01 00:00")), (Some("tea"), 30, None)]);

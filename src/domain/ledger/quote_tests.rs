@@ -57,7 +57,7 @@ proptest! {
             ..rules()
         };
         let book = book(&[rules]);
-        let terms = Terms { book: &book, gift_horizon: None, command_ids_days: 90 };
+        let terms = Terms { book: &book, gift_horizon: None, command_ids_days: 90, tier_facts_months: 36 };
         let mut member = Member::default();
         play(&mut member, &book, &[on("2024-05-01 10:00", grant(held, None))]);
         let amounts = Amounts { subtotal: Some(subtotal), payable };

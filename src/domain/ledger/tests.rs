@@ -365,6 +365,7 @@ fn what_is_expected_is_pending_until_it_is_issued() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 90,
+        tier_facts_months: 36,
     };
     for (order, kind, pending, balance) in [
         ("A", EntryKind::Expect(10), 10, 0),

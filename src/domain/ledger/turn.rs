@@ -17,6 +17,7 @@ impl Account<'_> {
             EntryKind::RedeemByOrder(redeem) => self.redeem_by_order(entry, redeem, at),
             EntryKind::Return(back) => self.give_back(entry, back, at),
             EntryKind::OrderCancelled => self.member.details(entry).cancelled = true,
+            EntryKind::OrderFact(fact) => self.order_fact(entry, fact, at),
             EntryKind::Command(command) => self.command(entry, command, at),
             EntryKind::GrantedToAll(grant) => self.granted_to_all(entry, grant, at),
             // The one is for the shop's broadcasts, not for a member; the other moves nothing.

@@ -213,7 +213,7 @@ impl RuleBook {
 /// When birthday gifts come by a version; `None`: never. Versions that agree in this leave
 /// their members' timers as they are.
 fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
-    let gift = rules.gifts.birthday.filter(|_| rules.enabled)?;
+    let gift = rules.birthday_gift().filter(|_| rules.enabled)?;
     Some((rules.timezone, gift.on, gift.at))
 }
 

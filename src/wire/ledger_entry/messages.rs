@@ -31,7 +31,7 @@ pub(crate) struct EntryV1 {
     pub step: u32,
     #[prost(
         oneof = "KindV1",
-        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34"
+        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 45, 46, 47"
     )]
     pub kind: Option<KindV1>,
 }
@@ -69,6 +69,60 @@ pub(crate) enum KindV1 {
     Reopen(ReopenV2),
     #[prost(message, tag = "34")]
     GiveBack(GiveBackV2),
+    #[prost(message, tag = "45")]
+    OrderFact(OrderFactV3),
+    #[prost(message, tag = "46")]
+    TierSet(TierSetV3),
+    #[prost(message, tag = "47")]
+    Qualify(QualifyV3),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OrderFactV3 {
+    #[prost(sint64, tag = "1")]
+    pub created_at: i64,
+    #[prost(bool, tag = "2")]
+    pub live: bool,
+    #[prost(message, repeated, tag = "3")]
+    pub steps: Vec<FactStepV3>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct FactStepV3 {
+    #[prost(sint64, tag = "1")]
+    pub at: i64,
+    #[prost(string, tag = "2")]
+    pub amount: String,
+    #[prost(bool, tag = "3")]
+    pub goods: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TierSetV3 {
+    #[prost(string, optional, tag = "1")]
+    pub tier: Option<String>,
+    #[prost(sint64, optional, tag = "2")]
+    pub since: Option<i64>,
+    #[prost(sint64, optional, tag = "3")]
+    pub until: Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    pub note: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QualifyV3 {
+    #[prost(string, optional, tag = "1")]
+    pub amount: Option<String>,
+    #[prost(sint64, optional, tag = "2")]
+    pub orders: Option<i64>,
+    #[prost(sint64, optional, tag = "3")]
+    pub at: Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    pub note: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    pub actor: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::packed::{Malformed, Reader, Writer};
 use super::rows::Rows;
+use super::standing;
 use crate::domain::instant::Instant;
 use crate::domain::ledger::lots::Lots;
 use crate::domain::ledger::member::{ByCommand, Celebration, Member, Seen};
@@ -22,6 +23,7 @@ const KNOWN: u64 = 1;
 const REGISTERED: u64 = 1 << 1;
 const BIRTHDAY: u64 = 1 << 2;
 const GIVEN: u64 = 1 << 3;
+const STANDING: u64 = 1 << 4;
 // What an order has.
 const CANCELLED: u64 = 1;
 const EXPECTED: u64 = 1 << 1;
@@ -39,7 +41,7 @@ const NOT_REDEEMED: u64 = 0;
 const FOR_ORDER: u64 = 1;
 const ALONE: u64 = 2;
 
-fn flag(set: bool, flag: u64) -> u64 {
+pub fn flag(set: bool, flag: u64) -> u64 {
     if set { flag } else { 0 }
 }
 
@@ -53,13 +55,15 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
         lots,
         orders,
         commands,
+        standing,
         open_from,
     } = member;
     let given = birthday.as_ref().and_then(|celebration| celebration.given);
     let has = flag(known_since.is_some(), KNOWN)
         | flag(*registered, REGISTERED)
         | flag(birthday.is_some(), BIRTHDAY)
-        | flag(given.is_some(), GIVEN);
+        | flag(given.is_some(), GIVEN)
+        | flag(standing.is_some(), STANDING);
     let rows = lots.iter().len() + orders.iter().len() / 4;
     let mut writer = Writer(Vec::with_capacity(USUAL_BYTES + rows * ROW_BYTES));
     let out = &mut writer;
@@ -96,6 +100,9 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
                 write_redeemed(redeemed, &mut rows, out);
             }
         }
+    }
+    if let Some(standing) = standing {
+        standing::write(standing, *open_from, out);
     }
     writer.0
 }
@@ -248,6 +255,9 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
         };
         member.commands.insert(id, Seen { at, redeemed });
     }
+    if has & STANDING != 0 {
+        member.standing = Some(Box::new(standing::read(open_from, from)?));
+    }
     reader.0.is_empty().then_some(member).ok_or(Malformed)
 }
 
@@ -341,12 +351,12 @@ fn read_redeemed(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Resul
     })
 }
 
-fn decimal(from: &mut Reader<'_>) -> Result<Decimal, Malformed> {
+pub fn decimal(from: &mut Reader<'_>) -> Result<Decimal, Malformed> {
     let (mantissa, scale) = (from.int128()?, from.uint32()?);
     Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| Malformed)
 }
 
-fn text(from: &mut Reader<'_>) -> Result<String, Malformed> {
+pub fn text(from: &mut Reader<'_>) -> Result<String, Malformed> {
     let mut text = String::new();
     from.text(&mut text)?;
     Ok(text)

@@ -105,6 +105,7 @@ fn expected() -> Member {
         redeemed: None,
     };
     Member {
+        standing: None,
         known_since: Some(Instant(1_700_000_000_000_000)),
         registered: true,
         birthday: Some(Celebration {

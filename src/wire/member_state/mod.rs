@@ -4,6 +4,7 @@ mod broadcasts;
 mod compact;
 mod packed;
 mod rows;
+mod standing;
 mod v1;
 
 pub use self::broadcasts::{decode_broadcasts, encode_broadcasts};

@@ -62,6 +62,7 @@ fn with_orders_behind() -> Member {
         book: &book,
         gift_horizon: None,
         command_ids_days: 0,
+        tier_facts_months: 36,
     };
     let mut member = Member::default();
     for number in 0..ORDERS_BEHIND {
@@ -112,6 +113,7 @@ fn a_lot_takes_40_bytes_and_an_order_behind_a_few() {
         book: &book,
         gift_horizon: None,
         command_ids_days: 0,
+        tier_facts_months: 36,
     };
     for number in ORDERS_BEHIND..ORDERS_BEHIND + OPEN_LOTS {
         let at = START_MICROS + (number + 200) * HOUR_MICROS + number * 1_234_567;

@@ -153,6 +153,7 @@ fn member() -> impl Strategy<Value = Member> {
     (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands))| {
         let (known_since, registered, birthday, sequence, debt, open_from) = facts;
         Member {
+            standing: None,
             known_since,
             registered,
             birthday,

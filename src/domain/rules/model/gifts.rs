@@ -18,7 +18,7 @@ pub struct RegistrationGift {
     pub expiry: Option<Expiry>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BirthdayGift {
     pub points: i64,
     pub on: BirthdayOn,

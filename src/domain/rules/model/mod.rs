@@ -99,6 +99,22 @@ impl RuleVersion {
     }
 }
 
+impl RuleVersion {
+    /// The shop's birthday gift. Where only levels have one, it is of 0 points, at the usual
+    /// moment.
+    pub fn birthday_gift(&self) -> Option<BirthdayGift> {
+        let levels = self.tiers.as_ref().map_or(&[][..], |tiers| &tiers.levels);
+        let of_levels = || {
+            let any = levels.iter().any(|level| level.gifts.birthday.is_some());
+            any.then(BirthdayGift::default)
+        };
+        self.gifts
+            .birthday
+            .filter(|gift| gift.points > 0)
+            .or_else(of_levels)
+    }
+}
+
 /// An ISO 4217 code, and its digits after the point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Currency {

@@ -1,0 +1,219 @@
+//! Levels of membership over time, worked out from a member's dated facts.
+//!
+//! The timeline is a fold over facts of orders, `member.qualify`, settings by hand and rule
+//! versions, each at its own instant: whatever the order of arrival, the same facts give the same
+//! periods. A fact that comes late takes back the periods from its instant on, and folds again.
+
+pub mod facts;
+pub mod fold;
+mod measure;
+mod period;
+mod window;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;
+
+pub use self::measure::{Measure, Unmet};
+pub use self::period::{Began, Checked, Period};
+pub use self::window::day_of_end;
+
+use self::facts::{Counted, Qualified, Record, Setting};
+use self::fold::Fold;
+use crate::domain::instant::Instant;
+use crate::domain::rules::book::{Published, RuleBook};
+use crate::domain::rules::model::Tiers;
+use crate::domain::short_text::ShortText;
+
+/// A shop's rules as the timeline looks at them.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    pub book: &'a RuleBook,
+    pub shop_id: &'a str,
+}
+
+impl<'a> Rules<'a> {
+    /// The version in force at an instant, if it has tiers.
+    pub fn at(&self, at: Instant) -> Option<(&'a Published, &'a Tiers)> {
+        let published = self.book.in_force(self.shop_id, at)?;
+        Some((published, published.rules.tiers.as_ref()?))
+    }
+
+    /// The first level at an instant; `None` where the rules have no tiers.
+    pub fn first(&self, at: Instant) -> Option<&'a ShortText> {
+        self.at(at)?.1.levels.first().map(|level| &level.name)
+    }
+
+    /// When versions begin to count, behind `after`.
+    fn change_after(&self, after: Instant) -> Option<Instant> {
+        let versions = self.book.versions(self.shop_id);
+        versions
+            .map(Published::counts_from)
+            .filter(|at| *at > after)
+            .min()
+    }
+
+    fn newest(&self) -> u32 {
+        let versions = self.book.versions(self.shop_id);
+        versions.map(|version| version.rules.version).max().unwrap_or(0)
+    }
+}
+
+/// A member's facts and the timeline they give so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    pub record: Record,
+    /// In the order of time. Before the first one the member has been in the first level always.
+    pub periods: Vec<Period>,
+    /// Facts and versions up to this instant are in `periods`.
+    pub folded: Instant,
+    /// The highest rule version that was known when they were.
+    pub folded_with: u32,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Timeline {
+            record: Record::default(),
+            periods: Vec::new(),
+            folded: Instant::MIN,
+            folded_with: 0,
+        }
+    }
+}
+
+impl Timeline {
+    /// What an order counts from now on; `None`: nothing, it is not this member's. Gives the first
+    /// instant at which that differs from what was known.
+    pub fn learn_order(&mut self, order: u64, counted: Option<Counted>) -> Option<Instant> {
+        let changed = self.record.set_order(order, counted);
+        self.take_back_from(changed);
+        changed
+    }
+
+    pub fn learn_points(&mut self, order: u64, at: Instant, points: i64) -> Option<Instant> {
+        let changed = self.record.add_points(order, at, points);
+        self.take_back_from(changed);
+        changed
+    }
+
+    pub fn qualify(&mut self, qualified: Qualified) -> Instant {
+        let at = qualified.at;
+        self.record.qualify(qualified);
+        self.take_back_from(Some(at));
+        at
+    }
+
+    pub fn set(&mut self, setting: Setting) -> Instant {
+        let at = setting.since;
+        self.record.set(setting);
+        self.take_back_from(Some(at));
+        at
+    }
+
+    /// What begins at an instant or later is worked out again.
+    fn take_back_from(&mut self, changed: Option<Instant>) {
+        if let Some(at) = changed.filter(|at| *at <= self.folded) {
+            self.periods.retain(|period| period.since < at);
+            self.folded = Instant(at.0.saturating_sub(1));
+        }
+    }
+
+    /// Takes in facts and versions up to `facts_to`, and ends of periods before `ends_before`.
+    pub fn advance(&mut self, rules: Rules<'_>, facts_to: Instant, ends_before: Instant) {
+        let newest = rules.newest();
+        if newest > self.folded_with {
+            let unknown = rules.book.versions(rules.shop_id);
+            let unknown = unknown.filter(|version| version.rules.version > self.folded_with);
+            let since = unknown.map(Published::counts_from).min();
+            self.take_back_from(since);
+            self.folded_with = newest;
+        }
+        let mut fold = Fold {
+            rules,
+            record: &self.record,
+            periods: &mut self.periods,
+        };
+        fold.run(self.folded, facts_to, ends_before);
+        self.folded = self.folded.max(facts_to);
+    }
+
+    /// The next instant at which something happens by itself: a fact that lies ahead counts, a
+    /// version does, or a period ends, unless that lies behind `ends_to`.
+    pub fn next(&self, rules: Rules<'_>, ends_to: Option<Instant>) -> Option<(Instant, Next)> {
+        let version = if self.is_at_rest() {
+            None
+        } else {
+            rules.change_after(self.folded).map(|at| (at, Next::Version))
+        };
+        let fact = self.record.next_after(self.folded).map(|at| (at, Next::Fact));
+        let end = self.present().and_then(|period| period.until);
+        let end = end.filter(|at| ends_to.is_none_or(|to| *at <= to));
+        let end = end.map(|at| (at, Next::End));
+        [version, fact, end].into_iter().flatten().min()
+    }
+
+    /// No version changes anything for who has no facts and no level.
+    fn is_at_rest(&self) -> bool {
+        self.periods.is_empty() && self.record.is_empty()
+    }
+
+    /// Where the present would fall to at its end, if nothing more came.
+    pub fn would_fall(&self, rules: Rules<'_>) -> Option<Fall> {
+        let until = self.present()?.until?;
+        self.fold(rules, |fold| fold.falls_to(until))
+    }
+
+    /// Looks at the periods as they stand.
+    pub fn fold<T>(&self, rules: Rules<'_>, look: impl FnOnce(&Fold<'_>) -> T) -> T {
+        let mut periods = self.periods.clone();
+        look(&Fold {
+            rules,
+            record: &self.record,
+            periods: &mut periods,
+        })
+    }
+
+    /// Carries facts from before `horizon` as sums, and forgets periods that ended before it.
+    pub fn carry_before(&mut self, horizon: Instant) {
+        self.record.carry_before(horizon);
+        let old = self
+            .periods
+            .iter()
+            .filter(|period| period.since < horizon)
+            .count();
+        self.periods.drain(..old.saturating_sub(1));
+    }
+
+    pub fn present(&self) -> Option<&Period> {
+        self.periods.last()
+    }
+
+    /// The period held strictly before an instant; `None`: still the first level.
+    pub fn before(&self, at: Instant) -> Option<&Period> {
+        self.periods.iter().rev().find(|period| period.since < at)
+    }
+
+    /// The period held at an instant.
+    pub fn at(&self, at: Instant) -> Option<&Period> {
+        self.periods.iter().rev().find(|period| period.since <= at)
+    }
+}
+
+/// A level that would be fallen to, and what is missing of each condition to keep the one held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fall {
+    pub to: ShortText,
+    pub missing: Vec<Vec<Unmet>>,
+}
+
+/// What happens next in a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Next {
+    Version,
+    Fact,
+    End,
+}

@@ -1,0 +1,127 @@
+//! Whatever the order in which facts arrive, and however time passes meanwhile, the timeline is
+//! the same.
+
+use proptest::prelude::*;
+
+use super::fixtures::{Row, learn, level, of_amount, shop};
+use super::{Rules, Timeline};
+use crate::domain::instant::Instant;
+use crate::domain::ledger::fixtures::book;
+use crate::domain::rules::book::RuleBook;
+use crate::domain::rules::model::*;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+/// 2024-01-01.
+const START_MICROS: i64 = 1_704_067_200_000_000;
+const DAYS: i64 = 900;
+const AMOUNTS: [&str; 6] = ["0", "100", "250", "400", "600", "1000"];
+
+fn day(day: i64) -> Instant {
+    Instant(START_MICROS + day * DAY_MICROS + day % 7 * 3_600_000_000)
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let order = (0..DAYS, 0usize..6, proptest::option::of((1..200i64, 0usize..6)));
+    let order = order.prop_map(|(counts, amount, refund)| {
+        let mut steps = vec![(day(counts), AMOUNTS[amount])];
+        if let Some((later, left)) = refund {
+            steps.push((day(counts + later), AMOUNTS[left.min(amount)]));
+        }
+        Row::Order(0, steps)
+    });
+    let row = prop_oneof![
+        8 => order,
+        1 => (0..DAYS, -200i64..500).prop_map(|(at, points)| Row::Points(at as u64, day(at), points)),
+        1 => (0..DAYS, 0usize..6).prop_map(|(at, amount)| Row::Qualify(day(at), AMOUNTS[amount], 1)),
+        1 => (0..DAYS, 0usize..4).prop_map(|(at, level)| {
+            Row::Set(day(at), [None, Some("member"), Some("silver"), Some("gold")][level], None)
+        }),
+    ];
+    proptest::collection::vec(row, 1..14).prop_map(|mut rows| {
+        for (id, row) in (1..).zip(&mut rows) {
+            match row {
+                Row::Order(known, _) | Row::Points(known, ..) => *known = id,
+                Row::Qualify(..) | Row::Set(..) => {}
+            }
+        }
+        // Two settings of one instant are told apart by who asked first, which rows do not say.
+        let mut instants = std::collections::BTreeSet::new();
+        rows.retain(|row| !matches!(row, Row::Set(at, ..) | Row::Qualify(at, ..) if !instants.insert(*at)));
+        rows
+    })
+}
+
+fn versions() -> impl Strategy<Value = RuleBook> {
+    let words = (0usize..3, any::<bool>(), 0usize..6, any::<bool>(), any::<bool>());
+    let tiers = words.prop_map(|(on_expiry, keep, within, when_met, retroactive)| {
+        let within = [
+            Within::Months(6),
+            Within::Days(90),
+            Within::Calendar(RoundUpTo::Quarter),
+            Within::InTierMonths(3),
+            Within::InTierDays(40),
+            Within::Lifetime,
+        ][within];
+        let with = |mut level: Level| {
+            level.within = within;
+            level.renew_when = if when_met {
+                RenewWhen::WhenMet
+            } else {
+                RenewWhen::AtExpiry
+            };
+            level
+        };
+        let mut silver = with(level("silver", "500", 4));
+        silver.renew = Renew::By(vec![of_amount("250")]);
+        let gold = with(level("gold", "1000", 5));
+        shop(vec![silver, gold], |tiers| {
+            tiers.on_expiry = [OnExpiry::Fitting, OnExpiry::OneDown, OnExpiry::Default][on_expiry];
+            tiers.on_refund = if keep { OnRefund::Keep } else { OnRefund::Recheck };
+            tiers.retroactive = retroactive;
+        })
+    });
+    (tiers.clone(), tiers, 1..DAYS, any::<bool>()).prop_map(|(first, mut second, from, removes)| {
+        (second.version, second.effective_from) = (2, day(from));
+        if let Some(tiers) = second.tiers.as_mut().filter(|_| removes) {
+            tiers.levels.remove(1);
+        }
+        book(&[first, second])
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn shuffled_facts_give_the_same_timeline(
+        book in versions(),
+        (rows, order, pauses) in rows().prop_flat_map(|rows| {
+            let places: Vec<usize> = (0..rows.len()).collect();
+            let pauses = proptest::collection::vec(0..DAYS + 300, rows.len());
+            (Just(rows), Just(places).prop_shuffle(), pauses)
+        }),
+    ) {
+        let rules = Rules { book: &book, shop_id: "acme" };
+        let end = day(DAYS + 300);
+        let mut at_once = Timeline::default();
+        for row in &rows {
+            learn(&mut at_once, row);
+        }
+        at_once.advance(rules, end, end);
+
+        let mut shuffled = Timeline::default();
+        let mut now = 0;
+        for (place, pause) in order.into_iter().zip(pauses) {
+            now = now.max(pause);
+            // Ends of the very instant wait, as for an entry; or they do not, as for a timer.
+            let ends = Instant(day(now).0 + i64::from(pause % 2 == 0));
+            shuffled.advance(rules, day(now), ends);
+            learn(&mut shuffled, &rows[place]);
+            shuffled.advance(rules, day(now), ends);
+        }
+        shuffled.advance(rules, end, end);
+        prop_assert_eq!(&shuffled.periods, &at_once.periods);
+        let ranks = shuffled.periods.windows(2).all(|two| two[0].since <= two[1].since);
+        prop_assert!(ranks);
+    }
+}

@@ -1,0 +1,391 @@
+//! A member's levels, and the facts that they are worked out from.
+
+use rust_decimal::Decimal;
+
+use super::compact::{decimal, flag, text};
+use super::packed::{Malformed, Reader, Writer};
+use crate::domain::entry::{FactStep, OrderFact};
+use crate::domain::instant::Instant;
+use crate::domain::ledger::standing::{DueGift, GiftKind, Standing, Told};
+use crate::domain::ledger::tiers::facts::{Carried, Counted, Qualified, Record, Setting};
+use crate::domain::ledger::tiers::{Began, Checked, Period, Timeline};
+use crate::domain::short_text::ShortText;
+
+// What an order has.
+const LIVE: u64 = 1;
+const CAUSE: u64 = 1 << 1;
+const COUNTS_FROM_CREATION: u64 = 1 << 2;
+const HAS_POINTS: u64 = 1 << 3;
+const STEPS_SHIFT: u32 = 4;
+// What a checked period is looked at again for.
+const NOT_CHECKED: u64 = 0;
+const ENTER: u64 = 1;
+const OVER: u64 = 2;
+const ENTRY: u64 = 0;
+const RENEWAL: u64 = 1;
+
+pub fn write(standing: &Standing, base: Instant, out: &mut Writer) {
+    let Standing {
+        timeline,
+        told,
+        last_cause,
+        gifts,
+        entered,
+    } = standing;
+    let Timeline {
+        record,
+        periods,
+        folded,
+        folded_with,
+    } = timeline;
+    write_record(record, base, out);
+    out.time(*folded, base);
+    out.uint((*folded_with).into());
+    out.uint(periods.len() as u64);
+    for period in periods {
+        write_period(period, base, out);
+    }
+    out.uint(told.is_some().into());
+    if let Some(Told {
+        level,
+        since,
+        until,
+        effective_at,
+        cause_id,
+        noticed_to,
+    }) = told
+    {
+        out.text(level, "");
+        optional_time(*since, base, out);
+        optional_time(*until, base, out);
+        out.time(*effective_at, base);
+        out.text(cause_id, "");
+        out.time(*noticed_to, base);
+    }
+    out.text(last_cause, "");
+    out.uint(gifts.len() as u64);
+    for DueGift {
+        at,
+        kind,
+        level,
+        since,
+        cause_id,
+    } in gifts
+    {
+        out.time(*at, base);
+        out.uint(match kind {
+            GiftKind::Entry => ENTRY,
+            GiftKind::Renewal => RENEWAL,
+        });
+        out.text(level, "");
+        out.time(*since, base);
+        out.text(cause_id, "");
+    }
+    out.uint(entered.len() as u64);
+    for level in entered {
+        out.text(level, "");
+    }
+}
+
+fn write_record(record: &Record, base: Instant, out: &mut Writer) {
+    let Record {
+        orders,
+        qualified,
+        settings,
+        carried,
+    } = record;
+    out.uint(orders.len() as u64);
+    let mut before = 0;
+    for (hash, counted) in orders {
+        out.uint(hash.wrapping_sub(before));
+        before = *hash;
+        write_counted(counted, base, out);
+    }
+    out.uint(qualified.len() as u64);
+    for Qualified {
+        at,
+        amount,
+        orders,
+        cause_id,
+    } in qualified
+    {
+        out.time(*at, base);
+        write_amount(*amount, out);
+        out.int(*orders);
+        out.text(cause_id, "");
+    }
+    out.uint(settings.len() as u64);
+    for Setting {
+        since,
+        at,
+        level,
+        until,
+        cause_id,
+    } in settings
+    {
+        out.time(*since, base);
+        out.time(*at, *since);
+        out.uint(level.is_some().into());
+        if let Some(level) = level {
+            out.text(level, "");
+        }
+        optional_time(*until, base, out);
+        out.text(cause_id, "");
+    }
+    let Carried {
+        amount,
+        orders,
+        points,
+        largest,
+        live,
+        first,
+    } = carried;
+    write_amount(*amount, out);
+    out.int(*orders);
+    out.int(*points);
+    write_amount(*largest, out);
+    out.uint((*live).into());
+    optional_time(*first, base, out);
+}
+
+fn write_counted(counted: &Counted, base: Instant, out: &mut Writer) {
+    let Counted {
+        fact: OrderFact {
+            created_at,
+            live,
+            steps,
+        },
+        points,
+        cause_id,
+    } = counted;
+    let from_creation = steps.first().is_some_and(|step| step.at == *created_at);
+    out.uint(
+        flag(*live, LIVE)
+            | flag(cause_id.is_some(), CAUSE)
+            | flag(from_creation, COUNTS_FROM_CREATION)
+            | flag(!points.is_empty(), HAS_POINTS)
+            | (steps.len() as u64) << STEPS_SHIFT,
+    );
+    if let Some(cause_id) = cause_id {
+        out.text(cause_id, "");
+    }
+    out.time(*created_at, base);
+    let mut before = *created_at;
+    for (place, FactStep { at, amount, goods }) in steps.iter().enumerate() {
+        if place > 0 || !from_creation {
+            out.time(*at, before);
+            before = *at;
+        }
+        out.uint(u64::from(amount.scale()) << 1 | u64::from(*goods));
+        out.int128(amount.mantissa());
+    }
+    if !points.is_empty() {
+        out.uint(points.len() as u64);
+        for (at, points) in points {
+            out.time(*at, before);
+            before = *at;
+            out.int(*points);
+        }
+    }
+}
+
+fn write_period(period: &Period, base: Instant, out: &mut Writer) {
+    let Period {
+        level,
+        since,
+        until,
+        level_since,
+        began,
+        checked,
+    } = period;
+    out.text(level, "");
+    out.time(*since, base);
+    optional_time(*until, base, out);
+    out.time(*level_since, *since);
+    let began = Began::ALL.iter().position(|known| known == began);
+    out.uint(began.unwrap_or_default() as u64);
+    match checked {
+        Checked::Not => out.uint(NOT_CHECKED),
+        Checked::Enter => out.uint(ENTER),
+        Checked::Over(over) => {
+            out.uint(OVER);
+            out.time(*over, base);
+        }
+    }
+}
+
+fn write_amount(amount: Decimal, out: &mut Writer) {
+    out.int128(amount.mantissa());
+    out.uint(amount.scale().into());
+}
+
+fn optional_time(at: Option<Instant>, base: Instant, out: &mut Writer) {
+    out.uint(at.is_some().into());
+    if let Some(at) = at {
+        out.time(at, base);
+    }
+}
+
+pub fn read(base: Instant, from: &mut Reader<'_>) -> Result<Standing, Malformed> {
+    let record = read_record(base, from)?;
+    let (folded, folded_with) = (from.time(base)?, from.uint32()?);
+    let periods = list(from, |from| read_period(base, from))?;
+    let told = optional(from, |from| {
+        Ok(Told {
+            level: short(from)?,
+            since: optional(from, |from| from.time(base))?,
+            until: optional(from, |from| from.time(base))?,
+            effective_at: from.time(base)?,
+            cause_id: short(from)?,
+            noticed_to: from.time(base)?,
+        })
+    })?;
+    let last_cause = short(from)?;
+    let gifts = list(from, |from| {
+        Ok(DueGift {
+            at: from.time(base)?,
+            kind: match from.uint()? {
+                ENTRY => GiftKind::Entry,
+                RENEWAL => GiftKind::Renewal,
+                _ => return Err(Malformed),
+            },
+            level: short(from)?,
+            since: from.time(base)?,
+            cause_id: short(from)?,
+        })
+    })?;
+    Ok(Standing {
+        timeline: Timeline {
+            record,
+            periods,
+            folded,
+            folded_with,
+        },
+        told,
+        last_cause,
+        gifts,
+        entered: list(from, short)?,
+    })
+}
+
+fn read_record(base: Instant, from: &mut Reader<'_>) -> Result<Record, Malformed> {
+    let mut record = Record::default();
+    let mut hash = 0u64;
+    for place in 0..from.count()? {
+        let distance = from.uint()?;
+        if place > 0 && distance == 0 {
+            return Err(Malformed);
+        }
+        hash = hash.checked_add(distance).ok_or(Malformed)?;
+        record.orders.insert(hash, read_counted(base, from)?);
+    }
+    record.qualified = list(from, |from| {
+        Ok(Qualified {
+            at: from.time(base)?,
+            amount: decimal(from)?,
+            orders: from.int()?,
+            cause_id: short(from)?,
+        })
+    })?;
+    record.settings = list(from, |from| {
+        let since = from.time(base)?;
+        Ok(Setting {
+            since,
+            at: from.time(since)?,
+            level: optional(from, short)?,
+            until: optional(from, |from| from.time(base))?,
+            cause_id: short(from)?,
+        })
+    })?;
+    record.carried = Carried {
+        amount: decimal(from)?,
+        orders: from.int()?,
+        points: from.int()?,
+        largest: decimal(from)?,
+        live: from.uint()? != 0,
+        first: optional(from, |from| from.time(base))?,
+    };
+    Ok(record)
+}
+
+fn read_counted(base: Instant, from: &mut Reader<'_>) -> Result<Counted, Malformed> {
+    let has = from.uint()?;
+    let cause_id = match has & CAUSE {
+        0 => None,
+        _ => Some(short(from)?),
+    };
+    let created_at = from.time(base)?;
+    let mut before = created_at;
+    let mut steps = Vec::new();
+    for place in 0..has >> STEPS_SHIFT {
+        if place > 0 || has & COUNTS_FROM_CREATION == 0 {
+            before = from.time(before)?;
+        }
+        let scale = from.uint32()?;
+        let amount = Decimal::try_from_i128_with_scale(from.int128()?, scale >> 1);
+        steps.push(FactStep {
+            at: before,
+            amount: amount.map_err(|_| Malformed)?,
+            goods: scale & 1 != 0,
+        });
+    }
+    let mut points = Vec::new();
+    if has & HAS_POINTS != 0 {
+        for _ in 0..from.count()? {
+            before = from.time(before)?;
+            points.push((before, from.int()?));
+        }
+    }
+    let fact = OrderFact {
+        created_at,
+        live: has & LIVE != 0,
+        steps,
+    };
+    Ok(Counted {
+        fact,
+        points,
+        cause_id,
+    })
+}
+
+fn read_period(base: Instant, from: &mut Reader<'_>) -> Result<Period, Malformed> {
+    let level = short(from)?;
+    let since = from.time(base)?;
+    let until = optional(from, |from| from.time(base))?;
+    let level_since = from.time(since)?;
+    let began = usize::try_from(from.uint()?).map_err(|_| Malformed)?;
+    Ok(Period {
+        level,
+        since,
+        until,
+        level_since,
+        began: *Began::ALL.get(began).ok_or(Malformed)?,
+        checked: match from.uint()? {
+            NOT_CHECKED => Checked::Not,
+            ENTER => Checked::Enter,
+            OVER => Checked::Over(from.time(base)?),
+            _ => return Err(Malformed),
+        },
+    })
+}
+
+fn short(from: &mut Reader<'_>) -> Result<ShortText, Malformed> {
+    text(from).map(Into::into)
+}
+
+fn optional<'a, T>(
+    from: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    match from.uint()? {
+        0 => Ok(None),
+        _ => read(from).map(Some),
+    }
+}
+
+fn list<'a, T>(
+    from: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    (0..from.count()?).map(|_| read(from)).collect()
+}
