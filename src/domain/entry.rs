@@ -78,6 +78,23 @@ impl OrderFact {
         live: false,
         steps: Vec::new(),
     };
+
+    /// Tells two facts of one order apart.
+    pub fn digest(&self) -> u64 {
+        let OrderFact {
+            created_at,
+            live,
+            steps,
+        } = self;
+        let mut bytes = created_at.0.to_be_bytes().to_vec();
+        bytes.push(u8::from(*live));
+        for FactStep { at, amount, goods } in steps {
+            bytes.extend(at.0.to_be_bytes());
+            bytes.extend(amount.serialize());
+            bytes.push(u8::from(*goods));
+        }
+        xxhash_rust::xxh3::xxh3_64(&bytes)
+    }
 }
 
 /// What an order counts from an instant on.

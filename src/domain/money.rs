@@ -199,6 +199,16 @@ impl Ratio {
         Decimal::try_from_i128_with_scale(units, scale.min(SCALE_MAX)).unwrap_or(Decimal::MAX)
     }
 
+    /// With `scale` digits after the point, down.
+    pub fn to_decimal_down(self, scale: u32) -> Decimal {
+        let scale = scale.min(SCALE_MAX);
+        let scaled = self.times(Ratio {
+            num: 10i128.pow(scale),
+            den: 1,
+        });
+        Decimal::try_from_i128_with_scale(scaled.floor(), scale).unwrap_or(Decimal::MAX)
+    }
+
     /// Numerator and denominator, reduced, each as a whole decimal.
     pub fn to_parts(self) -> (Decimal, Decimal) {
         let mut part = self.reduced();

@@ -57,6 +57,7 @@ impl<'a> Case<'a> {
             issued,
             frozen: issued && !adjusts,
         };
+        self.note_newest(event, stage.frozen);
         let mut news = self.order.facts.learn(event, stage);
         self.order.last_event = self.order.last_event.max(Some(self.now));
         let mut asked_at = event.time;
@@ -93,10 +94,12 @@ impl<'a> Case<'a> {
             self.tell_cancelled(event);
         }
         self.promise();
+        self.state_fact(Some(event));
     }
 
     /// Settles what is due at or before `now`.
     pub fn timer(&mut self) {
+        self.state_fact(None);
         if self.bound.is_none() || !self.order.is_open() {
             return;
         }
@@ -110,6 +113,7 @@ impl<'a> Case<'a> {
 
     /// The rules or the shop's status changed.
     pub fn nudge(&mut self) {
+        self.state_fact(None);
         if self.bound.is_some() && self.order.is_open() {
             self.look_ahead(None);
             self.promise();

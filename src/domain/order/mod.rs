@@ -18,6 +18,9 @@ mod redeeming;
 mod reopening;
 pub mod reversal;
 pub mod settlement;
+mod tier_fact;
+
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::instant::Instant;
@@ -26,7 +29,7 @@ use super::rules::book::{Published, RuleBook};
 pub use crate::domain::reason::Reason;
 use crate::domain::short_text::ShortText;
 use case::Case;
-use facts::{Facts, OrderEvent, Told};
+use facts::{Facts, OrderEvent, Snapshot, Told};
 
 const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 
@@ -60,6 +63,10 @@ pub struct Order {
     pub pending: Option<Pending>,
     /// What the ledger was last told to expect.
     pub promised: Option<Promised>,
+    /// What its member's ledger was last told that it counts for levels.
+    pub stated: Option<Stated>,
+    /// The newest snapshot, where it came too late to earn and levels look at it.
+    pub newest: Option<Arc<Snapshot>>,
     /// Set when it ended and was decided again.
     pub again: Option<Again>,
     /// Entries sent to ledgers so far, which number them.
@@ -93,6 +100,14 @@ pub struct Pending {
 pub struct Promised {
     pub member_id: ShortText,
     pub points: i64,
+}
+
+/// What a ledger was told that an order counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated {
+    pub member_id: ShortText,
+    /// Of the fact.
+    pub digest: u64,
 }
 
 /// An order that had ended goes on, by a withdrawn cancellation or a claim.

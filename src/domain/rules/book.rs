@@ -61,8 +61,10 @@ struct Shop {
     statuses: Vec<StatusChange>,
     /// Where open orders were last asked to look again.
     asks_at: Option<i64>,
-    /// Where members' birthdays were last moved.
-    birthdays_at: Option<i64>,
+    /// Where timers of members were last moved: birthdays, or levels.
+    members_at: Option<i64>,
+    /// A version looks at what orders count: it has tiers, or a bonus for first orders.
+    looks_at_order_facts: bool,
 }
 
 impl RuleBook {
@@ -86,7 +88,14 @@ impl RuleBook {
                 .iter()
                 .any(|v| birthday(&v.rules) != birthday(&rules))
         {
-            shop.birthdays_at = birthday(&rules).map(|_| position).or(shop.birthdays_at);
+            shop.members_at = birthday(&rules).map(|_| position).or(shop.members_at);
+        }
+        if judges_members(&rules, &shop.versions) {
+            shop.members_at = Some(position);
+        }
+        if looks_at_order_facts(&rules) && !std::mem::replace(&mut shop.looks_at_order_facts, true) {
+            // Open orders tell what they count.
+            shop.asks_at = Some(position);
         }
         let version = Published {
             rules: Arc::new(rules),
@@ -183,13 +192,20 @@ impl RuleBook {
         asked.filter(move |(_, position)| *position > after)
     }
 
-    /// The shops whose members' birthday gifts were moved behind `after`, with the position.
+    /// The shops whose members' timers were moved behind `after`, with the position.
     pub fn member_nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
         let asked = self
             .shops
             .iter()
-            .filter_map(|(id, shop)| Some((&**id, shop.birthdays_at?)));
+            .filter_map(|(id, shop)| Some((&**id, shop.members_at?)));
         asked.filter(move |(_, position)| *position > after)
+    }
+
+    /// Whether any version of a shop looks at what orders count.
+    pub fn looks_at_order_facts(&self, shop_id: &str) -> bool {
+        self.shops
+            .get(shop_id)
+            .is_some_and(|shop| shop.looks_at_order_facts)
     }
 
     /// When a version of the shop or its status was last published.
@@ -215,6 +231,23 @@ impl RuleBook {
 fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
     let gift = rules.birthday_gift().filter(|_| rules.enabled)?;
     Some((rules.timezone, gift.on, gift.at))
+}
+
+fn looks_at_order_facts(rules: &RuleVersion) -> bool {
+    rules.tiers.is_some() || rules.bonuses.iter().any(|bonus| bonus.when.first_order)
+}
+
+/// Whether a version changes levels by itself, when it counts.
+fn judges_members(rules: &RuleVersion, before: &[Published]) -> bool {
+    let Some(tiers) = &rules.tiers else { return false };
+    let mut known = before.iter().filter_map(|version| version.rules.tiers.as_ref());
+    let removes = known.any(|known| {
+        known
+            .levels
+            .iter()
+            .any(|level| tiers.level(&level.name).is_none())
+    });
+    tiers.retroactive || removes
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ stored_message! {
         25 sint64(optional) pending: Option<i64>, Option<i64>;
         26 sint64 pending_due_at: i64, i64;
         27 message(optional) again: Option<AgainV1>, Option<AgainRef<'a>>;
+        32 string(optional) stated_to: Option<String>, Option<&'a str>;
+        33 int64 stated: i64, i64;
+        34 message(optional) newest: Option<SnapshotV1>, Option<SnapshotRef<'a>>;
         40 uint32 entries: u32, u32;
     }
 }

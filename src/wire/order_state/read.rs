@@ -11,7 +11,7 @@ use crate::domain::order::facts::{
     Cancellation, Choice, Claim, Customer, Delivery, Fact, FactSet, Facts, Known, Line, Named, Refund,
     Snapshot, Told, Withdrawn,
 };
-use crate::domain::order::{Again, Bound, Given, Issued, Order, Pending, Progress, Promised, Reason};
+use crate::domain::order::{Again, Bound, Given, Issued, Order, Pending, Progress, Promised, Reason, Stated};
 
 impl TryFrom<OrderV1> for Order {
     type Error = StateError;
@@ -96,6 +96,14 @@ impl TryFrom<OrderV1> for Order {
                 points: read.promised,
             }),
             again: read.again.map(Again::from),
+            stated: read.stated_to.map(|member_id| Stated {
+                member_id: member_id.into(),
+                digest: read.stated as u64,
+            }),
+            newest: match read.newest {
+                Some(newest) => Some(Arc::new(Snapshot::try_from(newest)?)),
+                None => None,
+            },
             entries: read.entries,
             last_event: read.last_event.map(Instant),
         })

@@ -12,7 +12,7 @@ use crate::domain::order::facts::{
     Cancellation, Choice, Claim, Customer, Delivery, Fact, FactSet, Facts, Known, Line, Refund, Snapshot,
     Told, Withdrawn,
 };
-use crate::domain::order::{Again, Bound, Given, Issued, Progress, Promised};
+use crate::domain::order::{Again, Bound, Given, Issued, Progress, Promised, Stated};
 use crate::domain::reason::Reason;
 
 fn amount() -> impl Strategy<Value = Decimal> {
@@ -333,14 +333,26 @@ fn order() -> impl Strategy<Value = Order> {
         option::of(any::<i64>()),
         option::of(instant()),
     );
+    let stated = (".{1,8}", any::<u64>()).prop_map(|(member_id, digest)| Stated {
+        member_id: member_id.into(),
+        digest,
+    });
+    let newest = (option::of(stated), option::of(snapshot()));
     let told = (
         option::of(promised),
         option::of(pending),
         option::of(again),
         any::<u32>(),
+        newest,
     );
     (facts(), option::of(bound), progress(), times, told).prop_map(
-        |(facts, bound, progress, (due_at, expected, last_event), (promised, pending, again, entries))| {
+        |(
+            facts,
+            bound,
+            progress,
+            (due_at, expected, last_event),
+            (promised, pending, again, entries, (stated, newest)),
+        )| {
             Order {
                 facts,
                 bound,
@@ -350,6 +362,8 @@ fn order() -> impl Strategy<Value = Order> {
                 pending,
                 promised,
                 again,
+                stated,
+                newest: newest.map(Arc::new),
                 entries,
                 last_event,
             }

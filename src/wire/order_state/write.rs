@@ -18,6 +18,8 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         pending,
         promised,
         again: going_on,
+        stated,
+        newest,
         entries,
         last_event,
     } = order;
@@ -82,6 +84,9 @@ pub fn order(order: &Order) -> OrderRef<'_> {
             .and_then(|pending| pending.as_ref())
             .map_or(0, |pending| pending.due_at.0),
         again: going_on.as_ref().map(again),
+        stated_to: stated.as_ref().map(|stated| stated.member_id.as_str()),
+        stated: stated.as_ref().map_or(0, |stated| stated.digest as i64),
+        newest: newest.as_deref().map(snapshot),
         entries: *entries,
     }
 }

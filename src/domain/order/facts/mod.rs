@@ -178,6 +178,11 @@ impl Facts {
         is_newest
     }
 
+    /// Takes in a snapshot that came too late to earn.
+    pub(super) fn learn_late(&mut self, snapshot: &Arc<Snapshot>) {
+        self.learn_snapshot(snapshot);
+    }
+
     /// Says whether the order is older than was known.
     fn learn_created(&mut self, told: Told) -> bool {
         let known = self.created.as_ref();
