@@ -71,6 +71,7 @@ const WITHHELD: &[Reason] = &[
     NoRule,
     TestOrder,
     CurrencyMismatch,
+    Capped,
 ];
 const REVOKED: &[Reason] = &[Cancelled, Refunded, Edited];
 const REJECTED: &[Reason] = &[

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::instant::Instant;
+use super::price_list::{Forecast, PriceList, Revision};
 use super::reason::Reason;
 use crate::domain::short_text::ShortText;
 
@@ -37,6 +38,12 @@ pub struct Entry {
 pub enum EntryKind {
     /// An order's points, and those of its bonuses.
     Issue(Issue),
+    /// An order's points are due, and its member decides how many.
+    IssueByPriceList(PriceList),
+    /// What became of an order whose points were issued so.
+    Revise(Revision),
+    /// What such an order is expected to bring. The ledger publishes what is pending.
+    Forecast(Forecast),
     /// Take back of what an order issued: `issued - taken so far - kept` is asked for.
     Reverse(Reverse),
     /// The order's cancellation was withdrawn. What it took of issued points is credited, what it

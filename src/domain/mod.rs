@@ -10,6 +10,7 @@ pub mod member_traits;
 pub mod money;
 pub mod order;
 pub mod outcome;
+pub mod price_list;
 pub mod reason;
 pub mod rules;
 pub mod short_text;

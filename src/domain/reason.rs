@@ -60,6 +60,7 @@ reasons! {
     Bonus 34 "bonus" "an order earned points by a bonus"
     Edited 35 "edited" "an order was edited"
     Reopened 36 "reopened" "an order's cancellation was withdrawn"
+    Capped 37 "capped" "limits or caps leave fewer points"
     // Points of commands and gifts.
     Granted 40 "granted" "points were granted"
     GrantedToAll 41 "granted_to_all" "points were granted to every member"

@@ -312,6 +312,9 @@ fn parts(key: &Key) -> Result<(&str, &str), Refusal> {
 fn reads_rules(kind: &EntryKind) -> bool {
     match kind {
         EntryKind::Issue(_)
+        | EntryKind::IssueByPriceList(_)
+        | EntryKind::Revise(_)
+        | EntryKind::Forecast(_)
         | EntryKind::Reopen(_)
         | EntryKind::RedeemByOrder(_)
         | EntryKind::GrantedToAll(_)

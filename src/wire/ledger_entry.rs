@@ -1,6 +1,7 @@
 //! Entries between the stages, on `accrual-ledger-entries`.
 
 mod messages;
+mod price_list;
 mod sections;
 mod tiers;
 
@@ -25,10 +26,9 @@ use crate::domain::instant::Instant;
 const FIRST_VERSION: u32 = 1;
 /// Written first in entries of bonuses, of withdrawn cancellations, of redeemed points that may
 /// change, and of returns by command: the first version must not read them as something less.
-const VERSION: u32 = 2;
-
-/// Written first in entries of levels of membership.
-const TIERS_VERSION: u32 = 3;
+const SECOND_VERSION: u32 = 2;
+/// Written first in entries of levels of membership, and of orders that their member prices.
+const VERSION: u32 = 3;
 
 /// An entry that this program cannot have written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,7 @@ pub fn encode(entry: &Entry) -> Bytes {
 
 pub fn decode(bytes: &[u8]) -> Result<Entry, EntryError> {
     let read = EntryV1::decode(bytes).map_err(|error| EntryError::NotProtobuf(error.to_string()))?;
-    if !(FIRST_VERSION..=TIERS_VERSION).contains(&read.version) {
+    if !(FIRST_VERSION..=VERSION).contains(&read.version) {
         return Err(EntryError::Version(read.version));
     }
     let kind = read.kind.ok_or(EntryError::Field("kind"))?;
@@ -89,6 +89,9 @@ impl KindV1 {
     fn written(kind: &EntryKind) -> Self {
         match kind {
             EntryKind::Issue(issue) => KindV1::Issue(issue.into()),
+            EntryKind::IssueByPriceList(list) => KindV1::IssueByPriceList(list.into()),
+            EntryKind::Revise(revision) => KindV1::Revise(revision.into()),
+            EntryKind::Forecast(forecast) => KindV1::Forecast(forecast.into()),
             EntryKind::Reverse(reverse) => KindV1::Reverse(reverse.into()),
             EntryKind::Reopen(reopen) => KindV1::Reopen(ReopenV2 {
                 base_amount: reopen.base_amount.to_string(),
@@ -199,6 +202,9 @@ impl KindV1 {
     fn read(self) -> Result<EntryKind, EntryError> {
         Ok(match self {
             KindV1::Issue(issue) => EntryKind::Issue(issue.read()?),
+            KindV1::IssueByPriceList(list) => EntryKind::IssueByPriceList(list.read()?),
+            KindV1::Revise(revision) => EntryKind::Revise(revision.read()?),
+            KindV1::Forecast(forecast) => EntryKind::Forecast(forecast.read()?),
             KindV1::Reverse(reverse) => EntryKind::Reverse(reverse.read()?),
             KindV1::Reopen(reopen) => EntryKind::Reopen(Reopen {
                 base_amount: amount("base_amount", &reopen.base_amount)?,
@@ -312,11 +318,13 @@ impl KindV1 {
 /// The lowest version that carries it out whole.
 fn version(kind: &EntryKind) -> u32 {
     match kind {
-        EntryKind::Issue(issue) if own_part(issue).is_none() => VERSION,
-        EntryKind::RedeemByOrder(redeem) if redeem.payable.is_some() || redeem.currency_mismatch => VERSION,
-        EntryKind::OrderFact(_) => TIERS_VERSION,
-        EntryKind::Command(Command::TierSet(_) | Command::Qualify(_)) => TIERS_VERSION,
-        EntryKind::Reopen(_) | EntryKind::Command(Command::Return { .. }) => VERSION,
+        EntryKind::Issue(issue) if own_part(issue).is_none() => SECOND_VERSION,
+        EntryKind::RedeemByOrder(redeem) if redeem.payable.is_some() || redeem.currency_mismatch => {
+            SECOND_VERSION
+        }
+        EntryKind::Reopen(_) | EntryKind::Command(Command::Return { .. }) => SECOND_VERSION,
+        EntryKind::OrderFact(_) | EntryKind::Command(Command::TierSet(_) | Command::Qualify(_)) => VERSION,
+        EntryKind::IssueByPriceList(_) | EntryKind::Revise(_) | EntryKind::Forecast(_) => VERSION,
         _ => FIRST_VERSION,
     }
 }

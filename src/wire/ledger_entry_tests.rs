@@ -3,8 +3,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::entry::{Grant, Issue, IssueOrigin, IssuePart, Reverse, ReverseReason};
+use crate::domain::price_list::{Forecast, ForecastBy, Keeps, Price, PriceList, PricedFor, Revision};
+use crate::domain::reason::Reason;
 use crate::domain::rules::model::{Expiry, ExpirySpan, RoundUpTo, WhenShort, Words};
 use crate::domain::wall_time::WallTime;
+use crate::wire::priced_for::birthday_span;
 
 fn decimal() -> impl Strategy<Value = Decimal> {
     (any::<i64>(), 0u32..10).prop_map(|(number, scale)| Decimal::new(number, scale))
@@ -211,11 +214,102 @@ fn kind() -> impl Strategy<Value = EntryKind> {
             })
         }),
         Just(EntryKind::OrderCancelled),
+        price_list().prop_map(EntryKind::IssueByPriceList),
+        revision().prop_map(EntryKind::Revise),
+        forecast().prop_map(EntryKind::Forecast),
         (0i64..1_000_000).prop_map(EntryKind::Expect),
         command().prop_map(EntryKind::Command),
         grant().prop_map(EntryKind::GrantAll),
         grant().prop_map(EntryKind::GrantedToAll),
     ]
+}
+
+fn price_list() -> impl Strategy<Value = PriceList> {
+    let part = (of(".*"), any::<i64>(), decimal(), of(instant())).prop_map(
+        |(bonus_id, points, base_amount, expires_at)| IssuePart {
+            bonus_id: bonus_id.map(Into::into),
+            points,
+            base_amount,
+            expires_at,
+        },
+    );
+    let members = (of(".*"), 0u32..3, any::<bool>()).prop_map(|(tier, birthday, first_order)| PricedFor {
+        tier: tier.map(Into::into),
+        birthday: birthday_span(birthday).unwrap(),
+        first_order,
+    });
+    let reason = of(proptest::sample::select(Reason::ALL));
+    let price = (
+        members,
+        reason,
+        proptest::collection::vec(part, 0..3),
+        any::<i64>(),
+    );
+    let price = price.prop_map(|(of, reason, parts, lost)| Price {
+        of,
+        reason,
+        parts,
+        lost,
+    });
+    let prices = proptest::collection::vec(price, 0..4);
+    (instant(), of(".*"), ".*", of(any::<u32>()), prices, any::<bool>()).prop_map(
+        |(created_at, told_tier, currency, again, mut prices, same)| {
+            // What several members get is written once.
+            if let (true, [first, .., last]) = (same, &mut prices[..]) {
+                *last = Price {
+                    of: last.of.clone(),
+                    ..first.clone()
+                };
+            }
+            PriceList {
+                created_at,
+                told_tier: told_tier.map(Into::into),
+                currency: currency.into(),
+                again,
+                prices,
+            }
+        },
+    )
+}
+
+fn revision() -> impl Strategy<Value = Revision> {
+    let keeps = prop_oneof![
+        Just(Keeps::Worth),
+        Just(Keeps::AtMostKept),
+        Just(Keeps::AtMostIssued)
+    ];
+    let flags = any::<[bool; 4]>();
+    (
+        price_list(),
+        reverse_reason(),
+        when_short(),
+        keeps,
+        flags,
+        instant(),
+    )
+        .prop_map(|(list, reason, when_short, keeps, flags, reversed_at)| {
+            let [by_cancellation, raises, asks, forgiven] = flags;
+            Revision {
+                list,
+                reason,
+                reversed_at,
+                when_short,
+                by_cancellation,
+                keeps,
+                raises,
+                asks,
+                forgiven,
+            }
+        })
+}
+
+fn forecast() -> impl Strategy<Value = Forecast> {
+    let by = prop_oneof![
+        Just(ForecastBy::Event),
+        Just(ForecastBy::Change),
+        any::<u32>().prop_map(ForecastBy::Takeover)
+    ];
+    (of(price_list()), of(instant()), by).prop_map(|(list, due_at, by)| Forecast { list, due_at, by })
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -251,7 +345,7 @@ proptest! {
     fn what_was_written_is_read(entry in entry()) {
         let bytes = encode(&entry);
         prop_assert_eq!(bytes[0], 8, "the version comes first");
-        prop_assert!(bytes[1] == 1 || bytes[1] == 2);
+        prop_assert!((1..=3).contains(&bytes[1]));
         let read = decode(&bytes).unwrap();
         prop_assert_eq!(&read, &entry);
         prop_assert_eq!(encode(&read), bytes);

@@ -11,6 +11,7 @@ pub mod order_event;
 pub mod order_state;
 pub mod output;
 mod plain;
+mod priced_for;
 mod protobuf;
 pub mod rule_document;
 mod scalar;

@@ -257,15 +257,22 @@ impl<'a> Account<'a> {
     }
 }
 
+/// By an issue, or an edit that becomes one.
+pub(super) const BY_ISSUE: &str = "issue";
+
 /// Tells apart the entries of one event about one order.
-fn trigger(kind: &EntryKind) -> &'static str {
+pub(super) fn trigger(kind: &EntryKind) -> &'static str {
     match kind {
-        EntryKind::Issue(_) => "issue",
+        EntryKind::Issue(_) | EntryKind::IssueByPriceList(_) => BY_ISSUE,
+        EntryKind::Revise(revision) => revision.reason.reason().code(),
         EntryKind::Reopen(_) => "reopened",
         EntryKind::Reverse(reverse) => reverse.reason.reason().code(),
         EntryKind::RedeemByOrder(_) => "snapshot",
         EntryKind::Return(back) => back.reason.reason().code(),
-        EntryKind::OrderCancelled | EntryKind::Expect(_) | EntryKind::OrderFact(_) => "order",
+        EntryKind::OrderCancelled
+        | EntryKind::Expect(_)
+        | EntryKind::OrderFact(_)
+        | EntryKind::Forecast(_) => "order",
         EntryKind::Command(_) => "command",
         EntryKind::GrantAll(_) | EntryKind::GrantedToAll(_) => "broadcast",
     }

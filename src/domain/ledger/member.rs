@@ -6,6 +6,7 @@ use super::lots::Lots;
 use super::orders::{Details, Orders, Redeemed};
 use super::standing::Standing;
 use super::tiers::Rules;
+use super::usage::{self, Usage};
 use super::{Decision, Terms};
 use crate::domain::entry::{Birthday, Entry, EntryKind};
 use crate::domain::ids;
@@ -33,6 +34,8 @@ pub struct Member {
     pub commands: BTreeMap<u128, Seen>,
     /// Where the shop's rules have tiers, or look for first orders.
     pub standing: Option<Box<Standing>>,
+    /// What limits and caps count.
+    pub usage: Usage,
     /// Timers of this instant and later ones have not been handled yet.
     pub open_from: Instant,
 }
@@ -76,6 +79,7 @@ impl Default for Member {
             orders: Orders::default(),
             commands: BTreeMap::new(),
             standing: None,
+            usage: Usage::default(),
             open_from: Instant::MIN,
         }
     }
@@ -221,7 +225,9 @@ impl Member {
     pub(super) fn expect(&mut self, entry: &Entry, points: i64) {
         let Some(order) = &entry.order_id else { return };
         if points > 0 || self.orders.get(order).is_some() {
-            self.orders.details(order).expected = points.max(0);
+            let details = self.orders.details(order);
+            details.expected = points.max(0);
+            details.pending = None;
         }
     }
 
@@ -244,8 +250,15 @@ impl Member {
         if let Some(standing) = &mut self.standing {
             standing.timeline.carry_before(terms.tier_facts_from(at));
         }
-        if let Ok(days @ 1..) = i32::try_from(terms.command_ids_days) {
-            self.orders.forget_before(day_of(at).saturating_sub(days));
+        let oldest = day_of(at).saturating_sub(usage::DAYS_KEPT);
+        self.usage.fold_before(oldest);
+        let days = i32::try_from(terms.command_ids_days)
+            .ok()
+            .filter(|days| *days > 0);
+        let recent = days.map(|days| day_of(at).saturating_sub(days));
+        self.orders.forget_receipts(recent.unwrap_or(oldest), oldest);
+        if let Some(recent) = recent {
+            self.orders.forget_before(recent);
         }
     }
 }

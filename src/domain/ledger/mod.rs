@@ -5,6 +5,7 @@
 
 mod account;
 pub mod broadcast;
+mod caps;
 mod commands;
 mod gifts;
 mod level_commands;
@@ -14,14 +15,18 @@ pub mod lots;
 pub mod member;
 mod notices;
 pub mod orders;
+mod pricing;
+pub mod receipt;
 mod redeeming;
 pub mod redemption;
 mod returns;
 mod reversal;
+mod revision;
 pub mod standing;
 pub mod tiers;
 mod timers;
 mod turn;
+pub mod usage;
 pub mod view;
 
 #[cfg(test)]

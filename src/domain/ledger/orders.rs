@@ -5,7 +5,9 @@
 //! what later entries about it need.
 
 use super::lots::Lot;
+use super::receipt::Receipt;
 use crate::domain::ids;
+use crate::domain::instant::Instant;
 use crate::domain::short_text::ShortText;
 use rust_decimal::Decimal;
 
@@ -34,6 +36,10 @@ pub struct Details {
     pub taken_back: i64,
     pub redeemed: Option<Redeemed>,
     pub cancellation: Option<Cancellation>,
+    /// What was told last of the points that a price list lets expect, and when they are due.
+    pub pending: Option<(i64, Instant)>,
+    /// Of points that were credited by a price list.
+    pub receipt: Option<Receipt>,
 }
 
 /// What an order or a command redeemed.
@@ -79,7 +85,7 @@ pub struct Cancellation {
 pub struct Taken {
     pub lot: u128,
     pub points: i64,
-    pub expires_at: Option<crate::domain::instant::Instant>,
+    pub expires_at: Option<Instant>,
 }
 
 impl Redeemed {
@@ -232,6 +238,21 @@ impl Orders {
         }
         if known.details.is_none() && known.step == 0 {
             self.0.remove(at);
+        }
+    }
+
+    /// Receipts go when nothing changes them any more: those before `day` that nothing may change,
+    /// and all of orders that were created before `oldest`.
+    pub fn forget_receipts(&mut self, day: i32, oldest: i32) {
+        for (_, order) in &mut self.0 {
+            let Some(details) = order.details.as_deref_mut() else {
+                continue;
+            };
+            let is_old =
+                |receipt: &mut Receipt| receipt.day < oldest || (!receipt.may_change && order.day < day);
+            if details.receipt.take_if(is_old).is_some() && details.is_blank() {
+                order.details = None;
+            }
         }
     }
 

@@ -12,6 +12,9 @@ impl Account<'_> {
                 self.member.expect(entry, 0);
                 self.issue(entry, issue, at);
             }
+            EntryKind::IssueByPriceList(list) => self.issue_by_price_list(entry, list, at),
+            EntryKind::Revise(revision) => self.revise(entry, revision, at),
+            EntryKind::Forecast(forecast) => self.forecast(entry, forecast),
             EntryKind::Reverse(reverse) => self.reverse(entry, reverse, at),
             EntryKind::Reopen(reopen) => self.reopen(entry, reopen, at),
             EntryKind::RedeemByOrder(redeem) => self.redeem_by_order(entry, redeem, at),

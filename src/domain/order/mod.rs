@@ -13,10 +13,12 @@ pub mod eligibility;
 pub mod explain;
 pub mod facts;
 mod pending;
+mod price_list;
 mod promise;
 mod redeeming;
 mod reopening;
 pub mod reversal;
+mod revision;
 pub mod settlement;
 mod tier_fact;
 
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::instant::Instant;
 use super::outcome::Outcome;
+use super::price_list::PricedFor;
 use super::rules::book::{Published, RuleBook};
 pub use crate::domain::reason::Reason;
 use crate::domain::short_text::ShortText;
@@ -67,6 +70,8 @@ pub struct Order {
     pub stated: Option<Stated>,
     /// The newest snapshot, where it came too late to earn and levels look at it.
     pub newest: Option<Arc<Snapshot>>,
+    /// What the ledger of a member who prices the order was last told to expect.
+    pub forecast: Option<SentForecast>,
     /// Set when it ended and was decided again.
     pub again: Option<Again>,
     /// Entries sent to ledgers so far, which number them.
@@ -107,6 +112,15 @@ pub struct Promised {
 pub struct Stated {
     pub member_id: ShortText,
     /// Of the fact.
+    pub digest: u64,
+}
+
+/// A forecast that stands in a member's ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentForecast {
+    pub member_id: ShortText,
+    pub due_at: Instant,
+    /// Of its price list.
     pub digest: u64,
 }
 
@@ -155,6 +169,17 @@ pub struct Issued {
     pub parts: u32,
     /// Of the points above, those of bonuses, in the rule's order.
     pub bonuses: Vec<Given>,
+    /// Not empty: the member's ledger found out which of these it was and credited by that. Then
+    /// only the ledger knows points and bonuses, and the fields above are 0 and empty.
+    pub by_member: Vec<PossibleIssue>,
+}
+
+/// What an order whose member prices it may have been given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PossibleIssue {
+    pub of: PricedFor,
+    /// In the rule's order.
+    pub bonuses: Vec<ShortText>,
 }
 
 /// A bonus that was given.

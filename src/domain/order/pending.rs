@@ -12,9 +12,9 @@ use crate::domain::rules::model::{ShopStatus, WhileResting};
 use crate::domain::short_text::ShortText;
 
 /// A version that set an order's first due time when it was published.
-struct Takeover {
-    version: u32,
-    published: Instant,
+pub(super) struct Takeover {
+    pub version: u32,
+    pub published: Instant,
 }
 
 impl Case<'_> {
@@ -40,12 +40,27 @@ impl Case<'_> {
         let is_ahead = |at: &Instant| event.is_none() || at.floor_millis() > self.now.floor_millis();
         let Some(ahead) = due_at.filter(is_ahead) else {
             self.order.expected = None;
+            if let (Some(event), None, false, true) = (event, due_at, deferred, self.order.forecast.is_some())
+            {
+                return self.forecast_nothing(event);
+            }
             // A deferred order says nothing until the shop opens, a due one is about to be decided.
             if let (Some(event), None, false) = (event, due_at, deferred) {
                 self.publish_pending(event, None);
             }
             return;
         };
+        if bound.rules.is_priced_by_member() {
+            let list = if rests {
+                None
+            } else {
+                self.list_ahead(bound, ahead)
+            };
+            return match event {
+                Some(event) => self.forecast(event, ahead, list),
+                None => self.forecast_change(takeover, &cause_id, ahead, list),
+            };
+        }
         let expected = if rests {
             0
         } else {

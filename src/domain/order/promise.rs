@@ -16,6 +16,7 @@ impl Case<'_> {
     /// Tells the ledger what has changed since it was last told, and takes back what went to
     /// another member.
     pub(super) fn promise(&mut self) {
+        self.end_forecast();
         let order = &mut *self.order;
         if order.is_open() && order.due_at.is_some() && order.expected.is_none() {
             // Due and about to be decided: what was promised stands until then.
@@ -48,6 +49,29 @@ impl Case<'_> {
             member_id: self.order.facts.buyer()?.id.clone(),
             points,
         })
+    }
+
+    /// A forecast ends with the order, and where the order is another's by now.
+    fn end_forecast(&mut self) {
+        let Some(forecast) = &self.order.forecast else {
+            return;
+        };
+        let buyer = self.order.facts.buyer().map(|buyer| buyer.id);
+        let waits = self.order.is_open() && self.order.due_at.is_some();
+        if waits && buyer == Some(&forecast.member_id) {
+            return;
+        }
+        self.withdraw_forecast();
+    }
+
+    /// Whoever expects points of the order expects them no more.
+    pub(super) fn withdraw_forecast(&mut self) {
+        let Some(forecast) = self.order.forecast.take() else {
+            return;
+        };
+        if !self.is_issued_to(&forecast.member_id) {
+            self.expect(&forecast.member_id, 0);
+        }
     }
 
     /// The issue itself ends the expectation.

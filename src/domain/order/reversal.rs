@@ -11,15 +11,15 @@ use crate::domain::rules::book::Published;
 use crate::domain::rules::model::{Extent, RuleVersion};
 
 /// What an event asks of points that were issued.
-struct Change {
+pub(super) struct Change {
     /// The newest snapshot is another, and the rule adjusts to edits.
-    edited: bool,
+    pub(super) edited: bool,
     /// A cancellation or a refund that takes points became known, or a cancellation was withdrawn.
-    reversed: bool,
+    pub(super) reversed: bool,
     /// A refund of a cancelled order is forgiven: it leaves more with the member.
-    forgiven: bool,
+    pub(super) forgiven: bool,
     /// A cancellation stands that takes points.
-    cancelled: bool,
+    pub(super) cancelled: bool,
 }
 
 /// Points by part of an order: its own, and each bonus that was given.
@@ -69,6 +69,9 @@ impl Case<'_> {
             return;
         }
         let facts = &self.order.facts;
+        if !issued.by_member.is_empty() {
+            return self.revise(event, news, &change);
+        }
         let Some(earned) = earning::after_issue(facts, &IssuedAs::of(facts, issued), rules, false) else {
             return;
         };
@@ -140,8 +143,7 @@ impl Case<'_> {
                     .collect(),
             };
         }
-        let takes = |refund: &Refund| refund.after_issue && facts.takes_back(refund);
-        let refunded = rules.reversal.after_refund != Extent::None && facts.refunds.iter().any(takes);
+        let refunded = self.refund_takes(rules);
         let adjusts = rules.reversal.after_edit_adjusts;
         Parts::each(issued, earned, |part| {
             if adjusts {
@@ -154,8 +156,15 @@ impl Case<'_> {
         })
     }
 
+    /// Whether a refund that became known after the issue takes points back.
+    pub(super) fn refund_takes(&self, rules: &RuleVersion) -> bool {
+        let facts = &self.order.facts;
+        let takes = |refund: &Refund| refund.after_issue && facts.takes_back(refund);
+        rules.reversal.after_refund != Extent::None && facts.refunds.iter().any(takes)
+    }
+
     /// Whether a cancellation that became known after the issue takes the points back.
-    fn cancel_takes(&self, rules: &RuleVersion) -> bool {
+    pub(super) fn cancel_takes(&self, rules: &RuleVersion) -> bool {
         let takes = |cancelled: Cancelled| cancelled.after_issue && cancelled.take_back;
         self.order.facts.cancelled().is_some_and(takes) && rules.reversal.after_cancel != Extent::None
     }

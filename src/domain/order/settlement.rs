@@ -13,21 +13,29 @@ use crate::domain::rules::book::Published;
 use crate::domain::rules::model::{Expiry, ExpiryBind, Extent, RuleVersion, WhileResting};
 use crate::domain::short_text::ShortText;
 
+/// Whether the shop rests when points are due, and what that does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resting {
+    No,
+    Withholds,
+    Defers,
+}
+
 /// What set a due time, kept while the order changes.
-struct Cause {
+pub(super) struct Cause {
     id: ShortText,
     traceparent: Option<ShortText>,
 }
 
 impl Cause {
-    fn of(due: &Due<'_>) -> Self {
+    pub(super) fn of(due: &Due<'_>) -> Self {
         Cause {
             id: due.cause_id.into(),
             traceparent: due.traceparent.map(Into::into),
         }
     }
 
-    fn borrowed(&self) -> CausedBy<'_> {
+    pub(super) fn borrowed(&self) -> CausedBy<'_> {
         CausedBy {
             id: &self.id,
             source: "",
@@ -54,19 +62,21 @@ impl Case<'_> {
             self.order.due_at = None;
             return;
         };
+        if bound.rules.is_priced_by_member() {
+            let (cause, resting) = (Cause::of(&due), self.resting(&due));
+            return self.settle_by_member(bound, at, cause, resting);
+        }
         let cause = Cause::of(&due);
         let earned = earning::before_issue(facts, snapshot, &bound.rules, facts.as_told());
-        let rests = self.rests(&due);
-        let defers = rests && due.rules.issuance.while_resting == WhileResting::Defer;
+        let resting = self.resting(&due);
+        let defers = resting == Resting::Defers;
         let in_force = self.book.in_force(self.key.shop_id, at).map(|v| &*v.rules);
         let reason = eligibility::excluded(facts, snapshot, &bound.rules, in_force);
-        let reason = reason.or_else(|| reason_by_amount(&earned, rests && !defers));
+        let reason = reason.or_else(|| reason_by_amount(&earned, resting == Resting::Withholds));
         if defers && reason.is_none_or(|reason| reason == Reason::BelowRate) {
             return self.defer(bound, at);
         }
-        self.order.expected = None;
-        self.order.due_at = None;
-        self.order.pending = None;
+        self.waits_no_more();
         let lost = (earned.lost() > 0).then(|| earned.lost());
         match reason {
             None => {
@@ -75,18 +85,35 @@ impl Case<'_> {
                     self.withhold(Reason::Refunded, lost, at, cause.borrowed());
                 }
             }
-            Some(reason) => {
-                let lost = lost.filter(|_| reason == Reason::Refunded);
-                self.withhold(reason, lost, at, cause.borrowed());
-                self.order.progress = Progress::Withheld {
-                    reason,
-                    by_cancellation: false,
-                };
-            }
+            Some(reason) => self.end_without(reason, lost, at, &cause),
         }
     }
 
-    fn defer(&mut self, bound: &Published, at: Instant) {
+    pub(super) fn waits_no_more(&mut self) {
+        self.order.expected = None;
+        self.order.due_at = None;
+        self.order.pending = None;
+    }
+
+    /// `lost`: to refunds, which is told with that reason alone.
+    pub(super) fn end_without(&mut self, reason: Reason, lost: Option<i64>, at: Instant, cause: &Cause) {
+        let lost = lost.filter(|_| reason == Reason::Refunded);
+        self.withhold(reason, lost, at, cause.borrowed());
+        self.order.progress = Progress::Withheld {
+            reason,
+            by_cancellation: false,
+        };
+    }
+
+    fn resting(&self, due: &Due<'_>) -> Resting {
+        match (self.rests(due), due.rules.issuance.while_resting) {
+            (false, _) => Resting::No,
+            (true, WhileResting::Withhold) => Resting::Withholds,
+            (true, WhileResting::Defer) => Resting::Defers,
+        }
+    }
+
+    pub(super) fn defer(&mut self, bound: &Published, at: Instant) {
         self.order.progress = Progress::Deferred { since: at };
         // The opening may be known already; nothing would call for another look then.
         self.order.due_at = self.due(bound).map(|due| due.at);
@@ -98,22 +125,7 @@ impl Case<'_> {
             return;
         };
         let (member_id, tier) = (buyer.id.clone(), buyer.tier.map(ShortText::from));
-        let mut parts = Vec::with_capacity(1 + earned.bonuses.len());
-        if earned.own > 0 {
-            parts.push(IssuePart {
-                bonus_id: None,
-                points: earned.own,
-                base_amount: earned.base.to_decimal(),
-                expires_at: expires_at(self, bound, at, tier.as_deref()),
-            });
-        }
-        let bonuses = earned.bonuses.iter().filter(|bonus| bonus.points > 0);
-        parts.extend(bonuses.map(|bonus| IssuePart {
-            bonus_id: Some(bonus.id.clone()),
-            points: bonus.points,
-            base_amount: bonus.amount.to_decimal(),
-            expires_at: bonus_expires_at(self, bound, at, tier.as_deref(), bonus.expiry),
-        }));
+        let parts = self.parts(bound, at, tier.as_deref(), earned);
         let issue = Issue {
             origin: IssueOrigin::Due,
             number: 0,
@@ -139,7 +151,35 @@ impl Case<'_> {
             kept_before: None,
             parts: 1,
             bonuses,
+            by_member: Vec::new(),
         });
+    }
+
+    /// Each part that brings points.
+    pub(super) fn parts(
+        &self,
+        bound: &Published,
+        at: Instant,
+        tier: Option<&str>,
+        earned: &Earned,
+    ) -> Vec<IssuePart> {
+        let mut parts = Vec::with_capacity(1 + earned.bonuses.len());
+        if earned.own > 0 {
+            parts.push(IssuePart {
+                bonus_id: None,
+                points: earned.own,
+                base_amount: earned.base.to_decimal(),
+                expires_at: expires_at(self, bound, at, tier),
+            });
+        }
+        let bonuses = earned.bonuses.iter().filter(|bonus| bonus.points > 0);
+        parts.extend(bonuses.map(|bonus| IssuePart {
+            bonus_id: Some(bonus.id.clone()),
+            points: bonus.points,
+            base_amount: bonus.amount.to_decimal(),
+            expires_at: bonus_expires_at(self, bound, at, tier, bonus.expiry),
+        }));
+        parts
     }
 
     /// An order that ends again, having gone on, says so again.
@@ -222,7 +262,7 @@ impl Case<'_> {
 }
 
 /// The first reason that depends on the amount. `rests`: the shop does, and points do not wait.
-fn reason_by_amount(earned: &Earned, rests: bool) -> Option<Reason> {
+pub(super) fn reason_by_amount(earned: &Earned, rests: bool) -> Option<Reason> {
     let nothing = earned.points() == 0;
     if nothing && earned.whole > 0 {
         return Some(Reason::Refunded);

@@ -2,6 +2,7 @@
 
 use prost::Message;
 
+use super::price_list::{ForecastV3, PriceListV3, ReviseV3};
 use crate::wire::expiry::ExpiryV1;
 
 #[derive(Clone, PartialEq, Message)]
@@ -31,7 +32,7 @@ pub(crate) struct EntryV1 {
     pub step: u32,
     #[prost(
         oneof = "KindV1",
-        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 45, 46, 47"
+        tags = "20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 45, 46, 47"
     )]
     pub kind: Option<KindV1>,
 }
@@ -69,6 +70,12 @@ pub(crate) enum KindV1 {
     Reopen(ReopenV2),
     #[prost(message, tag = "34")]
     GiveBack(GiveBackV2),
+    #[prost(message, tag = "40")]
+    IssueByPriceList(PriceListV3),
+    #[prost(message, tag = "41")]
+    Revise(ReviseV3),
+    #[prost(message, tag = "42")]
+    Forecast(ForecastV3),
     #[prost(message, tag = "45")]
     OrderFact(OrderFactV3),
     #[prost(message, tag = "46")]

@@ -89,11 +89,7 @@ impl From<&Reverse> for ReverseV1 {
             reason: reason_tag(reverse.reason),
             issued: reverse.issued,
             kept: reverse.kept,
-            when_short: match reverse.when_short {
-                WhenShort::Refuse => 1,
-                WhenShort::Clamp => 2,
-                WhenShort::Negative => 3,
-            },
+            when_short: when_short_tag(reverse.when_short),
             by_cancellation: reverse.by_cancellation,
         }
     }
@@ -105,12 +101,7 @@ impl ReverseV1 {
             reason: reason(self.reason)?,
             issued: self.issued,
             kept: self.kept,
-            when_short: match self.when_short {
-                1 => WhenShort::Refuse,
-                2 => WhenShort::Clamp,
-                3 => WhenShort::Negative,
-                _ => return Err(EntryError::Field("when_short")),
-            },
+            when_short: when_short(self.when_short)?,
             // The first version marked only the cancellation's own.
             by_cancellation: self.by_cancellation || self.reason == CANCELLED,
         })
@@ -141,6 +132,23 @@ impl GrantV1 {
             notify: !self.silent,
             actor: self.actor,
         })
+    }
+}
+
+pub(super) fn when_short_tag(when_short: WhenShort) -> u32 {
+    match when_short {
+        WhenShort::Refuse => 1,
+        WhenShort::Clamp => 2,
+        WhenShort::Negative => 3,
+    }
+}
+
+pub(super) fn when_short(tag: u32) -> Result<WhenShort, EntryError> {
+    match tag {
+        1 => Ok(WhenShort::Refuse),
+        2 => Ok(WhenShort::Clamp),
+        3 => Ok(WhenShort::Negative),
+        _ => Err(EntryError::Field("when_short")),
     }
 }
 

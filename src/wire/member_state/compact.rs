@@ -5,6 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::packed::{Malformed, Reader, Writer};
+use super::receipts::{Receipts, read_usage, write_usage};
 use super::rows::Rows;
 use super::standing;
 use crate::domain::instant::Instant;
@@ -24,12 +25,15 @@ const REGISTERED: u64 = 1 << 1;
 const BIRTHDAY: u64 = 1 << 2;
 const GIVEN: u64 = 1 << 3;
 const STANDING: u64 = 1 << 4;
+const USAGE: u64 = 1 << 5;
 // What an order has.
 const CANCELLED: u64 = 1;
 const EXPECTED: u64 = 1 << 1;
 const TAKEN_BACK: u64 = 1 << 2;
 const REDEEMED: u64 = 1 << 3;
 const CANCELLATION: u64 = 1 << 4;
+const PENDING: u64 = 1 << 5;
+const RECEIPT: u64 = 1 << 6;
 // What was redeemed has.
 const TOLD: u64 = 1;
 const BY_COMMAND: u64 = 1 << 1;
@@ -56,6 +60,7 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
         orders,
         commands,
         standing,
+        usage,
         open_from,
     } = member;
     let given = birthday.as_ref().and_then(|celebration| celebration.given);
@@ -63,7 +68,8 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
         | flag(*registered, REGISTERED)
         | flag(birthday.is_some(), BIRTHDAY)
         | flag(given.is_some(), GIVEN)
-        | flag(standing.is_some(), STANDING);
+        | flag(standing.is_some(), STANDING)
+        | flag(!usage.is_empty(), USAGE);
     let rows = lots.iter().len() + orders.iter().len() / 4;
     let mut writer = Writer(Vec::with_capacity(USUAL_BYTES + rows * ROW_BYTES));
     let out = &mut writer;
@@ -104,6 +110,9 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
     if let Some(standing) = standing {
         standing::write(standing, *open_from, out);
     }
+    if !usage.is_empty() {
+        write_usage(usage, out);
+    }
     writer.0
 }
 
@@ -111,6 +120,7 @@ fn write_orders(orders: &Orders, rows: &mut Rows, out: &mut Writer) {
     out.uint(orders.iter().len() as u64);
     let mut before = 0;
     let mut day_before = 0;
+    let mut receipts = Receipts::default();
     for (hash, Remembered { step, day, details }) in orders.iter() {
         out.uint(hash.wrapping_sub(before));
         before = *hash;
@@ -118,25 +128,29 @@ fn write_orders(orders: &Orders, rows: &mut Rows, out: &mut Writer) {
         out.int(i64::from(*day) - day_before);
         day_before = i64::from(*day);
         if let Some(details) = details {
-            write_details(details, rows, out);
+            write_details(details, (rows, &mut receipts), out);
         }
     }
 }
 
-fn write_details(details: &Details, rows: &mut Rows, out: &mut Writer) {
+fn write_details(details: &Details, (rows, receipts): (&mut Rows, &mut Receipts), out: &mut Writer) {
     let Details {
         cancelled,
         expected,
         taken_back,
         redeemed,
         cancellation,
+        pending,
+        receipt,
     } = details;
     out.uint(
         flag(*cancelled, CANCELLED)
             | flag(*expected != 0, EXPECTED)
             | flag(*taken_back != 0, TAKEN_BACK)
             | flag(redeemed.is_some(), REDEEMED)
-            | flag(cancellation.is_some(), CANCELLATION),
+            | flag(cancellation.is_some(), CANCELLATION)
+            | flag(pending.is_some(), PENDING)
+            | flag(receipt.is_some(), RECEIPT),
     );
     for number in [*expected, *taken_back] {
         if number != 0 {
@@ -168,6 +182,13 @@ fn write_details(details: &Details, rows: &mut Rows, out: &mut Writer) {
                 out.time(*at, Instant(0));
             }
         }
+    }
+    if let Some((points, due_at)) = pending {
+        out.int(*points);
+        out.time(*due_at, Instant(0));
+    }
+    if let Some(receipt) = receipt {
+        receipts.write(receipt, out);
     }
 }
 
@@ -258,12 +279,16 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
     if has & STANDING != 0 {
         member.standing = Some(Box::new(standing::read(open_from, from)?));
     }
+    if has & USAGE != 0 {
+        member.usage = read_usage(from)?;
+    }
     reader.0.is_empty().then_some(member).ok_or(Malformed)
 }
 
 fn read_orders(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<Orders, Malformed> {
     let count = from.count()?;
     let mut orders = Vec::with_capacity(count);
+    let mut receipts = Receipts::default();
     let (mut hash, mut day) = (0u64, 0i64);
     for place in 0..count {
         let distance = from.uint()?;
@@ -276,7 +301,7 @@ fn read_orders(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<
         day = day.checked_add(from.int()?).ok_or(Malformed)?;
         let details = match step & 1 {
             0 => None,
-            _ => Some(Box::new(read_details(shop_id, rows, from)?)),
+            _ => Some(Box::new(read_details(shop_id, (rows, &mut receipts), from)?)),
         };
         let remembered = Remembered {
             step: u32::try_from(step >> 1).map_err(|_| Malformed)?,
@@ -288,7 +313,11 @@ fn read_orders(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<
     Ok(Orders::of_sorted(orders))
 }
 
-fn read_details(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<Details, Malformed> {
+fn read_details(
+    shop_id: &str,
+    (rows, receipts): (&mut Rows, &mut Receipts),
+    from: &mut Reader<'_>,
+) -> Result<Details, Malformed> {
     let has = from.uint()?;
     let mut number = |flag| match has & flag {
         0 => Ok(0),
@@ -322,6 +351,12 @@ fn read_details(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result
             });
         }
         details.cancellation = Some(cancellation);
+    }
+    if has & PENDING != 0 {
+        details.pending = Some((from.int()?, from.time(Instant(0))?));
+    }
+    if has & RECEIPT != 0 {
+        details.receipt = Some(receipts.read(from)?);
     }
     Ok(details)
 }

@@ -9,6 +9,7 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::lots::{Lot, Lots, Notice};
 use crate::domain::ledger::member::{Celebration, Seen};
 use crate::domain::ledger::orders::{Details, Orders, Redeemed, Remembered};
+use crate::domain::ledger::usage::Usage;
 
 const MEMBER: &str = include_str!("../golden/member_v1.txt");
 
@@ -106,6 +107,7 @@ fn expected() -> Member {
     };
     Member {
         standing: None,
+        usage: Usage::default(),
         known_since: Some(Instant(1_700_000_000_000_000)),
         registered: true,
         birthday: Some(Celebration {

@@ -3,6 +3,7 @@
 mod broadcasts;
 mod compact;
 mod packed;
+mod receipts;
 mod rows;
 mod standing;
 mod v1;

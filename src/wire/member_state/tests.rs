@@ -12,8 +12,12 @@ use crate::domain::ledger::broadcast::{Broadcast, Broadcasts};
 use crate::domain::ledger::lots::{Lot, Lots, Notice};
 use crate::domain::ledger::member::{ByCommand, Celebration, Seen};
 use crate::domain::ledger::orders::{Cancellation, Details, Orders, Redeemed, Remembered, Share, Taken};
+use crate::domain::ledger::receipt::{Cuts, GivenPart, Receipt};
+use crate::domain::ledger::usage::{Count, Counter, Usage};
+use crate::domain::price_list::PricedFor;
 use crate::domain::short_text::ShortText;
 use crate::wire::ledger_entry::tests::grant;
+use crate::wire::priced_for::birthday_span;
 
 fn instant() -> impl Strategy<Value = Instant> {
     any::<i64>().prop_map(Instant)
@@ -107,16 +111,67 @@ fn details() -> impl Strategy<Value = Details> {
         any::<i64>(),
         of(redeemed()),
         of(cancellation),
+        of((any::<i64>(), instant())),
+        of(receipt()),
     )
         .prop_map(
-            |(cancelled, expected, taken_back, redeemed, cancellation)| Details {
+            |(cancelled, expected, taken_back, redeemed, cancellation, pending, receipt)| Details {
                 cancelled,
                 expected,
                 taken_back,
                 redeemed,
                 cancellation,
+                pending,
+                receipt,
             },
         )
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let of_members =
+        (of(".{0,4}"), 0u32..3, any::<bool>()).prop_map(|(tier, birthday, first_order)| PricedFor {
+            tier: tier.map(Into::into),
+            birthday: birthday_span(birthday).unwrap(),
+            first_order,
+        });
+    let whole = any::<i64>().prop_map(|points| [points; 4]);
+    let numbers = prop_oneof![whole, any::<[i64; 4]>()];
+    let part = (of(".{0,4}"), numbers, any::<i64>(), any::<u8>(), of(any::<i64>())).prop_map(
+        |(bonus_id, [offered, given, worth, left], by_cancellation, cut_by, worth_before)| GivenPart {
+            bonus_id: bonus_id.map(Into::into),
+            offered,
+            given,
+            worth,
+            worth_before,
+            left,
+            by_cancellation,
+            cut_by: Cuts(cut_by),
+        },
+    );
+    (
+        of_members,
+        any::<i32>(),
+        any::<u32>(),
+        any::<bool>(),
+        vec(part, 0..3),
+    )
+        .prop_map(|(of, day, issues, may_change, parts)| Receipt {
+            of,
+            day,
+            issues,
+            may_change,
+            parts,
+        })
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    let count = || (any::<i64>(), any::<i64>()).prop_map(|(points, orders)| Count { points, orders });
+    let counter = (count(), btree_map(any::<i32>(), count(), 0..4)).prop_map(|(before, days)| Counter {
+        before,
+        days: days.into_iter().collect(),
+    });
+    let counters = vec((of(".{0,4}".prop_map(ShortText::from)), counter), 0..3);
+    counters.prop_map(Usage::of)
 }
 
 fn member() -> impl Strategy<Value = Member> {
@@ -149,8 +204,9 @@ fn member() -> impl Strategy<Value = Member> {
     let memory = (
         btree_map(any::<u64>(), order, 0..4),
         btree_map(any::<u128>(), seen, 0..3),
+        usage(),
     );
-    (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands))| {
+    (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands, usage))| {
         let (known_since, registered, birthday, sequence, debt, open_from) = facts;
         Member {
             standing: None,
@@ -162,6 +218,7 @@ fn member() -> impl Strategy<Value = Member> {
             lots: Lots::new(lots),
             orders: Orders::of_sorted(orders.into_iter().collect()),
             commands,
+            usage,
             open_from,
         }
     })

@@ -37,6 +37,7 @@ stored_message! {
         32 string(optional) stated_to: Option<String>, Option<&'a str>;
         33 int64 stated: i64, i64;
         34 message(optional) newest: Option<SnapshotV1>, Option<SnapshotRef<'a>>;
+        28 message(optional) forecast: Option<SentForecastV1>, Option<SentForecastRef<'a>>;
         40 uint32 entries: u32, u32;
     }
 }
@@ -212,6 +213,26 @@ stored_message! {
         6 uint32 parts: u32, u32;
         7 message(repeated) bonuses: Vec<GivenV1>, Vec<GivenRef<'a>>;
         8 sint64(optional) kept_before: Option<i64>, Option<i64>;
+        /// By the member's ledger, which found out which of these it was.
+        9 message(repeated) by_member: Vec<PossibleIssueV1>, Vec<PossibleIssueRef<'a>>;
+    }
+}
+
+stored_message! {
+    PossibleIssueV1, PossibleIssueRef {
+        1 string(optional) tier: Option<String>, Option<&'a str>;
+        /// 0: none, 1: day, 2: month.
+        2 uint32 birthday: u32, u32;
+        3 bool first_order: bool, bool;
+        4 string(repeated) bonuses: Vec<String>, Vec<&'a str>;
+    }
+}
+
+stored_message! {
+    SentForecastV1, SentForecastRef {
+        1 string member_id: String, &'a str;
+        2 sint64 due_at: i64, i64;
+        3 int64 digest: i64, i64;
     }
 }
 

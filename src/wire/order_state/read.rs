@@ -11,7 +11,12 @@ use crate::domain::order::facts::{
     Cancellation, Choice, Claim, Customer, Delivery, Fact, FactSet, Facts, Known, Line, Named, Refund,
     Snapshot, Told, Withdrawn,
 };
-use crate::domain::order::{Again, Bound, Given, Issued, Order, Pending, Progress, Promised, Reason, Stated};
+use crate::domain::order::{
+    Again, Bound, Given, Issued, Order, Pending, PossibleIssue, Progress, Promised, Reason, SentForecast,
+    Stated,
+};
+use crate::domain::price_list::PricedFor;
+use crate::wire::priced_for::birthday_span;
 
 impl TryFrom<OrderV1> for Order {
     type Error = StateError;
@@ -30,7 +35,7 @@ impl TryFrom<OrderV1> for Order {
             (Some(since), None, None) => Progress::Deferred {
                 since: Instant(since),
             },
-            (None, Some(issued), None) => Progress::Issued(issued.into()),
+            (None, Some(issued), None) => Progress::Issued(issued.try_into()?),
             (None, None, Some(number)) => withheld(number)?,
             (None, None, None) => Progress::Open,
             _ => return Err(StateError::Field("progress")),
@@ -104,6 +109,7 @@ impl TryFrom<OrderV1> for Order {
                 Some(newest) => Some(Arc::new(Snapshot::try_from(newest)?)),
                 None => None,
             },
+            forecast: read.forecast.map(SentForecast::from),
             entries: read.entries,
             last_event: read.last_event.map(Instant),
         })
@@ -278,9 +284,11 @@ impl From<LineV1> for Line {
     }
 }
 
-impl From<IssuedV1> for Issued {
-    fn from(read: IssuedV1) -> Self {
-        Self {
+impl TryFrom<IssuedV1> for Issued {
+    type Error = StateError;
+
+    fn try_from(read: IssuedV1) -> Result<Self, StateError> {
+        Ok(Self {
             at: Instant(read.at),
             member_id: read.member_id.into(),
             tier: read.tier.map(Into::into),
@@ -289,6 +297,36 @@ impl From<IssuedV1> for Issued {
             kept_before: read.kept_before,
             parts: read.parts,
             bonuses: read.bonuses.into_iter().map(Given::from).collect(),
+            by_member: read
+                .by_member
+                .into_iter()
+                .map(PossibleIssue::try_from)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<PossibleIssueV1> for PossibleIssue {
+    type Error = StateError;
+
+    fn try_from(read: PossibleIssueV1) -> Result<Self, StateError> {
+        Ok(Self {
+            of: PricedFor {
+                tier: read.tier.map(Into::into),
+                birthday: birthday_span(read.birthday).ok_or(StateError::Field("birthday"))?,
+                first_order: read.first_order,
+            },
+            bonuses: read.bonuses.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+impl From<SentForecastV1> for SentForecast {
+    fn from(read: SentForecastV1) -> Self {
+        Self {
+            member_id: read.member_id.into(),
+            due_at: Instant(read.due_at),
+            digest: read.digest.cast_unsigned(),
         }
     }
 }

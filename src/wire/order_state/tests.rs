@@ -13,7 +13,10 @@ use crate::domain::order::facts::{
     Told, Withdrawn,
 };
 use crate::domain::order::{Again, Bound, Given, Issued, Progress, Promised, Stated};
+use crate::domain::order::{PossibleIssue, SentForecast};
+use crate::domain::price_list::PricedFor;
 use crate::domain::reason::Reason;
+use crate::wire::priced_for::birthday_span;
 
 fn amount() -> impl Strategy<Value = Decimal> {
     (0i64..1_000_000_000_000_000_000, 0u32..=9).prop_map(|(units, scale)| Decimal::new(units, scale))
@@ -267,6 +270,16 @@ fn progress() -> impl Strategy<Value = Progress> {
         kept,
         kept_before,
     });
+    let possible = (option::of(".{1,8}"), 0u32..3, any::<bool>(), vec(".{1,8}", 0..3)).prop_map(
+        |(tier, birthday, first_order, bonuses)| PossibleIssue {
+            of: PricedFor {
+                tier: tier.map(Into::into),
+                birthday: birthday_span(birthday).unwrap(),
+                first_order,
+            },
+            bonuses: bonuses.into_iter().map(Into::into).collect(),
+        },
+    );
     let withheld =
         (proptest::sample::select(Reason::ALL), any::<bool>()).prop_map(|(reason, by_cancellation)| {
             Progress::Withheld {
@@ -280,10 +293,10 @@ fn progress() -> impl Strategy<Value = Progress> {
         option::of(".{1,8}"),
         (any::<i64>(), kept()),
         any::<u32>(),
-        vec(given, 0..3),
+        (vec(given, 0..3), vec(possible, 0..3)),
     )
         .prop_map(
-            |(at, member_id, tier, (points, (kept, kept_before)), parts, bonuses)| Issued {
+            |(at, member_id, tier, (points, (kept, kept_before)), parts, (bonuses, by_member))| Issued {
                 at,
                 member_id: member_id.into(),
                 tier: tier.map(Into::into),
@@ -292,6 +305,7 @@ fn progress() -> impl Strategy<Value = Progress> {
                 kept_before,
                 parts,
                 bonuses,
+                by_member,
             },
         );
     prop_oneof![
@@ -320,6 +334,11 @@ fn order() -> impl Strategy<Value = Order> {
         points,
     });
     let pending = (1..i64::MAX, instant()).prop_map(|(points, due_at)| Pending { points, due_at });
+    let forecast = (".{1,8}", instant(), any::<u64>()).prop_map(|(member_id, due_at, digest)| SentForecast {
+        member_id: member_id.into(),
+        due_at,
+        digest,
+    });
     let again = (instant(), ".{1,8}", option::of(".{0,8}"), any::<u32>()).prop_map(
         |(at, event_id, traceparent, times)| Again {
             at,
@@ -341,7 +360,7 @@ fn order() -> impl Strategy<Value = Order> {
     let told = (
         option::of(promised),
         option::of(pending),
-        option::of(again),
+        (option::of(again), option::of(forecast)),
         any::<u32>(),
         newest,
     );
@@ -351,7 +370,7 @@ fn order() -> impl Strategy<Value = Order> {
             bound,
             progress,
             (due_at, expected, last_event),
-            (promised, pending, again, entries, (stated, newest)),
+            (promised, pending, (again, forecast), entries, (stated, newest)),
         )| {
             Order {
                 facts,
@@ -361,6 +380,7 @@ fn order() -> impl Strategy<Value = Order> {
                 expected,
                 pending,
                 promised,
+                forecast,
                 again,
                 stated,
                 newest: newest.map(Arc::new),

@@ -6,7 +6,11 @@ use super::{is_unknown, usual_pending};
 use crate::domain::order::facts::{
     Cancellation, Choice, Claim, Fact, Facts, Known, Named, Refund, Snapshot, Told, Withdrawn,
 };
-use crate::domain::order::{Again, Bound, Given, Issued, Order, Progress, Promised, Reason};
+use crate::domain::order::{
+    Again, Bound, Given, Issued, Order, PossibleIssue, Progress, Promised, Reason, SentForecast,
+};
+use crate::domain::price_list::PricedFor;
+use crate::wire::priced_for::birthday_tag;
 
 pub fn order(order: &Order) -> OrderRef<'_> {
     let Order {
@@ -17,6 +21,7 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         expected,
         pending,
         promised,
+        forecast: sent_forecast,
         again: going_on,
         stated,
         newest,
@@ -87,6 +92,7 @@ pub fn order(order: &Order) -> OrderRef<'_> {
         stated_to: stated.as_ref().map(|stated| stated.member_id.as_str()),
         stated: stated.as_ref().map_or(0, |stated| stated.digest as i64),
         newest: newest.as_deref().map(snapshot),
+        forecast: sent_forecast.as_ref().map(forecast),
         entries: *entries,
     }
 }
@@ -266,6 +272,7 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         kept_before,
         parts,
         bonuses,
+        by_member,
     } = issued;
 
     IssuedRef {
@@ -277,6 +284,35 @@ fn issued(issued: &Issued) -> IssuedRef<'_> {
         parts: *parts,
         bonuses: bonuses.iter().map(given).collect(),
         kept_before: *kept_before,
+        by_member: by_member.iter().map(possible).collect(),
+    }
+}
+
+fn possible(possible: &PossibleIssue) -> PossibleIssueRef<'_> {
+    let PossibleIssue { of, bonuses } = possible;
+    let PricedFor {
+        tier,
+        birthday,
+        first_order,
+    } = of;
+    PossibleIssueRef {
+        tier: tier.as_deref(),
+        birthday: birthday_tag(*birthday),
+        first_order: *first_order,
+        bonuses: bonuses.iter().map(|id| id.as_str()).collect(),
+    }
+}
+
+fn forecast(forecast: &SentForecast) -> SentForecastRef<'_> {
+    let SentForecast {
+        member_id,
+        due_at,
+        digest,
+    } = forecast;
+    SentForecastRef {
+        member_id,
+        due_at: due_at.0,
+        digest: digest.cast_signed(),
     }
 }
 

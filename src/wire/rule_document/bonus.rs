@@ -57,11 +57,6 @@ fn read_bonus(mut section: Section<'_>, id: Option<ShortText>, found: &mut Findi
     let group = section.text("group", found).map(|(group, _)| group.into());
     let expiry = expiry::read_own(&mut section, found);
     let limits = section.section("limits", found);
-    if let Some(limits) = &limits
-        && limits.entries().next().is_some()
-    {
-        section.not_yet("limits", found);
-    }
     let limits = limits.and_then(|limits| read_limit(limits, found));
     section.end(found);
     Some(Bonus {
@@ -160,13 +155,7 @@ pub fn read_caps(root: &mut Section<'_>, found: &mut Findings) -> Caps {
         return Caps::default();
     };
     let per_order = section.whole("per_order", 1, POINTS_MAX, found);
-    if section.get("per_order").is_some() {
-        section.not_yet("per_order", found);
-    }
     let members = section.list("per_member", found);
-    if !members.is_empty() {
-        section.not_yet("per_member", found);
-    }
     let caps = Caps {
         per_order,
         per_member: members

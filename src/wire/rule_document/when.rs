@@ -24,14 +24,8 @@ pub fn read(section: Option<Section<'_>>, found: &mut Findings) -> When {
         birthday: section.word("birthday", found),
         first_order: section.bool("first_order", false, found),
     };
-    for (key, given) in [
-        ("tiers", !when.tiers.is_empty()),
-        ("birthday", when.birthday.is_some()),
-        ("first_order", when.first_order),
-    ] {
-        if given {
-            section.not_yet(key, found);
-        }
+    if when.first_order {
+        section.not_yet("first_order", found);
     }
     section.end(found);
     when

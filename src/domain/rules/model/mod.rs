@@ -7,6 +7,7 @@ mod expiry;
 mod gifts;
 mod goods;
 mod issuance;
+mod member_terms;
 mod redemption;
 mod reversal;
 mod tiers;

@@ -1,0 +1,159 @@
+//! What an order is worth for everything that only its member's ledger knows. The order prices
+//! each case; the ledger finds the one that holds, and looks at limits and caps.
+
+use std::cmp::Reverse;
+
+use super::entry::{IssuePart, ReverseReason};
+use super::instant::Instant;
+use super::member_traits::MemberTraits;
+use super::reason::Reason;
+use super::rules::model::{BirthdaySpan, WhenShort};
+use crate::domain::short_text::ShortText;
+
+/// The members that a price is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PricedFor {
+    /// `None`: every tier that no other price of the list is for, and no tier.
+    pub tier: Option<ShortText>,
+    pub birthday: Option<BirthdaySpan>,
+    pub first_order: bool,
+}
+
+impl PricedFor {
+    pub fn traits(&self) -> MemberTraits<'_> {
+        MemberTraits {
+            tier: self.tier.as_deref(),
+            birthday: self.birthday,
+            first_order: self.first_order,
+        }
+    }
+
+    pub fn of(traits: MemberTraits<'_>) -> Self {
+        PricedFor {
+            tier: traits.tier.map(Into::into),
+            birthday: traits.birthday,
+            first_order: traits.first_order,
+        }
+    }
+}
+
+/// What an order brings such members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Price {
+    pub of: PricedFor,
+    /// Why it brings nothing.
+    pub reason: Option<Reason>,
+    /// The order's own points first, then those of bonuses in the order of the rule.
+    pub parts: Vec<IssuePart>,
+    /// Points that refunds before the issue took.
+    pub lost: i64,
+}
+
+impl Price {
+    pub fn points(&self) -> i64 {
+        let points = self.parts.iter().map(|part| part.points.max(0));
+        points.fold(0, i64::saturating_add)
+    }
+}
+
+/// An order's prices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriceList {
+    pub created_at: Instant,
+    /// The tier that the order's events name, where it wins over the member's level.
+    pub told_tier: Option<ShortText>,
+    pub currency: ShortText,
+    /// How often the order went on after it had ended; tells its outcomes apart.
+    pub again: Option<u32>,
+    /// At least one.
+    pub prices: Vec<Price>,
+}
+
+impl PriceList {
+    /// The price for such a member: of its tier, or of no tier where that has none; the one for
+    /// most of what is known of the member.
+    pub fn find(&self, member: MemberTraits<'_>) -> Option<&Price> {
+        let of_tier = |price: &&Price| price.of.tier.as_deref() == member.tier;
+        let has_tier = self.prices.iter().any(|price| of_tier(&price));
+        let holds = |price: &&Price| {
+            let tier = match has_tier {
+                true => of_tier(price),
+                false => price.of.tier.is_none(),
+            };
+            let birthday = price
+                .of
+                .birthday
+                .is_none_or(|span| member.birthday.is_some_and(|birthday| birthday.lies_in(span)));
+            tier && birthday && (member.first_order || !price.of.first_order)
+        };
+        let fits_best = |price: &&Price| {
+            let birthday = match price.of.birthday {
+                Some(BirthdaySpan::Day) => 0,
+                Some(BirthdaySpan::Month) => 1,
+                None => 2,
+            };
+            (birthday, Reverse(price.of.first_order))
+        };
+        self.prices.iter().filter(holds).min_by_key(fits_best)
+    }
+
+    /// What the order brings whoever the member is, if that is all the same.
+    pub fn for_everybody(&self) -> Option<&Price> {
+        let (first, others) = self.prices.split_first()?;
+        let same = |other: &Price| {
+            (other.reason, other.lost, &other.parts) == (first.reason, first.lost, &first.parts)
+        };
+        others.iter().all(same).then_some(first)
+    }
+}
+
+/// What an order is expected to bring at a due time that lies ahead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// `None`: nothing.
+    pub list: Option<PriceList>,
+    /// `None`: its trigger was withdrawn.
+    pub due_at: Option<Instant>,
+    pub by: ForecastBy,
+}
+
+/// What made an order look ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForecastBy {
+    Event,
+    /// The rules or the shop's status changed.
+    Change,
+    /// This version set its first due time when it was published.
+    Takeover(u32),
+}
+
+/// What became of an order whose points were credited by a price list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// What is left of the order is worth this.
+    pub list: PriceList,
+    pub reason: ReverseReason,
+    /// When that happened: what is taken back takes effect then, what is issued with the entry.
+    pub reversed_at: Instant,
+    pub when_short: WhenShort,
+    /// As in [`super::entry::Reverse`].
+    pub by_cancellation: bool,
+    pub keeps: Keeps,
+    /// Parts that are worth more are issued.
+    pub raises: bool,
+    /// What may not be kept is taken back.
+    pub asks: bool,
+    /// The merchant leaves more with the member than it may keep so far.
+    pub forgiven: bool,
+}
+
+/// What an order may keep of each part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// What it is worth.
+    Worth,
+    /// That, but no more than it may keep so far.
+    AtMostKept,
+    /// That, but no more than it was worth at the issue.
+    AtMostIssued,
+}
