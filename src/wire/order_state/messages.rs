@@ -34,10 +34,10 @@ stored_message! {
         25 sint64(optional) pending: Option<i64>, Option<i64>;
         26 sint64 pending_due_at: i64, i64;
         27 message(optional) again: Option<AgainV1>, Option<AgainRef<'a>>;
+        28 message(optional) forecast: Option<SentForecastV1>, Option<SentForecastRef<'a>>;
         32 string(optional) stated_to: Option<String>, Option<&'a str>;
         33 int64 stated: i64, i64;
         34 message(optional) newest: Option<SnapshotV1>, Option<SnapshotRef<'a>>;
-        28 message(optional) forecast: Option<SentForecastV1>, Option<SentForecastRef<'a>>;
         40 uint32 entries: u32, u32;
     }
 }
