@@ -8,7 +8,6 @@ use crate::domain::calendar;
 use crate::domain::entry::{Birthday, Entry, IssueOrigin, IssuePart};
 use crate::domain::ids;
 use crate::domain::instant::Instant;
-use crate::domain::member_traits::MemberTraits;
 use crate::domain::outcome::Body;
 use crate::domain::price_list::{Forecast, ForecastBy, PriceList, PricedFor};
 use crate::domain::reason::Reason;
@@ -206,15 +205,21 @@ impl<'a> Account<'a> {
     }
 
     /// The buyer of an order, as the account knows it by now.
-    fn buyer(&self, _entry: &Entry, list: &PriceList, rules: Option<&RuleVersion>) -> PricedFor {
+    fn buyer(&self, entry: &Entry, list: &PriceList, rules: Option<&RuleVersion>) -> PricedFor {
         let zone = rules.map_or(chrono_tz::UTC, |rules| rules.timezone);
         let day = calendar::local_date_time(zone, list.created_at).date();
         let birthday = self.member.birthday.as_ref();
-        PricedFor::of(MemberTraits {
-            tier: list.told_tier.as_deref(),
+        let created_at = list.created_at;
+        let order = entry.order_id.as_deref().unwrap_or_default();
+        let computed = |rules: &RuleVersion| {
+            rules.tiers.as_ref()?;
+            self.member.level_before(self.tier_rules(), created_at)
+        };
+        PricedFor {
+            tier: list.told_tier.clone().or_else(|| rules.and_then(computed)),
             birthday: birthday.and_then(|celebration| around(celebration.on, day)),
-            first_order: false,
-        })
+            first_order: !self.member.has_live_order_before(order, created_at),
+        }
     }
 }
 

@@ -24,9 +24,6 @@ pub fn read(section: Option<Section<'_>>, found: &mut Findings) -> When {
         birthday: section.word("birthday", found),
         first_order: section.bool("first_order", false, found),
     };
-    if when.first_order {
-        section.not_yet("first_order", found);
-    }
     section.end(found);
     when
 }
