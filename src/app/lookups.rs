@@ -15,6 +15,7 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::member::Member;
 use crate::domain::ledger::redemption::Amounts;
+use crate::domain::ledger::tiers::Rules;
 use crate::domain::order::OrderKey;
 use crate::domain::order::explain::Explanation;
 use crate::domain::rules::book::RuleBook;
@@ -28,6 +29,7 @@ use crate::http::views;
 use crate::stages::keys;
 use crate::wire::{member_state, order_state};
 
+use super::member_tier;
 use super::setup::{placing, store_settings};
 
 /// How long a look-up waits for a partition that is being restored, and how often it looks.
@@ -117,12 +119,16 @@ impl Lookups {
     /// `None`: not known.
     pub async fn member(
         &self,
-        shop_id: &str,
-        member_id: &str,
+        book: &RuleBook,
+        (shop_id, member_id): (&str, &str),
         clock: Option<Millis>,
     ) -> Result<Option<views::Member>, Problem> {
         let (member, as_of) = self.account(shop_id, member_id).await?;
-        Ok(member.map(|member| member_view((shop_id, member_id), &member, as_of.now(clock), as_of)))
+        let Some(member) = member else { return Ok(None) };
+        let now = as_of.now(clock);
+        let mut view = member_view((shop_id, member_id), &member, now, as_of);
+        view.tier = member_tier::view(&member, Rules { book, shop_id }, now);
+        Ok(Some(view))
     }
 
     /// Of a member who is not known: nothing to redeem.
@@ -310,6 +316,7 @@ fn member_view(
         pending: view.pending,
         lots: lots.collect(),
         sequence: view.sequence,
+        tier: None,
         as_of: as_of.shown(),
     }
 }

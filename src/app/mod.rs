@@ -9,6 +9,7 @@ mod front;
 mod gauges;
 mod lines;
 mod lookups;
+mod member_tier;
 mod memory;
 mod node;
 pub mod operations;
@@ -112,8 +113,13 @@ impl Operations for App {
 
     fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         wait(async {
-            let lookups = Lookups::open(settings, &setup::cluster(settings), &BTreeMap::new()).await?;
-            lookups.member(shop_id, member_id, None).await.map_err(problem)
+            let cluster = setup::cluster(settings);
+            let rules = rules::read(settings, &cluster).await?;
+            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
+            let found = lookups
+                .member(&rules.book().load(), (shop_id, member_id), None)
+                .await;
+            found.map_err(problem)
         })
     }
 

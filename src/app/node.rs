@@ -125,7 +125,11 @@ impl Node {
     pub async fn member(&self, shop_id: &str, member_id: &str) -> Result<Member, Problem> {
         let found = self
             .lookups
-            .member(shop_id, member_id, self.clock.standing())
+            .member(
+                &self.rules.book().load_full(),
+                (shop_id, member_id),
+                self.clock.standing(),
+            )
             .await?;
         found.ok_or_else(|| Problem::NotFound(format!("member {member_id} of shop {shop_id} is not known")))
     }

@@ -59,6 +59,8 @@ pub struct RuleSummary {
     pub enabled: bool,
     /// `labels` and `x-…` by their place, as `accrual/x-why`, in JSON.
     pub kept: Vec<(String, String)>,
+    /// What is allowed and hardly meant.
+    pub warnings: Vec<RuleFault>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,7 +104,19 @@ pub fn gaps(versions: &[RuleFile]) -> Vec<RuleFault> {
         let same = |other: &&RuleFile| other.file == file.file && other.rules.shop_id == file.rules.shop_id;
         let before = versions[..at].iter().rev().find(same)?;
         let wanted = before.rules.version + 1;
-        if file.rules.version == wanted || file.rules == before.rules {
+        if file.rules == before.rules {
+            return None;
+        }
+        if let Some(what) = drops_tiers(&before.rules, &file.rules) {
+            return Some(RuleFault {
+                file: file.file.clone(),
+                line: file.version_line,
+                field: "tiers".to_string(),
+                what,
+                remedy: KEEP_A_LEVEL.to_string(),
+            });
+        }
+        if file.rules.version == wanted {
             return None;
         }
         Some(RuleFault {
@@ -119,6 +131,16 @@ pub fn gaps(versions: &[RuleFile]) -> Vec<RuleFault> {
         })
     };
     versions.iter().enumerate().filter_map(gap).collect()
+}
+
+/// What to do instead of leaving tiers out.
+pub const KEEP_A_LEVEL: &str = "keep a list of one level: then everybody is in that one";
+
+/// Says what is wrong where a version leaves out the tiers that the one before it has: nobody
+/// could say where their members are then.
+pub fn drops_tiers(before: &RuleVersion, rules: &RuleVersion) -> Option<String> {
+    let drops = before.tiers.is_some() && rules.tiers.is_none();
+    drops.then(|| format!("is left out, and version {} has it", before.version))
 }
 
 fn not_utf8(file: String, error: &FromUtf8Error) -> RuleFault {

@@ -34,7 +34,7 @@ pub fn check(files: &[PathBuf]) -> anyhow::Result<Result<Vec<RuleSummary>, Vec<R
     }
     Ok(Ok(versions
         .iter()
-        .map(|file| summary(&file.rules, None))
+        .map(|file| with_warnings(file, None))
         .collect()))
 }
 
@@ -77,7 +77,7 @@ pub async fn publish(
         }
         summaries.push(RuleSummary {
             already: known.is_some(),
-            ..summary(&file.rules, known.or(Some(at)))
+            ..with_warnings(&file, known.or(Some(at)))
         });
     }
     Ok(Ok(summaries))
@@ -152,6 +152,9 @@ fn next(
         let what = format!("{} does not follow version {}", rules.version, last.rules.version);
         return Err(fault("version", what, format!("the next version is {wanted}")));
     }
+    if let Some(what) = rule_files::drops_tiers(&last.rules, rules) {
+        return Err(fault("tiers", what, rule_files::KEEP_A_LEVEL.to_owned()));
+    }
     if at < last.published {
         let what = format!(
             "published at {}, before version {} at {}",
@@ -171,6 +174,20 @@ fn last<'a>(book: &'a RuleBook, shop_id: &str) -> Option<&'a Published> {
     book.versions(shop_id).max_by_key(|known| known.rules.version)
 }
 
+fn with_warnings(file: &RuleFile, published: Option<Instant>) -> RuleSummary {
+    let warnings = file.rules.warnings().into_iter().map(|warning| RuleFault {
+        file: file.file.clone(),
+        line: file.version_line,
+        field: warning.field,
+        what: warning.what,
+        remedy: warning.remedy.to_owned(),
+    });
+    RuleSummary {
+        warnings: warnings.collect(),
+        ..summary(&file.rules, published)
+    }
+}
+
 fn summary(rules: &RuleVersion, published: Option<Instant>) -> RuleSummary {
     RuleSummary {
         shop_id: rules.shop_id.clone(),
@@ -179,6 +196,7 @@ fn summary(rules: &RuleVersion, published: Option<Instant>) -> RuleSummary {
         published,
         already: false,
         enabled: rules.enabled,
+        warnings: Vec::new(),
         kept: rules
             .annotations
             .iter()

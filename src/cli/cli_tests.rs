@@ -13,6 +13,7 @@ struct Fake;
 
 fn summary(version: u32) -> RuleSummary {
     RuleSummary {
+        warnings: Vec::new(),
         shop_id: "acme".to_owned(),
         version,
         effective_from: Instant(0),
@@ -137,6 +138,7 @@ impl Operations for Fake {
             pending: 0,
             lots: Vec::new(),
             sequence: 1,
+            tier: None,
             as_of: "2022-03-04T00:00:00Z".to_owned(),
         }))
     }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{ConfigArgument, DONE, FAILED};
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
-use crate::http::views::{Member, Order};
+use crate::http::views::{Member, Missing, Order, Tier};
 
 /// Explain where an order or a member stands, and why there were no points
 #[derive(Debug, Subcommand)]
@@ -137,6 +137,9 @@ fn member(member: &Member) -> String {
             member.balance, member.usable, member.pending, member.sequence
         ),
     ];
+    if let Some(tier) = &member.tier {
+        lines.extend(tier_lines(tier));
+    }
     for lot in &member.lots {
         let order = lot
             .order_id
@@ -153,6 +156,50 @@ fn member(member: &Member) -> String {
         ));
     }
     joined(&lines)
+}
+
+fn tier_lines(tier: &Tier) -> Vec<String> {
+    let since = match &tier.since {
+        Some(since) => format!("since {since}"),
+        None => "always".to_owned(),
+    };
+    let until = match &tier.until {
+        Some(until) => format!("until {until}"),
+        None => "without an end".to_owned(),
+    };
+    let code = tier.reason.as_ref().map(|code| format!(" ({code})"));
+    let mut lines = vec![
+        format!("  level {}, {since}, {until}", tier.name),
+        format!("    because {}{}", tier.why, code.unwrap_or_default()),
+    ];
+    if let Some(keep) = &tier.keep {
+        lines.push(format!("    to keep it: {}", still(&keep.missing)));
+    }
+    if let Some(next) = &tier.next {
+        lines.push(format!("    to reach {}: {}", next.name, still(&next.missing)));
+    }
+    lines
+}
+
+/// What is still missing: any of the conditions, each with all of its parts.
+fn still(conditions: &[Vec<Missing>]) -> String {
+    if conditions.iter().any(Vec::is_empty) {
+        return "nothing is missing".to_owned();
+    }
+    let part = |part: &Missing| {
+        let Missing {
+            measure,
+            have,
+            need,
+            missing,
+        } = part;
+        format!("{measure} {missing} more ({have} of {need})")
+    };
+    let condition = |parts: &Vec<Missing>| parts.iter().map(part).collect::<Vec<_>>().join(" and ");
+    match conditions {
+        [] => "only by hand".to_owned(),
+        conditions => conditions.iter().map(condition).collect::<Vec<_>>().join(", or "),
+    }
 }
 
 /// Ids and reasons are texts of shops: none of them begins a line of its own.

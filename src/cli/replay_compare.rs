@@ -28,6 +28,8 @@ struct Tally {
 #[derive(Debug, Default)]
 pub struct Tallies {
     members: BTreeMap<Whose, Tally>,
+    /// The level that each began in, and the one that was published last.
+    tiers: BTreeMap<Whose, (String, String)>,
     /// A line that has begun.
     line: Vec<u8>,
 }
@@ -49,6 +51,9 @@ struct Data {
     effective_at: Option<String>,
     #[serde(default)]
     lots: Vec<Lot>,
+    /// Of `tier-changed`.
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +81,11 @@ impl Write for Tallies {
 
 impl Tallies {
     fn take(&mut self, line: Line) {
+        if let (Some(member), Some(from), Some(to)) = (&line.data.member_id, line.data.from, line.data.to) {
+            let whose = (line.data.shop_id.clone(), member.clone());
+            self.members.entry(whose.clone()).or_default();
+            self.tiers.entry(whose).or_insert((from, String::new())).1 = to;
+        }
         let (Some(member), Some(balance)) = (line.data.member_id, line.data.balance_after) else {
             return;
         };
@@ -96,6 +106,12 @@ impl Tallies {
         }
     }
 
+    /// `None`: it is the level that the member began in, if the rules have any.
+    fn tier(&self, whose: &Whose) -> Option<&str> {
+        let (began, last) = self.tiers.get(whose)?;
+        (began != last).then_some(last)
+    }
+
     fn of(&self, whose: &Whose) -> Tally {
         self.members.get(whose).copied().unwrap_or_default()
     }
@@ -109,7 +125,8 @@ pub fn write(old: &Tallies, new: &Tallies, as_json: bool, out: &mut dyn Write) -
         let (was, is) = (old.of(whose), new.of(whose));
         before.add(was);
         after.add(is);
-        if was == is {
+        let (tier_was, tier_is) = (old.tier(whose), new.tier(whose));
+        if was == is && tier_was == tier_is {
             continue;
         }
         changed += 1;
@@ -117,13 +134,30 @@ pub fn write(old: &Tallies, new: &Tallies, as_json: bool, out: &mut dyn Write) -
             let mut line = json!({"shop_id": shop, "member_id": member});
             add_fields(&mut line, was, is);
             line["other_times"] = json!(was.times != is.times);
+            if tier_was.is_some() || tier_is.is_some() {
+                line["tier"] = json!({"old": tier_was, "new": tier_is});
+            }
             writeln!(out, "{line}")?;
         } else {
             let fields = fields(was, is).into_iter().filter(|(_, was, is)| was != is);
-            let changes = match words(fields) {
-                words if words.is_empty() => "the same points, at other times".to_owned(),
+            let first = "the first level";
+            let tier = (tier_was != tier_is).then(|| {
+                format!(
+                    "tier {} -> {}",
+                    tier_was.unwrap_or(first),
+                    tier_is.unwrap_or(first)
+                )
+            });
+            let points = match words(fields) {
+                words if words.is_empty() && was != is => "the same points, at other times".to_owned(),
                 words => words,
             };
+            let changes: Vec<String> = [points]
+                .into_iter()
+                .filter(|words| !words.is_empty())
+                .chain(tier)
+                .collect();
+            let changes = changes.join(", ");
             writeln!(out, "{} {}: {changes}", Escaped(shop), Escaped(member))?;
         }
     }

@@ -71,6 +71,9 @@ pub fn execute(
     match found {
         Ok(versions) => {
             for rules in versions {
+                for warning in &rules.warnings {
+                    writeln!(err, "warning: {}", Escaped(warning))?;
+                }
                 let already = if rules.already { " already" } else { "" };
                 let shop = Escaped(&rules.shop_id);
                 writeln!(out, "{shop} version {} {verb}{already}", rules.version)?;

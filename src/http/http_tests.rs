@@ -68,6 +68,7 @@ impl Backend for Fake {
             pending: 0,
             lots: Vec::new(),
             sequence: 1,
+            tier: None,
             as_of: rfc3339(0),
         })
     }

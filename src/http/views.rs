@@ -43,7 +43,51 @@ pub struct Member {
     pub lots: Vec<Lot>,
     /// Of the last change of the balance.
     pub sequence: u64,
+    /// The level held; left out where the shop's rules have no tiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
     pub as_of: String,
+}
+
+/// A level of membership that is worked out from orders.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tier {
+    pub name: String,
+    /// null: always, it is everybody's.
+    pub since: Option<String>,
+    /// null: it has no end.
+    pub until: Option<String>,
+    /// Stable code of why it began.
+    pub reason: Option<String>,
+    /// The same in words.
+    pub why: String,
+    pub benefits: Option<serde_json::Value>,
+    /// null: there is none that orders lead to.
+    pub next: Option<NextTier>,
+    /// null: it has no end.
+    pub keep: Option<KeepTier>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NextTier {
+    pub name: String,
+    /// For each condition the parts that do not hold; one that is empty would do.
+    pub missing: Vec<Vec<Missing>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeepTier {
+    /// As for the next level.
+    pub missing: Vec<Vec<Missing>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// `amount`, `orders`, `order_amount` or `points`.
+    pub measure: String,
+    pub have: String,
+    pub need: String,
+    pub missing: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -82,10 +82,11 @@ impl<'a> Account<'a> {
         self.drop_blank_standing();
     }
 
-    /// Notes points that an order brought its member, or that were taken back.
+    /// Notes points that an order brought its member, or that were taken back, from the first
+    /// version on that looks at them.
     pub(super) fn note_order_points(&mut self, order: &str, at: Instant, points: i64) {
-        let has_tiers = self.member.standing.is_some() || self.tier_rules().at(at).is_some();
-        if !has_tiers || at < self.terms.tier_facts_from(self.member.open_from) {
+        let counts = self.terms.book.looks_at_points(self.shop_id);
+        if !counts || at < self.terms.tier_facts_from(self.member.open_from) {
             return;
         }
         let standing = self.standing();

@@ -34,6 +34,8 @@ mod conservation_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod levels_tests;
+#[cfg(test)]
 mod once_tests;
 #[cfg(test)]
 mod order_tests;

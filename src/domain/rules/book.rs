@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
-use super::model::{BirthdayOn, OnDisable, RuleVersion, ShopStatus};
+use super::model::{BirthdayOn, Level, OnDisable, RuleVersion, ShopStatus};
 use crate::domain::instant::Instant;
 
 /// A published version: `published` is when it became known (`Instant::MIN`: from the start).
@@ -65,6 +65,8 @@ struct Shop {
     members_at: Option<i64>,
     /// A version looks at what orders count: it has tiers, or a bonus for first orders.
     looks_at_order_facts: bool,
+    /// A version has a level that points lead to.
+    looks_at_points: bool,
 }
 
 impl RuleBook {
@@ -90,6 +92,7 @@ impl RuleBook {
         {
             shop.members_at = birthday(&rules).map(|_| position).or(shop.members_at);
         }
+        shop.looks_at_points |= looks_at_points(&rules);
         if judges_members(&rules, &shop.versions) {
             shop.members_at = Some(position);
         }
@@ -208,6 +211,11 @@ impl RuleBook {
             .is_some_and(|shop| shop.looks_at_order_facts)
     }
 
+    /// Whether any version of a shop has a level that points lead to.
+    pub fn looks_at_points(&self, shop_id: &str) -> bool {
+        self.shops.get(shop_id).is_some_and(|shop| shop.looks_at_points)
+    }
+
     /// When a version of the shop or its status was last published.
     pub fn last_change(&self, shop_id: &str) -> Option<Instant> {
         let shop = self.shops.get(shop_id)?;
@@ -235,6 +243,15 @@ fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
 
 fn looks_at_order_facts(rules: &RuleVersion) -> bool {
     rules.tiers.is_some() || rules.bonuses.iter().any(|bonus| bonus.when.first_order)
+}
+
+fn looks_at_points(rules: &RuleVersion) -> bool {
+    let levels = rules.tiers.as_ref().map_or(&[][..], |tiers| &tiers.levels);
+    let conditions = |level: &Level| {
+        let all = level.enter.iter().chain(level.renewal());
+        all.into_iter().any(|condition| condition.points.is_some())
+    };
+    levels.iter().any(conditions)
 }
 
 /// Whether a version changes levels by itself, when it counts.

@@ -129,3 +129,51 @@ fn a_lot_takes_40_bytes_and_an_order_behind_a_few() {
     assert!(lot <= 40, "{lot} bytes a lot");
     assert!(order <= 16, "{order} bytes an order");
 }
+
+/// What each of 200 orders of a year counts, a tenth of them refunded, beside their lots.
+#[test]
+fn what_200_orders_count_for_levels_takes_5_kilobytes() {
+    use crate::domain::entry::{FactStep, OrderFact};
+    use crate::domain::ledger::tiers::fixtures::{level, shop};
+
+    let levels = ["a", "b", "c", "d"].map(|name| level(name, "10000", 12));
+    let book = crate::domain::ledger::fixtures::book(&[shop(levels.to_vec(), |_| {})]);
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+        tier_facts_months: 36,
+    };
+    let mut member = Member::default();
+    for number in 0..200 {
+        let hours = number * 43;
+        let at = entry(number, 1, hours, EntryKind::OrderCancelled).at;
+        let step = |at: i64, cents: i64| FactStep {
+            at: Instant(at),
+            amount: rust_decimal::Decimal::new(cents, 2).normalize(),
+            goods: true,
+        };
+        let mut steps = vec![step(at.0, 123_450 + number * 7)];
+        if number % 10 == 1 {
+            steps.push(step(at.0 + 5 * HOUR_MICROS, 1_000));
+        }
+        let fact = OrderFact {
+            created_at: Instant(at.0 - 1_800_123_000),
+            live: true,
+            steps,
+        };
+        member.apply(&entry(number, 1, hours, EntryKind::OrderFact(fact)), &terms);
+        let expires_at = at.0 + 365 * 24 * HOUR_MICROS;
+        member.apply(
+            &entry(number, 2, hours + 1, issue(number + 1, Some(expires_at))),
+            &terms,
+        );
+    }
+    let bytes = encode_member(&member);
+    assert_eq!(decode_member("acme", &bytes).unwrap(), member);
+    let mut without = member.clone();
+    without.standing = None;
+    let lots = encode_member(&without).len();
+    println!("{} bytes, {lots} of them lots and orders", bytes.len());
+    assert!(bytes.len() - lots <= 5_500, "{} bytes", bytes.len() - lots);
+}

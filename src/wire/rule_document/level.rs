@@ -39,6 +39,7 @@ pub fn read(mut section: Section<'_>, first: bool, found: &mut Findings) -> Opti
     };
     let renew = read_renewal(&mut section, found);
     let renew_when = section.word("renew_when", found).unwrap_or_default();
+    let renew_over = section.word("renew_over", found).unwrap_or_default();
     let gifts = read_gifts(section.section("gifts", found), first, found);
     let benefits = read_benefits(&mut section, found);
     section.end(found);
@@ -49,6 +50,7 @@ pub fn read(mut section: Section<'_>, first: bool, found: &mut Findings) -> Opti
         valid: valid?,
         renew,
         renew_when,
+        renew_over,
         gifts,
         benefits,
     })
@@ -237,6 +239,7 @@ pub fn write(level: &Level, first: bool) -> Value {
         valid,
         renew,
         renew_when,
+        renew_over,
         gifts,
         benefits,
     } = level;
@@ -256,6 +259,7 @@ pub fn write(level: &Level, first: bool) -> Value {
         fields.insert("valid".to_owned(), expiry::write(valid));
         fields.insert("renew".to_owned(), renew);
         fields.insert("renew_when".to_owned(), json!(renew_when.word()));
+        fields.insert("renew_over".to_owned(), json!(renew_over.word()));
     }
     fields.insert("gifts".to_owned(), write_gifts(gifts));
     fields.insert("benefits".to_owned(), benefits);

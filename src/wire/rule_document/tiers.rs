@@ -1,5 +1,6 @@
 //! `tiers`: what an order counts for them, and the levels.
 
+use chrono::NaiveTime;
 use serde_json::{Map, Value, json};
 
 use super::findings::Findings;
@@ -13,7 +14,11 @@ const LEVELS_MAX: usize = 32;
 /// `base` is that of `accrual`, which `counts.base` begins from.
 pub fn read(mut section: Section<'_>, base: &Base, found: &mut Findings) -> Option<Tiers> {
     let told = section.word("told", found).unwrap_or_default();
-    let counts = read_counts(section.section("counts", found), base, found);
+    let mut counts = read_counts(section.section("counts", found), base, found);
+    if section.word("effective", found) == Some(Effective::NextDay) {
+        counts.delay_days = counts.delay_days.saturating_add(1);
+        counts.at = DueAt::Local(NaiveTime::MIN);
+    }
     let on_refund = section.word("on_refund", found).unwrap_or_default();
     let on_expiry = section.word("on_expiry", found).unwrap_or_default();
     let retroactive = section.bool("retroactive", false, found);

@@ -9,7 +9,9 @@ use super::window::{self, Moment, Origin, Window};
 use super::{Fall, Next, Rules};
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::Published;
-use crate::domain::rules::model::{Condition, Level, OnExpiry, OnRefund, RenewWhen, Tiers, Within};
+use crate::domain::rules::model::{
+    Condition, Level, OnExpiry, OnRefund, RenewOver, RenewWhen, Tiers, Within,
+};
 
 pub struct Fold<'a> {
     pub rules: Rules<'a>,
@@ -173,7 +175,7 @@ impl<'a> Fold<'a> {
         if let Some(landing) = self.highest(version, moment, rank + 1) {
             return self.begin(version, moment, landing, Began::Reached);
         }
-        if self.renews(level, at) || self.enters_over(version, level, moment, over) {
+        if self.renews_at_end(version, level, moment) || self.enters_over(version, level, moment, over) {
             let checked = Checked::Over(over);
             return self.begin(version, moment, Landing { level, checked }, Began::Renewed);
         }
@@ -188,7 +190,7 @@ impl<'a> Fold<'a> {
         let (rank, level) = version.tiers.level(&held.level)?;
         let moment = Moment::end(version.zone, at, &level.valid);
         let stays = self.highest(version, moment, rank + 1).is_some()
-            || self.renews(level, at)
+            || self.renews_at_end(version, level, moment)
             || self.enters_over(version, level, moment, held.since);
         if stays || rank == 0 {
             return None;
@@ -205,12 +207,11 @@ impl<'a> Fold<'a> {
         let held = self.periods.last()?;
         let (_, level) = version.tiers.level(&held.level)?;
         let over = Window::after(held.since, at);
-        let (conditions, window) = match level.renewal() {
-            [] => (
-                &level.enter[..],
-                self.window(version, level, Moment::end(version.zone, at, &level.valid)),
-            ),
-            conditions => (conditions, over),
+        let moment = Moment::end(version.zone, at, &level.valid);
+        let (conditions, window) = match (level.renewal(), level.renew_over) {
+            ([], _) => (&level.enter[..], self.window(version, level, moment)),
+            (conditions, RenewOver::Window) => (conditions, self.window(version, level, moment)),
+            (conditions, RenewOver::Period) => (conditions, over),
         };
         let measures = self.record.measures(window, at);
         Some(
@@ -272,6 +273,13 @@ impl<'a> Fold<'a> {
     /// Whether the conditions of `renew` hold over the period held, up to an instant.
     fn renews(&self, level: &Level, at: Instant) -> bool {
         self.hold(level.renewal(), Window::after(self.since(), at), at)
+    }
+
+    fn renews_at_end(&self, version: Version<'_>, level: &Level, moment: Moment) -> bool {
+        match level.renew_over {
+            RenewOver::Period => self.renews(level, moment.at),
+            RenewOver::Window => self.hold(level.renewal(), self.window(version, level, moment), moment.at),
+        }
     }
 
     fn hold(&self, conditions: &[Condition], window: Window, as_of: Instant) -> bool {
@@ -344,6 +352,10 @@ impl<'a> Fold<'a> {
         let window = match level.within {
             Within::InTierMonths(_) | Within::InTierDays(_) => over,
             _ => window,
+        };
+        let over = match level.renew_over {
+            RenewOver::Window => window,
+            RenewOver::Period => over,
         };
         self.hold(level.renewal(), over, now.at) || self.hold(&level.enter, window, now.at)
     }

@@ -11,7 +11,7 @@ mod period;
 mod window;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod issuance;
 mod member_terms;
 mod redemption;
 mod reversal;
+mod tier_warnings;
 mod tiers;
 pub mod words;
 
@@ -25,6 +26,7 @@ pub use goods::*;
 pub use issuance::*;
 pub use redemption::*;
 pub use reversal::*;
+pub use tier_warnings::Warning;
 pub use tiers::*;
 pub use words::Words;
 use words::words;

@@ -58,6 +58,29 @@ words! {
     }
 }
 
+words! {
+    /// What `renew` looks at when a period ends.
+    #[derive(Default)]
+    pub enum RenewOver in ["tiers.levels.renew_over"] {
+        /// What lies in the period, without what began it.
+        #[default]
+        Period = "period",
+        /// What lies in the window of `enter`.
+        Window = "window",
+    }
+}
+
+words! {
+    /// From when on what an order counts has an effect.
+    #[derive(Default)]
+    pub enum Effective in ["tiers.effective"] {
+        #[default]
+        AtOnce = "at_once",
+        /// As with one more of `counts.delay_days`, at 00:00.
+        NextDay = "next_day",
+    }
+}
+
 /// What an order counts for tiers, and from when on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
@@ -92,6 +115,7 @@ pub struct Level {
     pub valid: Expiry,
     pub renew: Renew,
     pub renew_when: RenewWhen,
+    pub renew_over: RenewOver,
     pub gifts: LevelGifts,
     /// A JSON object, carried to outputs and look-ups and not read.
     pub benefits: Option<String>,
@@ -108,6 +132,7 @@ impl Level {
             valid,
             renew: Renew::Same,
             renew_when: RenewWhen::default(),
+            renew_over: RenewOver::default(),
             gifts: LevelGifts::default(),
             benefits: None,
         }

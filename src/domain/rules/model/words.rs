@@ -66,6 +66,8 @@ pub fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
         .chain(fields::<OnRefund>())
         .chain(fields::<OnExpiry>())
         .chain(fields::<RenewWhen>())
+        .chain(fields::<RenewOver>())
+        .chain(fields::<Effective>())
         .chain([
             ("reversal.after_issue.edit", words_of(Reversal::EDIT_WORDS)),
             ("reversal.redeemed", words_of(Reversal::REDEEMED_WORDS)),
