@@ -93,6 +93,7 @@ fn kinds(number: i64, expires_at: i64) -> Vec<EntryKind> {
         })),
         2 => {
             kinds.push(EntryKind::RedeemByOrder(RedeemByOrder {
+                by_level: None,
                 points: 30,
                 subtotal: 100.into(),
                 payable: None,

@@ -223,10 +223,28 @@ pub struct RedeemByOrder {
     pub payable: Option<Decimal>,
     /// Whose limits count. None where another member than the customer pays.
     pub tier: Option<ShortText>,
+    /// `None`: the tier is the one above.
+    pub by_level: Option<ByLevel>,
     /// The snapshot's currency is not that of the rule.
     pub currency_mismatch: bool,
     /// The order was already cancelled when it bound: left out in silence.
     pub cancelled: bool,
+}
+
+/// The limits of the level count that the member held before the order was created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByLevel {
+    pub created_at: Instant,
+    /// For levels that cannot pay for the same goods as others.
+    pub amounts: Vec<LevelAmounts>,
+}
+
+/// As in [`RedeemByOrder`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelAmounts {
+    pub level: ShortText,
+    pub subtotal: Decimal,
+    pub payable: Decimal,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -13,8 +13,8 @@ use prost::Message;
 use rust_decimal::Decimal;
 
 use self::messages::{
-    DeductV1, EntryV1, GiveBackV2, GrantAllV1, ImportV1, InvalidV1, KindV1, Nothing, RedeemByOrderV1,
-    RedeemV1, RegisteredV1, ReopenV2, ReturnV1,
+    ByLevelV3, DeductV1, EntryV1, GiveBackV2, GrantAllV1, ImportV1, InvalidV1, KindV1, Nothing,
+    RedeemByOrderV1, RedeemV1, RegisteredV1, ReopenV2, ReturnV1,
 };
 use self::sections::{own_part, reason, reason_tag};
 use crate::domain::entry::{
@@ -105,6 +105,7 @@ impl KindV1 {
                 cancelled: redeem.cancelled,
                 payable: redeem.payable.map(|amount| amount.to_string()),
                 currency_mismatch: redeem.currency_mismatch,
+                by_level: redeem.by_level.as_ref().map(ByLevelV3::from),
             }),
             EntryKind::Return(back) => KindV1::Return(ReturnV1 {
                 reason: reason_tag(back.reason),
@@ -217,6 +218,7 @@ impl KindV1 {
                 payable: optional_amount("payable", redeem.payable.as_deref())?,
                 tier: redeem.tier.map(Into::into),
                 currency_mismatch: redeem.currency_mismatch,
+                by_level: redeem.by_level.map(ByLevelV3::read).transpose()?,
                 cancelled: redeem.cancelled,
             }),
             KindV1::Return(back) => EntryKind::Return(Return {
@@ -319,6 +321,7 @@ impl KindV1 {
 fn version(kind: &EntryKind) -> u32 {
     match kind {
         EntryKind::Issue(issue) if own_part(issue).is_none() => SECOND_VERSION,
+        EntryKind::RedeemByOrder(redeem) if redeem.by_level.is_some() => VERSION,
         EntryKind::RedeemByOrder(redeem) if redeem.payable.is_some() || redeem.currency_mismatch => {
             SECOND_VERSION
         }

@@ -68,6 +68,7 @@ fn expected(name: &str) -> EntryKind {
         }
         "reverse" => EntryKind::Reverse(reverse(ReverseReason::Cancelled, 100, 0, WhenShort::Negative)),
         "redeem_by_order" => EntryKind::RedeemByOrder(RedeemByOrder {
+            by_level: None,
             points: 30,
             subtotal: dec("200.00"),
             payable: None,

@@ -2,7 +2,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::entry::{Grant, Issue, IssueOrigin, IssuePart, Reverse, ReverseReason};
+use crate::domain::entry::{
+    ByLevel, Grant, Issue, IssueOrigin, IssuePart, LevelAmounts, Reverse, ReverseReason,
+};
 use crate::domain::price_list::{Forecast, ForecastBy, Keeps, Price, PriceList, PricedFor, Revision};
 use crate::domain::reason::Reason;
 use crate::domain::rules::model::{Expiry, ExpirySpan, RoundUpTo, WhenShort, Words};
@@ -192,15 +194,16 @@ fn kind() -> impl Strategy<Value = EntryKind> {
             decimal(),
             of(decimal()),
             of(".*"),
-            any::<[bool; 2]>()
+            (any::<[bool; 2]>(), of(by_level())),
         )
             .prop_map(
-                |(points, subtotal, payable, tier, [cancelled, currency_mismatch])| {
+                |(points, subtotal, payable, tier, ([cancelled, currency_mismatch], by_level))| {
                     EntryKind::RedeemByOrder(RedeemByOrder {
                         points,
                         subtotal,
                         payable,
                         tier: tier.map(Into::into),
+                        by_level,
                         currency_mismatch,
                         cancelled,
                     })
@@ -222,6 +225,16 @@ fn kind() -> impl Strategy<Value = EntryKind> {
         grant().prop_map(EntryKind::GrantAll),
         grant().prop_map(EntryKind::GrantedToAll),
     ]
+}
+
+fn by_level() -> impl Strategy<Value = ByLevel> {
+    let amounts = (".*", decimal(), decimal()).prop_map(|(level, subtotal, payable)| LevelAmounts {
+        level: level.into(),
+        subtotal,
+        payable,
+    });
+    (instant(), proptest::collection::vec(amounts, 0..3))
+        .prop_map(|(created_at, amounts)| ByLevel { created_at, amounts })
 }
 
 fn price_list() -> impl Strategy<Value = PriceList> {

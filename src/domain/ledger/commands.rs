@@ -35,6 +35,7 @@ impl Account<'_> {
                 note,
                 actor,
             } => {
+                let level = self.member.level_at(self.tier_rules(), entry.effective_at);
                 let asked = Use {
                     points: *points,
                     before: 0,
@@ -42,7 +43,7 @@ impl Account<'_> {
                         subtotal: *subtotal,
                         payable: *payable,
                     },
-                    tier: tier.as_deref(),
+                    tier: tier.as_deref().or(level.as_deref()),
                     currency_mismatch: false,
                 };
                 let head = self.head(entry, Reason::Redeemed, note, actor);

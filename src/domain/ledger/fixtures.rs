@@ -227,6 +227,7 @@ pub fn give_back(numerator: i64, denominator: i64) -> EntryKind {
 
 pub fn snapshot(points: i64, subtotal: &str) -> EntryKind {
     EntryKind::RedeemByOrder(RedeemByOrder {
+        by_level: None,
         points,
         subtotal: amount(subtotal),
         payable: None,

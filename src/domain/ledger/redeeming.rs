@@ -7,7 +7,7 @@ use super::lots::Lot;
 use super::member::{ByCommand, command_id};
 use super::orders::Redeemed;
 use super::redemption::{Amounts, Value};
-use crate::domain::entry::{Entry, RedeemByOrder};
+use crate::domain::entry::{ByLevel, Entry, RedeemByOrder};
 use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::outcome::{Body, Worth};
@@ -54,14 +54,12 @@ impl Account<'_> {
             .rule_version
             .and_then(|version| book.version(self.shop_id, version));
         let rules = bound.map(|bound| &*bound.rules);
+        let (tier, amounts) = self.terms_of_order(redeem);
         let asked = Use {
             points: redeem.points - before,
             before,
-            amounts: Amounts {
-                subtotal: Some(redeem.subtotal),
-                payable: redeem.payable,
-            },
-            tier: redeem.tier.as_deref(),
+            amounts,
+            tier: tier.as_deref(),
             currency_mismatch: redeem.currency_mismatch,
         };
         if asked.points == 0 {
@@ -75,10 +73,28 @@ impl Account<'_> {
         let details = self.member.orders.details(order);
         let redeemed = details.redeemed.get_or_insert_default();
         redeemed.rule_version = entry.rule_version;
-        redeemed.tier = redeem.tier.clone();
+        redeemed.tier = tier;
         // What refunds have given back so far is given back of the difference as well.
         let lots = redeemed.raise_to(redeem.points, taken);
         self.put_back(entry, Head::of(entry, Reason::Refunded), lots, at);
+    }
+
+    /// The tier whose limits count for an order, and what they look at.
+    fn terms_of_order(&self, redeem: &RedeemByOrder) -> (Option<ShortText>, Amounts) {
+        let usual = Amounts {
+            subtotal: Some(redeem.subtotal),
+            payable: redeem.payable,
+        };
+        let Some(ByLevel { created_at, amounts }) = &redeem.by_level else {
+            return (redeem.tier.clone(), usual);
+        };
+        let level = self.member.level_before(self.tier_rules(), *created_at);
+        let own = amounts.iter().find(|own| Some(&own.level) == level.as_ref());
+        let amounts = own.map_or(usual, |own| Amounts {
+            subtotal: Some(own.subtotal),
+            payable: Some(own.payable),
+        });
+        (level, amounts)
     }
 
     /// By command, for an order or for none, with the limits of the version in force.

@@ -5,6 +5,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::Terms;
 use super::member::Member;
+use super::tiers::Rules;
 use crate::domain::instant::Instant;
 use crate::domain::reason::Reason;
 use crate::domain::rules::model::{Redemption, RuleVersion};
@@ -241,7 +242,7 @@ fn share(amount: Decimal, percent: Decimal) -> Option<Decimal> {
 }
 
 impl Terms<'_> {
-    /// A quote under the version in force.
+    /// A quote under the version in force, for the member's level where no tier is given.
     pub fn quote(
         &self,
         shop_id: &str,
@@ -251,7 +252,12 @@ impl Terms<'_> {
         at: Instant,
     ) -> Quote {
         let rules = self.book.in_force(shop_id, at).map(|published| &*published.rules);
-        quote(amounts, tier, rules, member, at)
+        let levels = Rules {
+            book: self.book,
+            shop_id,
+        };
+        let level = member.level_at(levels, at).filter(|_| tier.is_none());
+        quote(amounts, tier.or(level.as_deref()), rules, member, at)
     }
 }
 

@@ -221,6 +221,7 @@ fn refusals_have_an_order() {
 #[test]
 fn an_order_redeems_once() {
     let cancelled = EntryKind::RedeemByOrder(RedeemByOrder {
+        by_level: None,
         points: 3,
         subtotal: amount("10"),
         payable: None,

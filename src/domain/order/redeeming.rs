@@ -7,7 +7,7 @@ use super::case::{Case, Told};
 use super::earning;
 use super::facts::{Facts, News, OrderEvent, Snapshot};
 use super::{CausedBy, Order, Progress, Reason};
-use crate::domain::entry::{EntryKind, RedeemByOrder, Return, ReverseReason};
+use crate::domain::entry::{ByLevel, EntryKind, LevelAmounts, RedeemByOrder, Return, ReverseReason};
 use crate::domain::instant::Instant;
 use crate::domain::money::{Ratio, SCALE_MAX};
 use crate::domain::outcome::Body;
@@ -29,8 +29,9 @@ impl Case<'_> {
         let buyer = facts.buyer().map(|buyer| buyer.id.clone());
         let named = snapshot.points_redeemed_by.clone();
         let redeemer = bound.redeemer.clone().or(named).or(buyer.clone());
-        let tier = facts.tier().filter(|_| redeemer == buyer);
-        let redeem = self.redemption(&snapshot, tier);
+        let is_own = redeemer == buyer;
+        let tier = facts.tier().filter(|_| is_own);
+        let redeem = self.redemption(&snapshot, tier, is_own);
         if let Some(bound) = &mut self.order.bound {
             bound.redeemed = points;
             bound.redeemer = redeemer.clone();
@@ -44,8 +45,10 @@ impl Case<'_> {
         }
     }
 
-    fn redemption(&self, snapshot: &Snapshot, tier: Option<&str>) -> RedeemByOrder {
+    /// `is_own`: the customer pays, so the limits of a level may count.
+    fn redemption(&self, snapshot: &Snapshot, tier: Option<&str>, is_own: bool) -> RedeemByOrder {
         let rules = self.bound.map(|bound| &*bound.rules);
+        let tier = rules.map_or(tier, |rules| rules.told_tier(tier));
         let excluded = rules.and_then(|rules| redemption_excludes(rules, tier));
         let is_other = |rules: &RuleVersion| {
             snapshot
@@ -58,8 +61,28 @@ impl Case<'_> {
             subtotal: payable_subtotal(snapshot, excluded),
             payable: Some(payable(snapshot, excluded)),
             tier: tier.map(Into::into),
+            by_level: rules
+                .filter(|rules| is_own && tier.is_none() && rules.tiers.is_some())
+                .map(|rules| self.by_level(snapshot, rules)),
             currency_mismatch: rules.is_some_and(is_other),
             cancelled: false,
+        }
+    }
+
+    fn by_level(&self, snapshot: &Snapshot, rules: &RuleVersion) -> ByLevel {
+        let created = self.order.bound.as_ref().map(|bound| bound.created_at);
+        let usual = redemption_excludes(rules, None);
+        let amounts = rules.accrual.tiers.keys().filter_map(|level| {
+            let excluded = redemption_excludes(rules, Some(level));
+            (excluded != usual).then(|| LevelAmounts {
+                level: level.as_str().into(),
+                subtotal: payable_subtotal(snapshot, excluded),
+                payable: payable(snapshot, excluded),
+            })
+        });
+        ByLevel {
+            created_at: created.unwrap_or(self.now),
+            amounts: amounts.collect(),
         }
     }
 

@@ -209,6 +209,26 @@ pub(crate) struct RedeemByOrderV1 {
     pub payable: Option<String>,
     #[prost(bool, tag = "6")]
     pub currency_mismatch: bool,
+    #[prost(message, optional, tag = "7")]
+    pub by_level: Option<ByLevelV3>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ByLevelV3 {
+    #[prost(sint64, tag = "1")]
+    pub created_at: i64,
+    #[prost(message, repeated, tag = "2")]
+    pub amounts: Vec<LevelAmountsV3>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LevelAmountsV3 {
+    #[prost(string, tag = "1")]
+    pub level: String,
+    #[prost(string, tag = "2")]
+    pub subtotal: String,
+    #[prost(string, tag = "3")]
+    pub payable: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

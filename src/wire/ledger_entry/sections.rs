@@ -1,8 +1,10 @@
 //! What several messages of an entry hold, written and read.
 
-use super::messages::{GrantV1, IssuePartV2, IssueV1, ReverseV1};
+use super::messages::{ByLevelV3, GrantV1, IssuePartV2, IssueV1, LevelAmountsV3, ReverseV1};
 use super::{EntryError, amount};
-use crate::domain::entry::{Grant, Issue, IssueOrigin, IssuePart, Reverse, ReverseReason};
+use crate::domain::entry::{
+    ByLevel, Grant, Issue, IssueOrigin, IssuePart, LevelAmounts, Reverse, ReverseReason,
+};
 use crate::domain::instant::Instant;
 use crate::domain::rules::model::WhenShort;
 use crate::wire::expiry::ExpiryV1;
@@ -104,6 +106,44 @@ impl ReverseV1 {
             when_short: when_short(self.when_short)?,
             // The first version marked only the cancellation's own.
             by_cancellation: self.by_cancellation || self.reason == CANCELLED,
+        })
+    }
+}
+
+impl From<&ByLevel> for ByLevelV3 {
+    fn from(by_level: &ByLevel) -> Self {
+        let ByLevel { created_at, amounts } = by_level;
+        let amounts = amounts.iter().map(|amounts| {
+            let LevelAmounts {
+                level,
+                subtotal,
+                payable,
+            } = amounts;
+            LevelAmountsV3 {
+                level: level.to_string(),
+                subtotal: subtotal.to_string(),
+                payable: payable.to_string(),
+            }
+        });
+        ByLevelV3 {
+            created_at: created_at.0,
+            amounts: amounts.collect(),
+        }
+    }
+}
+
+impl ByLevelV3 {
+    pub(super) fn read(self) -> Result<ByLevel, EntryError> {
+        let amounts = self.amounts.into_iter().map(|amounts| {
+            Ok(LevelAmounts {
+                level: amounts.level.into(),
+                subtotal: amount("subtotal", &amounts.subtotal)?,
+                payable: amount("payable", &amounts.payable)?,
+            })
+        });
+        Ok(ByLevel {
+            created_at: Instant(self.created_at),
+            amounts: amounts.collect::<Result<_, EntryError>>()?,
         })
     }
 }

@@ -78,6 +78,7 @@ fn with_orders_behind() -> Member {
             })),
             2 => {
                 let redeem = RedeemByOrder {
+                    by_level: None,
                     points: 30,
                     subtotal: 100.into(),
                     payable: None,
