@@ -28,10 +28,12 @@ check() {
 have promtool prometheus
 have shellcheck shellcheck
 have python3 python3-venv
-tools=.servers/checks-1
+have npm npm
+tools=.servers/checks-2
 if [ ! -e "$tools/done" ]; then
   python3 -m venv "$tools"
   "$tools/bin/pip" install -q check-jsonschema==0.39.0 kubernetes-validate==1.37.0 || die "no Python packages"
+  npm install --silent --prefix "$tools" @asyncapi/parser@3.6.3 >/dev/null || die "no npm packages"
   touch "$tools/done"
 fi
 
@@ -40,4 +42,10 @@ check promtool test rules deploy/prometheus/alerts_test.yaml
 check shellcheck -x deploy/check.sh deploy/local/*.sh examples/*.sh .ci/run
 check "$tools/bin/kubernetes-validate" --strict deploy/kubernetes/accrual.yaml
 find schemas -name '*.json' ! -name 'asyncapi*' -print0 | xargs -0 "$tools/bin/check-jsonschema" --check-metaschema
+NODE_PATH=$tools/node_modules check node -e "
+  const { Parser, fromFile } = require('@asyncapi/parser');
+  fromFile(new Parser(), 'schemas/asyncapi.yaml').parse().then(({ document, diagnostics }) => {
+    diagnostics.forEach(({ message, path }) => console.log(message, (path || []).join('.')));
+    if (!document || diagnostics.length) process.exit(1);
+  });"
 echo "all checks pass"

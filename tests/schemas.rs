@@ -335,6 +335,23 @@ fn asyncapi_names_every_schema() {
         .filter(|file| !parts.contains(&file.as_str()))
         .collect();
     assert_eq!(named, all);
+    for (name, message) in messages {
+        let Some(file) = message["payload"]["schema"]["$ref"].as_str() else {
+            continue;
+        };
+        // An event without a time is refused.
+        let headers = match file.starts_with("./inputs/") {
+            true => "InputHeaders",
+            false => "OutputHeaders",
+        };
+        let known = message["headers"]["allOf"][0]["$ref"].as_str();
+        let wanted = format!("#/components/schemas/{headers}");
+        assert_eq!(known, Some(&*wanted), "{name}");
+        let required = document["components"]["schemas"][headers]["required"].as_array();
+        assert!(required.unwrap().contains(&"ce_time".into()), "{headers}");
+        let example = message["examples"][0]["payload"]["$ref"].as_str();
+        assert_eq!(example, Some(&*format!("{file}#/examples/0")), "{name}");
+    }
 }
 
 fn json_of(yaml: &Yaml<'_>) -> Value {
