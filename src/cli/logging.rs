@@ -48,6 +48,11 @@ pub fn install() -> Result<(), Error> {
     installed.map_err(|error| Error::Install(error.to_string()))
 }
 
+/// Whether what is logged goes to stderr as JSON.
+pub fn is_for_machines() -> bool {
+    tracing::dispatcher::has_been_set() && !stderr().is_terminal()
+}
+
 fn text<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

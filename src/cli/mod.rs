@@ -117,7 +117,12 @@ fn execute(
         Err(error) if broken_pipe(&error) => DONE,
         Err(error) => {
             let _ = out.flush();
-            let _ = writeln!(err, "error: {}", EscapedLines(format!("{error:#}")));
+            let text = format!("{error:#}");
+            match &cli.command {
+                // Its last line is read by what reads the others.
+                Command::Run(_) if logging::is_for_machines() => tracing::error!("{text}"),
+                _ => drop(writeln!(err, "error: {}", EscapedLines(text))),
+            }
             if error.is::<Usage>() { USAGE } else { FAILED }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -14,6 +15,7 @@ use crate::engine::ports::Partition;
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::describe::{Description, describe};
+use crate::adapters::kafka::client::reach;
 use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
 
 const OPERATION_TIMEOUT_MS: u64 = 30_000;
@@ -61,26 +63,29 @@ pub enum Created {
 #[derive(Clone)]
 pub struct Admin {
     client: Arc<AdminClient<Context>>,
+    config: Arc<ClientConfig>,
 }
 
 impl Admin {
     pub fn new(cluster: &Cluster, client_id: &str) -> Result<Self, LogError> {
-        let client = cluster
-            .client(client_id)
+        let config = cluster.client(client_id);
+        let client = config
             .create_with_context(Context)
             .map_err(|e| classify::reading("admin", &e))?;
         Ok(Self {
             client: Arc::new(client),
+            config: Arc::new(config),
         })
     }
 
     /// Names the cluster in the identity of a store (E7).
     pub async fn cluster_id(&self) -> Result<String, LogError> {
-        self.ask(|client| {
+        let config = self.config.clone();
+        self.ask(move |client| {
             let id = client
                 .inner()
                 .fetch_cluster_id(Duration::from_millis(QUERY_TIMEOUT_MS));
-            id.ok_or_else(|| LogError::Retry("the cluster does not answer".into()))
+            id.ok_or_else(|| LogError::Retry(format!("the cluster's id, {}", reach::unanswered(&config))))
         })
         .await
     }
@@ -113,7 +118,8 @@ impl Admin {
     /// The topic, or nothing where there is none.
     pub async fn describe(&self, topic: &str) -> Result<Option<TopicState>, LogError> {
         let name = topic.to_owned();
-        let found = self.ask(move |client| layout(client, &name)).await?;
+        let config = self.config.clone();
+        let found = self.ask(move |client| layout(client, &config, &name)).await?;
         let Some(mut state) = found else {
             return Ok(None);
         };
@@ -170,7 +176,12 @@ impl Admin {
         let deadline = Instant::now() + Duration::from_millis(OPERATION_TIMEOUT_MS);
         loop {
             let name = topic.to_owned();
-            if self.ask(move |client| layout(client, &name)).await?.is_some() {
+            let config = self.config.clone();
+            if self
+                .ask(move |client| layout(client, &config, &name))
+                .await?
+                .is_some()
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -199,12 +210,16 @@ impl Admin {
     }
 }
 
-fn layout(client: &AdminClient<Context>, topic: &str) -> Result<Option<TopicState>, LogError> {
+fn layout(
+    client: &AdminClient<Context>,
+    config: &ClientConfig,
+    topic: &str,
+) -> Result<Option<TopicState>, LogError> {
     let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
     let metadata = client
         .inner()
         .fetch_metadata(Some(topic), timeout)
-        .map_err(|e| classify::reading(topic, &e))?;
+        .map_err(|e| reach::asking(topic, config, &e))?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };

@@ -50,8 +50,8 @@ pub fn log_line(level: i32, facility: &str, line: &str) {
 
 /// Connections come and go, and librdkafka opens them again. What needs a remedy reaches its caller.
 pub fn log_error(error: &KafkaError, reason: &str) {
-    let code = error.rdkafka_error_code();
-    if let Some(left_out) = admit(&format!("{code:?}")) {
-        tracing::warn!(target: "kafka", ?code, left_out, "{reason}");
+    let code = error.rdkafka_error_code().map(|code| format!("{code:?}"));
+    if let Some(left_out) = admit(code.as_deref().unwrap_or_default()) {
+        tracing::warn!(target: "kafka", code, left_out, "{reason}");
     }
 }

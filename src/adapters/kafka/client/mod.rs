@@ -7,4 +7,5 @@ mod log_limit;
 pub mod positions;
 pub mod properties;
 pub mod queue;
+pub mod reach;
 pub mod settings;

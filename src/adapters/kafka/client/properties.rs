@@ -18,6 +18,12 @@ pub struct Refused {
 
 /// Looks at one property by itself.
 pub fn check(name: &str, value: &str) -> Result<(), Refused> {
+    if needs_tls(name, value) && !cfg!(feature = "tls") {
+        return Err(Refused {
+            what: "needs TLS, which this build does not have",
+            remedy: "build it with `cargo build --release --features tls`".to_owned(),
+        });
+    }
     let mut config = ClientConfig::new();
     config.set(name, value);
     match config.create_native_config() {
@@ -37,6 +43,16 @@ pub fn check(name: &str, value: &str) -> Result<(), Refused> {
             what: "cannot be used (value not shown)",
             remedy: "write it without NUL bytes".to_owned(),
         }),
+    }
+}
+
+/// SCRAM comes with OpenSSL, as TLS does.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    match name {
+        "security.protocol" => value == "ssl" || value == "sasl_ssl",
+        "sasl.mechanism" | "sasl.mechanisms" => value.starts_with("scram-"),
+        name => name.starts_with("ssl."),
     }
 }
 
@@ -147,15 +163,27 @@ mod tests {
             let told = check(name, value).err();
             assert_eq!(told.as_ref().map(|told| told.remedy.as_str()), wanted, "{name}");
         }
-        for name in [
-            "ssl.key.password",
-            "ssl.key.pem",
-            "sasl.oauthbearer.client.secret",
+        if let Err(told) = check("sasl.oauthbearer.client.secret", "s3cret") {
+            assert!(told.remedy.contains("not supported in this build"), "{told:?}");
+            assert!(!told.remedy.contains("s3cret"), "{told:?}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn what_needs_another_build_says_which() {
+        for (name, value) in [
+            ("security.protocol", "SASL_SSL"),
+            ("security.protocol", "ssl"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("ssl.key.pem", "s3cret"),
         ] {
-            if let Err(told) = check(name, "s3cret") {
-                assert!(told.remedy.contains("not supported in this build"), "{told:?}");
-                assert!(!told.remedy.contains("s3cret"), "{told:?}");
-            }
+            let told = check(name, value).unwrap_err();
+            assert_eq!(told.what, "needs TLS, which this build does not have", "{name}");
+            assert_eq!(
+                told.remedy,
+                "build it with `cargo build --release --features tls`"
+            );
         }
     }
 

@@ -18,6 +18,7 @@ use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::describe::describe;
 use crate::adapters::kafka::client::positions::position;
 use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
+use crate::adapters::kafka::client::reach;
 use crate::adapters::kafka::client::settings::QUERY_TIMEOUT_MS;
 
 use super::unstable::Unstable;
@@ -168,10 +169,7 @@ impl Reader {
     pub fn partitions(&self, topic: &str) -> Result<Partition, LogError> {
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let metadata = self.asking.client.fetch_metadata(Some(topic), timeout);
-        let metadata = metadata.map_err(|e| {
-            let brokers = self.config.get("bootstrap.servers").unwrap_or_default();
-            classify::reading(&format!("{topic}, asked of Kafka at {brokers}"), &e)
-        })?;
+        let metadata = metadata.map_err(|e| reach::asking(topic, &self.config, &e))?;
         let count = metadata
             .topics()
             .first()
