@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write};
 use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Subscriber;
 use tracing::field::Field;
@@ -15,6 +16,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::escaped::Escaping;
 use crate::config::LOG_VARIABLE;
+
+static FOR_MACHINES: AtomicBool = AtomicBool::new(false);
 
 const DEFAULT_LEVEL: &str = "info";
 
@@ -33,7 +36,9 @@ pub enum Error {
 /// Installs the subscriber of the process, at the level of `ACCRUAL_LOG`.
 pub fn install() -> Result<(), Error> {
     let filter = filter(std::env::var(LOG_VARIABLE).ok().as_deref())?;
-    let installed = if stderr().is_terminal() {
+    let is_terminal = stderr().is_terminal();
+    FOR_MACHINES.store(!is_terminal, Ordering::Relaxed);
+    let installed = if is_terminal {
         text(filter, stderr).try_init()
     } else {
         tracing_subscriber::fmt()
@@ -48,9 +53,9 @@ pub fn install() -> Result<(), Error> {
     installed.map_err(|error| Error::Install(error.to_string()))
 }
 
-/// Whether what is logged goes to stderr as JSON.
+/// Whether this process logs to stderr as JSON.
 pub fn is_for_machines() -> bool {
-    tracing::dispatcher::has_been_set() && !stderr().is_terminal()
+    FOR_MACHINES.load(Ordering::Relaxed)
 }
 
 fn text<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
