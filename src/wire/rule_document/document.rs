@@ -52,9 +52,6 @@ fn version(root: &mut Section<'_>, found: &mut Findings) -> Option<RuleVersion> 
     let bonuses = bonus::read_all(root, found);
     let caps = bonus::read_caps(root, found);
     let tiers = root.section("tiers", found);
-    if tiers.is_some() {
-        root.not_yet("tiers", found);
-    }
     let base = accrual.as_ref().map(|accrual| accrual.base.clone());
     let tiers = tiers.map(|section| tiers::read(section, &base.unwrap_or_default(), found));
     let issuance = issuance::read(root.section("issuance", found), found);

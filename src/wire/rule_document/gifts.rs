@@ -55,9 +55,6 @@ pub fn read_notices(section: Option<Section<'_>>, found: &mut Findings) -> Notic
         tier_expiring_days_before: section.numbers("tier_expiring_days_before", 0, SPAN_MAX, found),
         at: section.time("at", found).unwrap_or(left_out.at),
     };
-    if !notices.tier_expiring_days_before.is_empty() {
-        section.not_yet("tier_expiring_days_before", found);
-    }
     section.end(found);
     notices
 }
