@@ -227,3 +227,37 @@ fn record(topic: &str, rules: &RuleVersion, at: Instant) -> OutRecord {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "shop_id: acme\nversion: 1\neffective_from: 2022-03-01T00:00:00+08:00\n\
+        timezone: Asia/Taipei\ncurrency: TWD\naccrual: {rate: {every: 100, points: 1}}\n";
+
+    fn file(text: &str) -> RuleFile {
+        let read = rule_document::read_yaml(text).remove(0);
+        RuleFile {
+            file: "acme.yaml".to_owned(),
+            version_line: read.version_line,
+            rules: read.read.expect("a rule document"),
+        }
+    }
+
+    #[test]
+    fn a_version_that_drops_its_tiers_is_refused() {
+        let tiers = "tiers: {levels: [{name: member}]}\n";
+        let mut book = RuleBook::default();
+        let at = Instant::parse("2022-03-01T00:00:00Z").unwrap();
+        book.publish(file(&format!("{FIRST}{tiers}")).rules, at, 0);
+        let second = FIRST.replace("version: 1", "version: 2");
+        let refused = next(&book, &file(&second), at, false).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "acme.yaml:2: tiers: is left out, and version 1 has it; keep a list of one level: \
+             then everybody is in that one"
+        );
+        let kept = next(&book, &file(&format!("{second}{tiers}")), at, false);
+        assert_eq!(kept, Ok(None));
+    }
+}

@@ -3,7 +3,7 @@
 use super::account::{Account, Head};
 use super::standing::{DueGift, GiftKind, LevelMoment, Standing, Told};
 use super::tiers::facts::Counted;
-use super::tiers::{Next, Period, Rules};
+use super::tiers::{Began, Next, Period, Rules};
 use crate::domain::calendar;
 use crate::domain::entry::{Entry, OrderFact};
 use crate::domain::ids;
@@ -213,10 +213,14 @@ impl<'a> Account<'a> {
 
     /// A fact, or the beginning of the present, that lies before what was published last is late.
     fn reason_of(&self, present: Option<&Period>, told: Option<&Told>, occasion: &Occasion) -> Reason {
-        let began = present.map_or(Reason::LateFact, |period| period.began.reason());
         if occasion.by_hand {
             return Reason::Set;
         }
+        let held = told.map(|told| &told.level);
+        let began = present.map_or(Reason::LateFact, |period| {
+            let is_new = held.is_none_or(|held| *held != period.level);
+            self.began(period, is_new).reason()
+        });
         let Some(told) = told else { return began };
         let since = present.map_or(Instant::MIN, |period| period.since);
         let is_late = since < told.effective_at || occasion.fact_at.is_some_and(|at| at < told.effective_at);
@@ -225,8 +229,21 @@ impl<'a> Account<'a> {
             _ if is_late => Reason::LateFact,
             Reason::Renewed | Reason::Set => began,
             _ if is_kept => Reason::Renewed,
-            // A level that is another now can only have been renewed into by a fact.
             began => began,
+        }
+    }
+
+    /// Why a period began; of a level that is new to the outside and has been renewed since, why the
+    /// first of its periods did.
+    fn began(&self, period: &Period, is_new: bool) -> Began {
+        let standing = self.member.standing.as_deref();
+        let mut periods = standing
+            .into_iter()
+            .flat_map(|standing| &standing.timeline.periods);
+        let first = periods.find(|known| known.since == period.level_since && known.level == period.level);
+        match first.filter(|_| is_new && period.began == Began::Renewed) {
+            Some(first) => first.began,
+            None => period.began,
         }
     }
 

@@ -197,6 +197,16 @@ fn a_present_that_an_older_fact_changes_is_late() {
             "2024-05-31 10:00 tier late_fact member up gold 2024-05-31 10:00..2024-06-30 10:00",
         ],
     );
+    // Reached and renewed before anything was published.
+    let silver = plain(levels()).remove(0);
+    check(
+        &super::fixtures::book(&[shop(vec![silver], |_| {})]),
+        &[
+            of("A", "2024-06-02 00:00", counts(&[("2024-05-01 10:00", "500")])),
+            of("B", "2024-06-03 00:00", counts(&[("2024-05-20 10:00", "500")])),
+        ],
+        &["2024-05-31 10:00 tier reached member up silver 2024-05-31 10:00..2024-06-30 10:00"],
+    );
     // What concerns only the past is not published.
     check(
         &book,

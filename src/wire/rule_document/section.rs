@@ -219,12 +219,6 @@ impl<'a> Section<'a> {
         items.iter().enumerate().filter_map(at).collect()
     }
 
-    /// Refuses a field that the contract names and this version does not act on yet.
-    pub fn not_yet(&self, key: &str, found: &mut Findings) {
-        let remedy = "leave it out until a later version of accrual reads it";
-        found.add(self.line_of(key), &self.path(key), "is not yet supported", remedy);
-    }
-
     /// A whole number within bounds.
     pub fn whole(&mut self, key: &'static str, from: i64, to: i64, found: &mut Findings) -> Option<i64> {
         let (text, line) = self.text(key, found)?;

@@ -78,3 +78,52 @@ fn implies(low: &Condition, high: &Condition) -> bool {
         && at_least(low.order_amount, high.order_amount)
         && at_least(low.points, high.points)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::ledger::tiers::fixtures::{level, shop};
+    use crate::domain::rules::model::*;
+
+    #[test]
+    fn levels_that_make_no_sense_are_warned_of() {
+        let warned = |levels: Vec<Level>| -> Vec<String> {
+            let warnings = shop(levels, |_| {}).warnings().into_iter();
+            warnings.map(|warning| warning.field).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(
+            warned(vec![level("silver", "500", 12), level("gold", "1000", 12)]),
+            none
+        );
+        assert_eq!(
+            warned(vec![level("silver", "1000", 12), level("gold", "1000", 12)]),
+            ["tiers.levels[1].enter"]
+        );
+        // Another window may reach it.
+        assert_eq!(
+            warned(vec![level("silver", "1000", 24), level("gold", "1000", 12)]),
+            none
+        );
+        // A part more than the higher level wants.
+        let mut silver = level("silver", "2000", 12);
+        silver.enter[0].orders = Some(3);
+        assert_eq!(
+            warned(vec![silver.clone(), level("gold", "1000", 12)]),
+            ["tiers.levels[1].enter"]
+        );
+        silver.enter.push(Condition {
+            orders: Some(5),
+            ..Condition::default()
+        });
+        assert_eq!(warned(vec![silver, level("gold", "1000", 12)]), none);
+        let mut ever = level("ever", "1", 12);
+        ever.valid = Expiry::default();
+        ever.gifts.renewal = Some(LevelGift {
+            points: 1,
+            delay_days: 0,
+            at: DueAt::SameTime,
+            expiry: None,
+        });
+        assert_eq!(warned(vec![ever]), ["tiers.levels[1].gifts.renewal"]);
+    }
+}
