@@ -78,14 +78,14 @@ struct Plan {
 
 impl Plan {
     fn draw(world: &mut World, number: usize) -> Self {
-        let guest = world.rng.chance(0.2);
+        let guest = world.rng.chance(0.25);
         Plan {
             id: format!("o{number}"),
-            member: world.rng.below(3),
+            member: world.rng.below(2),
             hundreds: world.rng.between(1, 9),
-            channel: if world.rng.chance(0.3) { "pos" } else { "online" },
+            channel: if world.rng.chance(0.5) { "pos" } else { "online" },
             guest,
-            redeems: if !guest && world.rng.chance(0.3) {
+            redeems: if !guest && world.rng.chance(0.6) {
                 world.rng.between(1, 5)
             } else {
                 0
@@ -100,7 +100,7 @@ impl Plan {
             kinds.push("paid");
         }
         // Points of a sale in the store are there at once: a cancellation would take them back.
-        if self.channel == "online" && world.rng.chance(0.3) {
+        if self.channel == "online" && world.rng.chance(0.5) {
             kinds.push("cancelled");
             if world.rng.chance(0.6) {
                 kinds.push("withdrawn");
@@ -164,14 +164,15 @@ pub fn workload(world: &mut World, input: &Arc<Mutex<Vec<Written>>>) {
     let knobs = world.knobs.clone();
     for number in 0..(knobs.events / 3).max(1) {
         let plan = Plan::draw(world, number);
-        let mut at = world.rng.between(0, knobs.faulty_ms * 2 / 3);
+        let mut at = world.rng.between(0, knobs.faulty_ms / 3);
         for (step, kind) in plan.kinds(world).into_iter().enumerate() {
             let twice = world.rng.chance(0.1);
             for _ in 0..if twice { 2 } else { 1 } {
                 let (input, plan) = (input.clone(), plan.clone());
                 world.after(at, move |world| tell(world, &input, &plan, (step, kind)));
             }
-            at += world.rng.between(1, knobs.faulty_ms / 10);
+            // Long enough for points of a sale in the store to be there before the next step.
+            at += world.rng.between(1, knobs.faulty_ms / 8);
         }
     }
 }
