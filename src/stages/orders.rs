@@ -96,7 +96,8 @@ fn send(decisions: Decisions, effects: &mut Effects<Output>) {
 
 impl Processor for Orders {
     type Event = Box<OrderEvent>;
-    type State = Order;
+    /// Large, and moved about with every turn.
+    type State = Box<Order>;
     type Output = Output;
 
     fn decode(&self, record: &Record) -> Result<Decoded<Box<OrderEvent>>, Refusal> {
@@ -107,12 +108,13 @@ impl Processor for Orders {
         read(record.value.as_deref(), headers)
     }
 
-    fn load(&self, _key: &Key, stored: &[u8]) -> Result<Order, Refusal> {
+    fn load(&self, _key: &Key, stored: &[u8]) -> Result<Box<Order>, Refusal> {
         order_state::decode(stored)
+            .map(Box::new)
             .map_err(|error| Refusal::new("malformed", format!("stored order: {error}")))
     }
 
-    fn save(&self, key: &Key, order: &Order) -> Saved {
+    fn save(&self, key: &Key, order: &Box<Order>) -> Saved {
         Saved {
             bytes: order_state::encode(order),
             wake: self.wake(key, order),
@@ -120,11 +122,11 @@ impl Processor for Orders {
         }
     }
 
-    fn wake(&self, _key: &Key, order: &Order) -> Option<Millis> {
+    fn wake(&self, _key: &Key, order: &Box<Order>) -> Option<Millis> {
         order.wake_millis(self.orders_days)
     }
 
-    fn indexed(&self, _key: &Key, order: &Order) -> bool {
+    fn indexed(&self, _key: &Key, order: &Box<Order>) -> bool {
         order.is_open()
     }
 
@@ -144,7 +146,7 @@ impl Processor for Orders {
         let decisions = match (&turn.cause, turn.state.as_mut()) {
             (Cause::Event { event, .. }, Some(order)) => order.apply(key, event, now, &book),
             (Cause::Event { event, .. }, None) => {
-                let mut order = Order::default();
+                let mut order = Box::<Order>::default();
                 let decided = order::check_remembered(event, now, self.orders_days)
                     .and_then(|()| order.apply(key, event, now, &book));
                 if decided.is_ok() {
