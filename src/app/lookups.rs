@@ -14,6 +14,7 @@ use crate::config::{Retention, Settings, Stage as StageKind};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::member::Member;
+use crate::domain::ledger::receipt_words::LedgerWords;
 use crate::domain::ledger::redemption::Amounts;
 use crate::domain::ledger::tiers::Rules;
 use crate::domain::order::OrderKey;
@@ -112,7 +113,15 @@ impl Lookups {
         let order = order_state::decode(&bytes).map_err(unreadable)?;
         let explained = order.explain(OrderKey { shop_id, order_id }, book, found.as_of.now(clock));
         // A rule that was published a moment ago may not have been read here yet.
-        let explained = explained.map_err(|error| Problem::Unavailable(error.to_string()))?;
+        let mut explained = explained.map_err(|error| Problem::Unavailable(error.to_string()))?;
+        if let Some(member_id) = explained.decided_by.take() {
+            let (member, _) = self.account(shop_id, &member_id).await?;
+            let words = member.and_then(|member| member.explain_order(order_id));
+            if let Some(LedgerWords { points, why }) = words {
+                explained.points = points;
+                explained.why.extend(why);
+            }
+        }
         Ok(Some(order_view(shop_id, order_id, explained, found.as_of)))
     }
 

@@ -17,6 +17,7 @@ mod notices;
 pub mod orders;
 mod pricing;
 pub mod receipt;
+pub mod receipt_words;
 mod redeeming;
 pub mod redemption;
 mod returns;

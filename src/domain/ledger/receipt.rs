@@ -118,3 +118,7 @@ impl Receipt {
         shares.collect()
     }
 }
+
+#[cfg(test)]
+#[path = "receipt_tests.rs"]
+mod tests;

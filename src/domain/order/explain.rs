@@ -24,8 +24,10 @@ pub struct Explanation {
     pub outcome: &'static str,
     /// The code that an output gave or would give; `None` where points are issued.
     pub reason: Option<&'static str>,
-    /// Issued, or expected as things stand. `None` while unbound.
+    /// Issued, or expected as things stand. `None` while unbound, and where only the ledger knows.
     pub points: Option<i64>,
+    /// The member whose ledger decides the points, and knows more of them.
+    pub decided_by: Option<String>,
     /// What earns, and its currency.
     pub base: Option<(Decimal, String)>,
     pub why: Vec<String>,
@@ -55,6 +57,7 @@ impl Order {
             outcome: self.outcome_word(),
             reason: None,
             points: None,
+            decided_by: None,
             base: None,
             why: Vec::new(),
         };
@@ -110,6 +113,9 @@ impl Case<'_> {
         let earned = earning::before_issue(facts, snapshot, rules, facts.as_told());
         told.base = Some((earned.base.to_decimal(), rules.currency.code.to_string()));
         match &self.order.progress {
+            Progress::Issued(issued) if !issued.by_member.is_empty() => {
+                return self.explain_credited(issued, told);
+            }
             Progress::Issued(issued) => {
                 told.points = Some(issued.points);
                 told.why.extend(after_issue(issued, facts));
@@ -124,17 +130,22 @@ impl Case<'_> {
         let looked_at = self.order.due_at.unwrap_or(self.now);
         let in_force = self.book.in_force(self.key.shop_id, looked_at);
         let in_force = in_force.map(|version| &*version.rules);
-        let excluded = eligibility::excluded(facts, snapshot, rules, in_force);
+        let by_member = rules.is_priced_by_member();
+        let excluded = match by_member {
+            true => eligibility::excluded_for_every_tier(facts, snapshot, rules, in_force),
+            false => eligibility::excluded(facts, snapshot, rules, in_force),
+        };
         let reason = excluded.or_else(|| too_little(&earned));
         told.reason = reason.map(Reason::code);
         told.points = Some(if reason.is_some() { 0 } else { earned.points() });
         match reason {
+            _ if by_member && excluded.is_none() => self.explain_prices(bound, snapshot, told),
             Some(reason) => told
                 .why
                 .push(format!("as things stand it earns nothing: {}", reason.sentence())),
             None => told.why.extend(earning_words(facts.tier(), rules, &earned)),
         }
-        if excluded.is_none() {
+        if excluded.is_none() && !by_member {
             let assessed = earning::assess(facts, snapshot, rules, facts.as_told());
             told.why.extend(assessed.iter().map(bonus_words));
         }
@@ -222,7 +233,7 @@ fn facts(facts: &Facts) -> Vec<Fact> {
     found
 }
 
-fn bonus_words(assessed: &Assessed<'_>) -> String {
+pub(super) fn bonus_words(assessed: &Assessed<'_>) -> String {
     let id = &assessed.bonus.id;
     match &assessed.result {
         Ok(given) => format!("bonus {id} adds {} points", given.points),

@@ -11,6 +11,7 @@ pub mod due;
 pub mod earning;
 pub mod eligibility;
 pub mod explain;
+mod explain_by_member;
 pub mod facts;
 mod pending;
 mod price_list;

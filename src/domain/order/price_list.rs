@@ -79,7 +79,7 @@ impl Case<'_> {
     }
 
     /// All that the order may bring its buyer, were it due at `at`.
-    fn price_list(&self, bound: &Published, at: Instant, resting: Resting) -> PriceList {
+    pub(super) fn price_list(&self, bound: &Published, at: Instant, resting: Resting) -> PriceList {
         let told = bound.rules.told_tier(self.order.facts.tier());
         let cases = bound.rules.priced_for(told).into_iter();
         let prices = cases.map(|of| self.price(bound, at, resting, of)).collect();

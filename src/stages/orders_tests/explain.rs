@@ -13,7 +13,7 @@ fn told(rules: &str, lines: &[&str]) -> Shop {
 }
 
 #[track_caller]
-fn check_words(rules: &str, lines: &[&str], head: &str, wanted: &[&str]) {
+pub(super) fn check_words(rules: &str, lines: &[&str], head: &str, wanted: &[&str]) {
     let mut shop = told(rules, lines);
     shop.fire(shop.now);
     let state = shop.state.as_ref().unwrap();
@@ -33,7 +33,7 @@ fn check_words(rules: &str, lines: &[&str], head: &str, wanted: &[&str]) {
     }
 }
 
-const BOUND: &str = "it was created at 2022-03-01T02:00:00Z, when rule version 1 was in force \
+pub(super) const BOUND: &str = "it was created at 2022-03-01T02:00:00Z, when rule version 1 was in force \
                      (effective from 2019-12-31T16:00:00Z); later versions do not change what it earns";
 
 #[test]

@@ -12,6 +12,7 @@ use crate::wire::{ledger_entry, rule_document};
 mod binding;
 mod earning;
 mod explain;
+mod explain_by_member;
 mod real_orders;
 mod reversal;
 mod set_of_facts;

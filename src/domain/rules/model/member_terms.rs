@@ -11,6 +11,11 @@ impl RuleVersion {
         self.tiers.is_some() || !self.caps.is_empty() || self.bonuses.iter().any(Bonus::asks_member)
     }
 
+    /// A member may get less than orders are worth.
+    pub fn limits_member(&self) -> bool {
+        !self.caps.is_empty() || self.bonuses.iter().any(|bonus| bonus.limits.is_some())
+    }
+
     /// The tier that prices an order whose events name this one, as far as that is known without
     /// the member's level.
     pub fn told_tier<'a>(&self, told: Option<&'a str>) -> Option<&'a str> {
