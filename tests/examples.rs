@@ -52,8 +52,13 @@ fn row(event: &Value) -> String {
     let data = &event["data"];
     let shop = text(&data["shop_id"], "").trim_end_matches("-example");
     let kind = text(&event["type"], "").trim_start_matches("points-");
-    let points = data["points"].as_i64().map_or("-".to_owned(), |n| n.to_string());
-    let ends = data.get("due_at").unwrap_or(&data["expires_at"]);
+    let kind = if kind == "tier-changed" { "tier" } else { kind };
+    let level = text(&data["to"], "-").to_owned();
+    let points = data["points"].as_i64().map_or(level, |n| n.to_string());
+    let ends = data
+        .get("due_at")
+        .or(data.get("until"))
+        .unwrap_or(&data["expires_at"]);
     format!(
         "{shop:<11} {:<7} {:<6} {kind:<9} {:<21} {points:<7} {:<17} {}",
         text(&data["member_id"], "-"),

@@ -207,3 +207,49 @@ fn joined(lines: &[String]) -> String {
     let lines = lines.iter().map(|line| Escaped(line).to_string());
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::views::{KeepTier, NextTier};
+
+    #[test]
+    fn a_level_says_why_and_what_is_missing() {
+        let missing = |measure: &str, have: &str, need: &str, missing: &str| Missing {
+            measure: measure.to_owned(),
+            have: have.to_owned(),
+            need: need.to_owned(),
+            missing: missing.to_owned(),
+        };
+        let tier = Tier {
+            name: "silver".to_owned(),
+            since: Some("2024-05-01T02:00:00Z".to_owned()),
+            until: Some("2025-05-01T15:59:00Z".to_owned()),
+            reason: Some("reached".to_owned()),
+            why: "the conditions of a level were met".to_owned(),
+            benefits: None,
+            next: Some(NextTier {
+                name: "gold".to_owned(),
+                missing: vec![
+                    vec![
+                        missing("amount", "4550", "5000", "450"),
+                        missing("orders", "1", "2", "1"),
+                    ],
+                    vec![missing("points", "0", "10", "10")],
+                ],
+            }),
+            keep: Some(KeepTier {
+                missing: vec![vec![missing("amount", "1", "2", "1")], Vec::new()],
+            }),
+        };
+        assert_eq!(
+            tier_lines(&tier),
+            [
+                "  level silver, since 2024-05-01T02:00:00Z, until 2025-05-01T15:59:00Z",
+                "    because the conditions of a level were met (reached)",
+                "    to keep it: nothing is missing",
+                "    to reach gold: amount 450 more (4550 of 5000) and orders 1 more (1 of 2), or points 10 more (0 of 10)",
+            ]
+        );
+    }
+}

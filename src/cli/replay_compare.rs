@@ -258,6 +258,39 @@ mod tests {
     }
 
     #[test]
+    fn who_ends_in_another_tier_is_listed() {
+        let replay = |levels: &[(&str, &str, &str)]| {
+            let mut tallies = Tallies::default();
+            for (member, from, to) in levels {
+                let data = json!({"shop_id": "acme", "member_id": member, "from": from, "to": to});
+                writeln!(tallies, "{}", json!({"type": "tier-changed", "data": data})).unwrap();
+            }
+            tallies
+        };
+        let old = replay(&[
+            ("m-1", "member", "gold"),
+            ("m-2", "member", "gold"),
+            ("m-2", "gold", "member"),
+        ]);
+        let new = replay(&[("m-1", "member", "silver"), ("m-3", "member", "gold")]);
+        let written = |as_json| {
+            let mut out = Vec::new();
+            write(&old, &new, as_json, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            written(false).lines().take(3).collect::<Vec<_>>(),
+            [
+                "acme m-1: tier gold -> silver",
+                "acme m-3: tier the first level -> gold",
+                "in all, for 2 of 3 members: issued 0 -> 0 (+0), expired 0 -> 0 (+0), balance 0 -> 0 (+0)",
+            ]
+        );
+        let first: Value = serde_json::from_str(written(true).lines().next().unwrap()).unwrap();
+        assert_eq!(first["tier"], json!({"old": "gold", "new": "silver"}));
+    }
+
+    #[test]
     fn other_times_are_a_change() {
         let replay = |lots: &[(i64, &str)], at: &str| {
             let mut tallies = Tallies::default();

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::entry::{
-    ByLevel, Grant, Issue, IssueOrigin, IssuePart, LevelAmounts, Reverse, ReverseReason,
+    ByLevel, FactStep, Grant, Issue, IssueOrigin, IssuePart, LevelAmounts, OrderFact, Qualify, Reverse,
+    ReverseReason, TierSet,
 };
 use crate::domain::price_list::{Forecast, ForecastBy, Keeps, Price, PriceList, PricedFor, Revision};
 use crate::domain::reason::Reason;
@@ -149,6 +150,24 @@ fn command() -> impl Strategy<Value = Command> {
             }
         }),
         of(birthday).prop_map(|birthday| Command::Registered { birthday }),
+        (of(".*"), of(instant()), of(instant()), of(".*"), of(".*")).prop_map(
+            |(tier, since, until, note, actor)| Command::TierSet(TierSet {
+                tier,
+                since,
+                until,
+                note,
+                actor,
+            })
+        ),
+        (of(decimal()), of(any::<i64>()), of(instant()), of(".*"), of(".*")).prop_map(
+            |(amount, orders, at, note, actor)| Command::Qualify(Qualify {
+                amount,
+                orders,
+                at,
+                note,
+                actor,
+            })
+        ),
         invalid().prop_map(Command::Invalid),
     ]
 }
@@ -178,8 +197,20 @@ fn issue() -> impl Strategy<Value = Issue> {
     )
 }
 
+fn order_fact() -> impl Strategy<Value = OrderFact> {
+    let step =
+        (instant(), decimal(), any::<bool>()).prop_map(|(at, amount, goods)| FactStep { at, amount, goods });
+    let steps = proptest::collection::vec(step, 0..4);
+    (instant(), any::<bool>(), steps).prop_map(|(created_at, live, steps)| OrderFact {
+        created_at,
+        live,
+        steps,
+    })
+}
+
 fn kind() -> impl Strategy<Value = EntryKind> {
     prop_oneof![
+        order_fact().prop_map(EntryKind::OrderFact),
         issue().prop_map(EntryKind::Issue),
         reverse().prop_map(EntryKind::Reverse),
         (decimal(), ".*", of(instant())).prop_map(|(base_amount, currency, expires_at)| {
