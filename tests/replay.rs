@@ -3,13 +3,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use serde_json::{Value, json};
 use support::accrual::replay;
 use support::scenario::{Scenario, is_like};
 use support::schemas::{assert_valid, schemas, validators};
-use support::servers::new_dir;
 
 /// Folders that are known not to come out right, each with the reason. One that does is an error too.
 const EXCEPTIONS: &[(&str, &str)] = &[];
@@ -138,83 +136,6 @@ fn every_output_has_an_envelope_and_an_id_of_its_own() {
             assert!(ids.insert(id), "{name}: the id of {event} came before");
         }
     }
-}
-
-/// With a cap that nothing reaches the member's ledger decides what else the order would: the same
-/// comes out, ids included.
-#[test]
-fn a_cap_out_of_reach_changes_nothing() {
-    let dir = new_dir("replay");
-    let (mut compared, mut other) = (0, Vec::new());
-    for scenario in Scenario::all() {
-        let Some(rules) = with_cap_out_of_reach(&fs::read_to_string(&scenario.rules).expect("rules")) else {
-            continue;
-        };
-        let events = fs::read_to_string(&scenario.events).expect("events");
-        let events: Vec<String> = events.lines().map(published_with_cap).collect();
-        let (rules_file, events_file) = (dir.join("rules.yaml"), dir.join("events.jsonl"));
-        fs::write(&rules_file, rules).expect("a file");
-        fs::write(&events_file, events.join("\n")).expect("a file");
-        let capped = replay(&[&rules_file], &[&events_file], scenario.until.as_deref());
-        let wanted = outputs(&scenario);
-        let (wanted, found) = (sorted(&wanted), sorted(&capped));
-        let only = |these: &[&str], those: &[&str]| -> Vec<String> {
-            let only = these.iter().filter(|line| !those.contains(line));
-            only.map(|line| line.to_string()).collect()
-        };
-        if wanted != found {
-            let (lacks, has) = (only(&wanted, &found), only(&found, &wanted));
-            other.push(format!(
-                "{}: {}\nlacks:\n{}\nhas:\n{}",
-                scenario.name,
-                scenario.title,
-                lacks.join("\n"),
-                has.join("\n")
-            ));
-        }
-        compared += 1;
-    }
-    assert!(
-        other.is_empty(),
-        "{} of {compared}:\n{}",
-        other.len(),
-        other.join("\n\n")
-    );
-    assert!(compared > 80, "{compared} scenarios");
-}
-
-const CAP: &str = "caps: {per_member: [{per: ever, points: 1000000000}]}";
-
-/// `None`: the member decides anyway.
-fn with_cap_out_of_reach(rules: &str) -> Option<String> {
-    if ["caps:", "limits:", "birthday: month", "tiers:\n  told"]
-        .iter()
-        .any(|key| rules.contains(key))
-    {
-        return None;
-    }
-    let documents = rules.split("\n---").map(|document| match document.trim() {
-        "" | "---" => document.to_owned(),
-        _ => format!("{}\n{CAP}\n", document.trim_end()),
-    });
-    Some(documents.collect::<Vec<_>>().join("\n---"))
-}
-
-fn published_with_cap(line: &str) -> String {
-    let Ok(mut event) = serde_json::from_str::<Value>(line) else {
-        return line.to_owned();
-    };
-    if event["type"] == "rules.published" {
-        event["data"]["caps"] = json!({"per_member": [{"per": "ever", "points": 1_000_000_000}]});
-        return event.to_string();
-    }
-    line.to_owned()
-}
-
-fn sorted(lines: &str) -> Vec<&str> {
-    let mut lines: Vec<&str> = lines.lines().collect();
-    lines.sort_unstable();
-    lines
 }
 
 /// A matcher that never fails would prove nothing.
