@@ -17,7 +17,7 @@ use crate::http::views::{Member, Missing, Order, Tier};
 pub enum ExplainCommand {
     /// Bound version, facts, due time, outcome
     Order(Arguments),
-    /// Balance and lots
+    /// Balance and lots; the level held, why, and what is missing for the next and to keep it
     Member(Arguments),
 }
 

@@ -76,7 +76,7 @@ impl<'a> Account<'a> {
         if fact.steps.iter().any(|step| step.at > at) {
             counted.cause_id = Some(entry.cause_id.clone());
         }
-        let changed = standing.timeline.learn_order(order, Some(counted));
+        let changed = standing.timeline.learn_order(order, Some(counted), horizon);
         standing.last_cause = entry.cause_id.clone();
         self.look_at_levels(Occasion::of(entry, changed), at);
         self.drop_blank_standing();
@@ -132,6 +132,7 @@ impl<'a> Account<'a> {
                 standing
                     .timeline
                     .advance(rules, at, Instant(at.0.saturating_add(1)));
+                standing.timeline.forget_causes();
                 self.tell_level(&Occasion::by_time(cause_id), at);
             }
             LevelMoment::Gift => self.level_gifts(at),

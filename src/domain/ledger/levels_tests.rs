@@ -2,7 +2,9 @@
 
 use super::fixtures::{Step, days};
 use super::fixtures::{amount, at, book, check, event, granting, of, on, until};
+use super::member::Member;
 use super::tiers::fixtures::{level, shop};
+use super::tiers::{Rules, Unmet};
 use crate::domain::entry::{
     Command, EntryKind, FactStep, Issue, IssueOrigin, IssuePart, OrderFact, Qualify, TierSet,
 };
@@ -341,6 +343,40 @@ fn points_of_orders_reach_a_level() {
             "2024-05-02 10:00 tier reached member up gold 2024-05-02 10:00..2025-05-02 23:59",
         ],
     );
+}
+
+#[test]
+fn a_look_up_says_what_is_missing() {
+    let book = book(&[shop(plain(levels()), |_| {})]);
+    let mut member = Member::default();
+    let rules = Rules {
+        book: &book,
+        shop_id: "acme",
+    };
+    let shown = |member: &Member, time: &str| {
+        let tier = member.tier(rules, at(time)).expect("tiers");
+        let missing = |conditions: Vec<Vec<Unmet>>| -> Vec<String> {
+            let parts = conditions.iter().flatten();
+            parts.map(|part| part.missing().to_string()).collect()
+        };
+        let next = tier.next.map(|(name, conditions)| (name, missing(conditions)));
+        (tier.name, next, tier.keep.map(missing))
+    };
+    let names = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let silver = ("member".into(), Some(("silver".into(), names(&["500"]))), None);
+    assert_eq!(shown(&member, "2024-05-01 00:00"), silver);
+    super::fixtures::play(&mut member, &book, &[order("A", "2024-05-01 10:00", "550")]);
+    let gold = Some(("gold".into(), names(&["450"])));
+    let held = ("silver".into(), gold, Some(names(&["500"])));
+    assert_eq!(shown(&member, "2024-05-02 00:00"), held);
+    // An end that has passed is seen before its timer fires.
+    assert_eq!(shown(&member, "2024-06-02 00:00").0, "member");
+    let none = super::fixtures::book(&[super::fixtures::rules()]);
+    let none = Rules {
+        book: &none,
+        shop_id: "acme",
+    };
+    assert_eq!(member.tier(none, at("2024-05-02 00:00")), None);
 }
 
 /// Facts older than 36 months count nothing when they come; what was counted stays where a window

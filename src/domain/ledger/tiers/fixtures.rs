@@ -75,7 +75,7 @@ pub fn learn(timeline: &mut Timeline, row: &Row) -> Option<Instant> {
                 live: true,
                 steps: steps.iter().map(step).collect(),
             };
-            timeline.learn_order(*id, Some(Counted::of(fact)))
+            timeline.learn_order(*id, Some(Counted::of(fact)), Instant::MIN)
         }
         Row::Points(id, at, points) => timeline.learn_points(*id, *at, *points),
         Row::Qualify(at, sum, orders) => Some(timeline.qualify(Qualified {

@@ -87,9 +87,10 @@ impl Default for Timeline {
 
 impl Timeline {
     /// What an order counts from now on; `None`: nothing, it is not this member's. Gives the first
-    /// instant at which that differs from what was known.
-    pub fn learn_order(&mut self, order: u64, counted: Option<Counted>) -> Option<Instant> {
-        let changed = self.record.set_order(order, counted);
+    /// instant at which that differs from what was known. Before `horizon` facts are not kept one by
+    /// one any more, so that nothing there is worked out again.
+    pub fn learn_order(&mut self, order: u64, counted: Option<Counted>, horizon: Instant) -> Option<Instant> {
+        let changed = self.record.set_order(order, counted).map(|at| at.max(horizon));
         self.take_back_from(changed);
         changed
     }
@@ -112,6 +113,16 @@ impl Timeline {
         self.record.set(setting);
         self.take_back_from(Some(at));
         at
+    }
+
+    /// Events behind facts that have been taken in need not be kept.
+    pub fn forget_causes(&mut self) {
+        let folded = self.folded;
+        for counted in self.record.orders.values_mut() {
+            if counted.cause_id.is_some() && counted.fact.steps.iter().all(|step| step.at <= folded) {
+                counted.cause_id = None;
+            }
+        }
     }
 
     /// What begins at an instant or later is worked out again.
