@@ -2,6 +2,7 @@
 //! that is paid issues one point per hundred a day later unless it stands cancelled, a sale in the
 //! store at once; from 500 on a bonus comes with it. Lots expire a day after. Orders of guests
 //! bring their points to whoever claims them, and orders use points that earlier sales brought.
+//! Every other order is of a shop with a cap, where members' ledgers decide the points.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +18,7 @@ use super::model::Written;
 use super::world::World;
 
 const RULES: &str = "\
-shop_id: acme
+shop_id: SHOP
 version: 1
 effective_from: '1960-01-01T00:00:00+00:00'
 timezone: UTC
@@ -30,6 +31,11 @@ expiry: {after_days: 1}
 reversal: {before_issue: {cancel: full, refund: proportional}, after_issue: {cancel: full, refund: proportional}}
 ";
 
+/// Most points of an order of the second shop.
+pub const PER_ORDER: i64 = 7;
+
+const SHOPS: [&str; 2] = ["acme", "capped"];
+
 /// Points of the bonus, and from how many hundreds on it comes.
 pub const BONUS: (i64, i64) = (3, 5);
 
@@ -37,8 +43,11 @@ const DAY_MS: Millis = 86_400_000;
 
 pub fn stages() -> (Orders, Ledger) {
     let table = RuleTable::default();
-    for document in rule_document::read_yaml(RULES) {
-        table.add(document.read.expect("the rule is good"));
+    let caps = ["".to_string(), format!("caps: {{per_order: {PER_ORDER}}}\n")];
+    for (shop, caps) in SHOPS.iter().zip(caps) {
+        for document in rule_document::read_yaml(&(RULES.replace("SHOP", shop) + &caps)) {
+            table.add(document.read.expect("the rule is good"));
+        }
     }
     let topics = Topics {
         issued: "out".into(),
@@ -68,6 +77,7 @@ pub fn let_days_pass(world: &mut World, days: u32, last: impl FnOnce(&mut World)
 #[derive(Clone)]
 struct Plan {
     id: String,
+    shop: &'static str,
     /// Who buys, or claims it.
     member: usize,
     hundreds: i64,
@@ -81,6 +91,7 @@ impl Plan {
         let guest = world.rng.chance(0.25);
         Plan {
             id: format!("o{number}"),
+            shop: SHOPS[number % SHOPS.len()],
             member: world.rng.below(2),
             hundreds: world.rng.between(1, 9),
             channel: if world.rng.chance(0.5) { "pos" } else { "online" },
@@ -118,6 +129,7 @@ impl Plan {
 
     fn event(&self, kind: &str, id: &str, time: &str) -> String {
         let Plan {
+            shop,
             member,
             hundreds,
             channel,
@@ -142,20 +154,21 @@ impl Plan {
         };
         let order = &self.id;
         format!(
-            r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"order.{kind}","time":"{time}","data":{{"shop_id":"acme","order_id":"{order}"{more}}}}}"#
+            r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"order.{kind}","time":"{time}","data":{{"shop_id":"{shop}","order_id":"{order}"{more}}}}}"#
         )
     }
 
     /// For the judge.
     fn note(&self, kind: &str) -> String {
         let Plan {
+            shop,
             member,
             hundreds,
             redeems,
             ..
         } = self;
         let whose = if self.guest { "guest" } else { "own" };
-        format!("{kind} m-{member} {hundreds} {redeems} {whose}")
+        format!("{kind} {shop}/m-{member} {hundreds} {redeems} {whose}")
     }
 }
 

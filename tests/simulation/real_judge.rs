@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use accrual::engine::ports::Record;
 
 use super::model::Written;
-use super::real::BONUS;
+use super::real::{BONUS, PER_ORDER};
 use super::world::World;
 
 /// One movement of a member, as the outputs tell it.
@@ -59,7 +59,7 @@ fn read(world: &World) -> Result<Said, String> {
                 order: text(&data["order_id"]),
                 bonus: text(&data["bonus_id"]),
             };
-            let member = header(&record, "ce_subject");
+            let member = format!("{}/{}", text(&data["shop_id"]), header(&record, "ce_subject"));
             let rows = said.members.entry(member.clone()).or_default();
             if rows.insert(sequence, movement).is_some() {
                 return Err(format!("wrong: {member} has sequence {sequence} twice"));
@@ -131,6 +131,7 @@ struct Order<'a> {
     redeems: i64,
     paid: bool,
     cancelled: bool,
+    is_capped: bool,
 }
 
 impl<'a> Order<'a> {
@@ -149,6 +150,7 @@ impl<'a> Order<'a> {
             hundreds: hundreds.parse().expect("a number"),
             redeems: redeems.parse().expect("a number"),
             paid: has("paid"),
+            is_capped: member.starts_with("capped/"),
             // Of one time the withdrawal comes last.
             cancelled: has("cancelled") && last("cancelled") > last("withdrawn"),
         }
@@ -160,9 +162,14 @@ impl<'a> Order<'a> {
         if self.member.is_none() || !self.paid || self.cancelled {
             return Vec::new();
         }
-        let mut lots = vec![("", self.hundreds)];
-        lots.extend((self.hundreds >= BONUS.1).then_some(("large", BONUS.0)));
-        lots
+        let most = match self.is_capped {
+            true => PER_ORDER,
+            false => i64::MAX,
+        };
+        let own = self.hundreds.min(most);
+        let bonus = if self.hundreds >= BONUS.1 { BONUS.0 } else { 0 };
+        let lots = [("", own), ("large", bonus.min(most - own))];
+        lots.into_iter().filter(|(_, points)| *points > 0).collect()
     }
 }
 
