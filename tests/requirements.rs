@@ -25,7 +25,7 @@ const FINE_PRINT: [(&str, usize); 19] = [
     ("Claims", 2),
     ("Pending, again", 1),
     ("Bonuses", 5),
-    ("Real orders, again", 4),
+    ("Real orders, again", 11),
     ("Spans", 1),
     ("Levels", 17),
 ];

@@ -194,6 +194,61 @@ fn what_is_wrong_is_named() {
         ),
         "data.refund.id: missing",
     );
+    for (kind, field, wanted) in [
+        (
+            "order.updated",
+            r#""withdraws":["refunded"]"#,
+            "data.withdraws: must name paid, shipped, delivered, picked_up, completed or cancelled",
+        ),
+        ("order.updated", r#""withdraws":"paid""#, "data.withdraws: "),
+        ("order.updated", r#""withdraws":[7]"#, "data.withdraws[0]: "),
+        ("order.updated", r#""withdraws":[]"#, "data.order: missing"),
+        ("order.claimed", r#""take_back":true"#, "data.customer: missing"),
+        (
+            "order.claimed",
+            r#""customer":{"tier":"gold"}"#,
+            "data.customer.id: missing",
+        ),
+        (
+            "order.claimed",
+            r#""customer":{"id":""}"#,
+            "data.customer.id: must not be empty",
+        ),
+        (
+            "order.cancelled",
+            r#""return_redeemed":0"#,
+            "data.return_redeemed: ",
+        ),
+        (
+            "order.refunded",
+            r#""refund":{"id":"r","line_items":[{"id":"l","quantity":"-1"}]}"#,
+            "data.refund.line_items[0].quantity: must not be negative",
+        ),
+    ] {
+        check(parse(kind, &format!("{{{ids},{field}}}")), wanted);
+    }
+    for (field, wanted) in [
+        (r#""points_redeemed_by":5"#, "data.order.points_redeemed_by: "),
+        (r#""prices_include_tax":"yes""#, "data.order.prices_include_tax: "),
+        (
+            r#""line_items":[{"id":"a","quantity":true}]"#,
+            r#"data.order.line_items[0].quantity: invalid type: boolean `true`, expected a number or a decimal string such as "0.75""#,
+        ),
+        (
+            r#""line_items":[{"id":"a","quantity":"0.1234567890123456789"}]"#,
+            "data.order.line_items[0].quantity: ",
+        ),
+        (
+            r#""line_items":[{"id":"a","tax_total":"-1"}]"#,
+            "data.order.line_items[0].tax_total: must not be negative",
+        ),
+        (
+            r#""line_items":[{"id":"a","tags":"new"}]"#,
+            "data.order.line_items[0].tags: ",
+        ),
+    ] {
+        check(order("order.created", field), wanted);
+    }
 }
 
 /// What the reader says that is slow and names what is wrong.
