@@ -8,7 +8,7 @@ const IDS: [(char, u32); 5] = [('C', 10), ('S', 18), ('A', 8), ('E', 10), ('W', 
 /// Ids that nothing shows yet; their row says why.
 const LATER: [&str; 1] = ["A8"];
 /// Parts of the contract's fine print, with how many lines of each the table has.
-const FINE_PRINT: [(&str, usize); 19] = [
+const FINE_PRINT: [(&str, usize); 20] = [
     ("Rule documents", 9),
     ("Looking beyond", 3),
     ("Facts", 9),
@@ -28,6 +28,7 @@ const FINE_PRINT: [(&str, usize); 19] = [
     ("Real orders, again", 11),
     ("Spans", 1),
     ("Levels", 17),
+    ("Limits", 6),
 ];
 
 fn root() -> &'static Path {
