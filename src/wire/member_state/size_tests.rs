@@ -6,9 +6,10 @@ use crate::domain::entry::{
     Entry, EntryKind, Issue, IssueOrigin, IssuePart, RedeemByOrder, Return, Reverse, ReverseReason,
 };
 use crate::domain::instant::Instant;
-use crate::domain::ledger::Terms;
+use crate::domain::ledger::{Terms, fixtures};
+use crate::domain::price_list::{Price, PriceList, PricedFor};
 use crate::domain::rules::book::RuleBook;
-use crate::domain::rules::model::WhenShort;
+use crate::domain::rules::model::{CapOf, Extent, LimitPeriod, MemberCap, WhenShort};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 const START_MICROS: i64 = 1_700_000_000_000_000;
@@ -177,4 +178,71 @@ fn what_200_orders_count_for_levels_takes_5_kilobytes() {
     let lots = encode_member(&without).len();
     println!("{} bytes, {lots} of them lots and orders", bytes.len());
     assert!(bytes.len() - lots <= 5_500, "{} bytes", bytes.len() - lots);
+}
+
+/// A year's orders of a shop with a daily cap and a limited bonus: receipts, and a counter a day.
+#[test]
+fn an_order_priced_by_its_member_takes_40_bytes() {
+    const ORDERS: i64 = 200;
+    let mut rules = fixtures::rules();
+    rules.caps.per_member = vec![MemberCap {
+        per: LimitPeriod::Day,
+        most: CapOf::Points(10_000),
+    }];
+    rules.reversal.after_refund = Extent::Proportional;
+    let book = fixtures::book(&[rules]);
+    let terms = Terms {
+        book: &book,
+        gift_horizon: None,
+        command_ids_days: 90,
+        tier_facts_months: 36,
+    };
+    let mut member = Member::default();
+    for number in 0..ORDERS {
+        let hours = number * 365 * 24 / ORDERS;
+        let part = |bonus_id: Option<&str>, points| IssuePart {
+            bonus_id: bonus_id.map(Into::into),
+            points,
+            base_amount: 100.into(),
+            expires_at: Some(Instant(START_MICROS + (hours + 24) * HOUR_MICROS)),
+        };
+        let price = Price {
+            of: PricedFor {
+                tier: Some("gold".into()),
+                ..PricedFor::default()
+            },
+            reason: None,
+            parts: vec![part(None, 100 + number), part(Some("tea-weekend"), 20)],
+            lost: 0,
+        };
+        let list = PriceList {
+            created_at: Instant(START_MICROS + hours * HOUR_MICROS),
+            told_tier: Some("gold".into()),
+            currency: "TWD".into(),
+            again: None,
+            prices: vec![price],
+        };
+        let told = member.apply(
+            &entry(number, 1, hours, EntryKind::IssueByPriceList(list)),
+            &terms,
+        );
+        assert_eq!(
+            told.outcomes
+                .iter()
+                .filter(|told| told.reason.code() == "order")
+                .count(),
+            1
+        );
+    }
+    let end = Instant(START_MICROS + 400 * 24 * HOUR_MICROS);
+    member.timer("acme", "m-1", end, &terms);
+    assert!(member.lots.is_empty());
+    let bytes = encode_member(&member);
+    assert_eq!(decode_member("acme", &bytes).unwrap(), member);
+    let order = bytes.len() as i64 / ORDERS;
+    println!(
+        "{order} bytes an order priced by its member, {} in all",
+        bytes.len()
+    );
+    assert!(order <= 40, "{order}");
 }
