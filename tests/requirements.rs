@@ -28,7 +28,7 @@ const FINE_PRINT: [(&str, usize); 20] = [
     ("Real orders, again", 11),
     ("Spans", 1),
     ("Levels", 17),
-    ("Limits", 6),
+    ("Limits", 7),
 ];
 
 fn root() -> &'static Path {
