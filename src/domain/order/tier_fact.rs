@@ -1,5 +1,6 @@
 //! What an order counts for the levels of its member.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -45,6 +46,7 @@ impl Case<'_> {
         let facts = self.facts_for_levels();
         let fact = self.order_fact(&facts);
         let member_id = facts.buyer().map(|buyer| buyer.id.clone());
+        drop(facts);
         let is_nothing = fact == OrderFact::NOTHING;
         let stated = member_id.filter(|_| !is_nothing).map(|member_id| Stated {
             member_id,
@@ -53,7 +55,7 @@ impl Case<'_> {
         if stated == self.order.stated {
             return;
         }
-        let Some(created) = facts.created.clone() else {
+        let Some(created) = self.order.facts.created.clone() else {
             return;
         };
         let (cause, at) = match event {
@@ -75,12 +77,13 @@ impl Case<'_> {
     }
 
     /// As if the newest snapshot had come in time.
-    fn facts_for_levels(&self) -> Facts {
+    fn facts_for_levels(&self) -> Cow<'_, Facts> {
+        let Some(newest) = &self.order.newest else {
+            return Cow::Borrowed(&self.order.facts);
+        };
         let mut facts = self.order.facts.clone();
-        if let Some(newest) = &self.order.newest {
-            facts.learn_late(newest);
-        }
-        facts
+        facts.learn_late(newest);
+        Cow::Owned(facts)
     }
 
     /// The version by which the order counts: its own, or where that has no tiers the first later
