@@ -22,6 +22,18 @@ impl Log {
         })
     }
 
+    /// Offset of the newest claim.
+    pub fn last_claim(&self) -> Option<Offset> {
+        let committed = self
+            .entries
+            .iter()
+            .rev()
+            .filter(|entry| entry.state == State::Committed);
+        committed
+            .map(|entry| (entry.offset, changelog::read(&entry.record(0))))
+            .find_map(|(offset, change)| matches!(change, Ok(Change::Claim(_))).then_some(offset))
+    }
+
     /// Removes a part of a state that is still in use.
     pub fn lose_part(&mut self) -> Option<Offset> {
         let mut last = BTreeMap::new();

@@ -219,6 +219,17 @@ impl World {
         member.map_or(Vec::new(), |member| member.owned.clone())
     }
 
+    /// Puts what members and the coordinator wait for off by so much.
+    pub fn keep_sessions(&mut self, by: Millis) {
+        for group in &mut self.groups.all {
+            group
+                .members
+                .values_mut()
+                .for_each(|member| member.deadline += by);
+            group.rebalancing = group.rebalancing.map(|deadline| deadline + by);
+        }
+    }
+
     /// The coordinator looks after its groups.
     pub fn tend_groups(&mut self) {
         for group in 0..self.groups.all.len() {

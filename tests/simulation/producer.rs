@@ -305,13 +305,17 @@ impl Log for SimLog {
         from: Offset,
         limit: usize,
     ) -> Result<ChangelogChunk, LogError> {
-        let place = (self.changelog, partition);
+        let (place, stage) = ((self.changelog, partition), self.stage);
         self.ask(move |world| {
             let log = world.topics.log(place);
             let (records, next) = log.read(partition, from, limit);
             let end = log.stable();
             let gone = world.knobs.night > 0.0 && log.outlived(&records, next);
-            if gone && world.rng.chance(0.5) {
+            // Who has claimed the store copies into it; before that the claim and the last batch
+            // are looked for, and a night would take away what the copy is to meet.
+            let claim = log.last_claim().filter(|_| gone);
+            let copies = claim.is_some_and(|claim| world.shard((stage, partition)).now.is_claimed_by(claim));
+            if copies && world.rng.chance(0.5) {
                 world.note(|| format!("night falls on who copies {place:?}"));
                 world.night_falls();
             }

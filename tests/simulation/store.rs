@@ -139,6 +139,10 @@ fn lost<T>(found: impl Into<String>) -> Result<T, StoreError> {
 }
 
 impl Shard {
+    pub fn is_claimed_by(&self, epoch: Offset) -> bool {
+        self.meta.as_ref().is_some_and(|meta| meta.epoch == epoch)
+    }
+
     /// The meta, if it is of exactly this epoch.
     fn of_epoch(&self, epoch: Offset) -> Result<&Meta, StoreError> {
         match &self.meta {
