@@ -17,7 +17,7 @@ use crate::stages::commands::Commands;
 use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 
-use super::operations::{Letter, LetterId, Letters};
+use super::operations::{Letter, LetterId, Letters, Redriven};
 use super::setup::placing;
 use super::setup::stage_topics;
 
@@ -31,15 +31,26 @@ pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> 
     Ok(found.iter().map(letter).collect())
 }
 
-/// Sends records back to the topic they were read from, in their order.
+/// Sends records back to the topic they were read from, in their order. States of timers were read
+/// from none: asked for by their ids they are an error, else they stay.
 pub async fn redrive(
     settings: &Settings,
     cluster: &Cluster,
     letters: &Letters,
     value: Option<Vec<u8>>,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Redriven> {
     let found = read(settings, cluster, letters).await?;
     letters.all_in(found.iter().map(|record| letter(record).id))?;
+    let (found, states): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|record| !text(record, TOPIC).is_empty());
+    // Before anything is sent: who corrects the list and asks again sends nothing twice.
+    if let Some(state) = states.first().filter(|_| !letters.ids.is_empty()) {
+        bail!(
+            "dead letter {} is a timer's state, not a record: it has no topic to go to",
+            letter(state).id
+        );
+    }
     if value.is_some() && found.len() != 1 {
         bail!(
             "a repaired value is for one record, and {} were found",
@@ -52,12 +63,6 @@ pub async fn redrive(
     let mut partitions: BTreeMap<String, Partition> = BTreeMap::new();
     for record in &found {
         let shown = letter(record);
-        if shown.topic.is_empty() {
-            bail!(
-                "dead letter {} is a timer's state, not a record: it has no topic to go to",
-                shown.id
-            );
-        }
         if !partitions.contains_key(&shown.topic) {
             let topic = admin.describe(&shown.topic).await?;
             let topic = topic.with_context(|| format!("topic {} does not exist any more", shown.topic))?;
@@ -82,7 +87,10 @@ pub async fn redrive(
             .await
             .with_context(|| format!("sending to {}", shown.topic))?;
     }
-    Ok(found.len())
+    Ok(Redriven {
+        sent: found.len(),
+        left: states.len(),
+    })
 }
 
 /// The record's own headers. A repaired value that is a whole event itself has no use for the

@@ -41,7 +41,7 @@ use crate::http::views::{Member, Order, Quote};
 
 use self::lookups::Lookups;
 use self::operations::{
-    Accepted, Letter, Letters, Operations, Replay, RuleFault, RuleSummary, TopicMove, TopicState,
+    Accepted, Letter, Letters, Operations, Redriven, Replay, RuleFault, RuleSummary, TopicMove, TopicState,
 };
 
 /// The commands, on real Kafka and Redis.
@@ -152,7 +152,7 @@ impl Operations for App {
         settings: &Settings,
         letters: &Letters,
         value: Option<Vec<u8>>,
-    ) -> anyhow::Result<usize> {
+    ) -> anyhow::Result<Redriven> {
         wait(dead_letters::redrive(
             settings,
             &setup::cluster(settings),

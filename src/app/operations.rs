@@ -69,6 +69,14 @@ pub struct TopicState {
     pub found: TopicFound,
 }
 
+/// What became of dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    pub sent: usize,
+    /// States of timers, which have no topic to go to.
+    pub left: usize,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicFound {
     Good,
@@ -199,11 +207,11 @@ pub trait Operations {
     fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>>;
 
     /// Sends records back to the topic they were read from, with `value` in place of their own
-    /// where it is given. Returns how many.
+    /// where it is given.
     fn redrive(
         &self,
         settings: &Settings,
         letters: &Letters,
         value: Option<Vec<u8>>,
-    ) -> anyhow::Result<usize>;
+    ) -> anyhow::Result<Redriven>;
 }

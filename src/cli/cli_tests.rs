@@ -180,8 +180,12 @@ impl Operations for Fake {
         }])
     }
 
-    fn redrive(&self, _: &Settings, letters: &Letters, _: Option<Vec<u8>>) -> anyhow::Result<usize> {
-        Ok(letters.ids.len())
+    fn redrive(&self, _: &Settings, letters: &Letters, _: Option<Vec<u8>>) -> anyhow::Result<Redriven> {
+        let left = usize::from(letters.ids.is_empty());
+        Ok(Redriven {
+            sent: letters.ids.len(),
+            left,
+        })
     }
 }
 
@@ -311,7 +315,12 @@ fn commands_answer_with_status_and_text() {
         ),
         ("dead-letters list 3:118 4:0 --value --limit 1", 0, "{}\n", ""),
         ("dead-letters redrive 3:118 4:0", 0, "2 sent back\n", ""),
-        ("dead-letters redrive --all", 0, "0 sent back\n", ""),
+        (
+            "dead-letters redrive --all",
+            0,
+            "0 sent back\n1 states of timers stay: they were read from no topic\n",
+            "",
+        ),
     ];
     for (line, status, out, err) in rows {
         assert_eq!(

@@ -89,8 +89,12 @@ pub fn execute(
             }
             let read = |path: &PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
             let value = with.as_ref().map(read).transpose()?;
-            let sent = operations.redrive(&which.config.settings()?, &which.letters(None), value)?;
-            writeln!(out, "{sent} sent back")?;
+            let done = operations.redrive(&which.config.settings()?, &which.letters(None), value)?;
+            writeln!(out, "{} sent back", done.sent)?;
+            if done.left > 0 {
+                let what = "states of timers stay: they were read from no topic";
+                writeln!(out, "{} {what}", done.left)?;
+            }
         }
     }
     Ok(DONE)

@@ -32,6 +32,8 @@ fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
         if pace == Pace::EachTimer {
             deployment.step_timers(&[&accrual], &lines[0].at);
         }
+        // What was fed before is decided at its own time, not at this one.
+        deployment.wait_quiet(&[&accrual]);
         accrual.set_clock(&lines[0].at);
         for lines in one_of_each_shop(lines) {
             // What fell due before a line arrives is on its way to the ledger until quiet.
