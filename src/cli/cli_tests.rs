@@ -104,7 +104,8 @@ impl Operations for Fake {
     }
 
     fn order(&self, _: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
-        Ok((order_id == "A-1").then(|| Order {
+        let known = ["A-1", "bare"].contains(&order_id);
+        Ok(known.then(|| Order {
             shop_id: shop_id.to_owned(),
             order_id: order_id.to_owned(),
             member_id: None,
@@ -113,8 +114,10 @@ impl Operations for Fake {
                 ("paid", "2022-03-03T00:00:00Z"),
                 ("created", "2022-03-02T00:00:00Z"),
             ]
+            .into_iter()
+            .filter(|(fact, _)| order_id != "bare" || *fact == "paid")
             .map(|(fact, at)| (fact.to_owned(), at.to_owned()))
-            .into(),
+            .collect(),
             told_by: [("paid", "e2"), ("created", "e1")]
                 .map(|(fact, id)| (fact.to_owned(), id.to_owned()))
                 .into(),
@@ -279,6 +282,14 @@ fn commands_answer_with_status_and_text() {
             "Order A-1 of shop acme, by a guest, as of 2022-03-04T00:00:00Z\n  bound to rule version 3\n  \
              created at 2022-03-02T00:00:00Z, by event e1\n  \
              paid at 2022-03-03T00:00:00Z, by event e2\n  earns on 100.00 TWD\n  \
+             withheld (guest)\n  the rule requires a login\n",
+            "",
+        ),
+        (
+            "explain order acme bare",
+            0,
+            "Order bare of shop acme, by a customer who is not known yet, as of 2022-03-04T00:00:00Z\n  \
+             bound to rule version 3\n  paid at 2022-03-03T00:00:00Z, by event e2\n  earns on 100.00 TWD\n  \
              withheld (guest)\n  the rule requires a login\n",
             "",
         ),

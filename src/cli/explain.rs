@@ -87,7 +87,12 @@ fn rendered<V: serde::Serialize>(
 }
 
 fn order(order: &Order) -> String {
-    let member = order.member_id.as_deref().unwrap_or("a guest");
+    // The snapshot says who placed it, and when.
+    let member = match (order.member_id.as_deref(), order.facts.contains_key("created")) {
+        (Some(member), _) => member,
+        (None, true) => "a guest",
+        (None, false) => "a customer who is not known yet",
+    };
     let mut lines = vec![format!(
         "Order {} of shop {}, by {member}, as of {}",
         order.order_id, order.shop_id, order.as_of
