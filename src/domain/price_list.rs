@@ -97,7 +97,7 @@ impl PriceList {
         self.prices.iter().filter(holds).min_by_key(fits_best)
     }
 
-    /// What the order brings whoever the member is, if that is all the same.
+    /// The price, if it is the same for every member.
     pub fn for_everybody(&self) -> Option<&Price> {
         let (first, others) = self.prices.split_first()?;
         let same = |other: &Price| {

@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate};
 use crate::domain::rules::model::LimitPeriod;
 use crate::domain::short_text::ShortText;
 
-/// Days for which points can be told apart by period. No order is that old when its points are
+/// Days that are counted one by one. No order is that old when its points are
 /// credited or taken back.
 pub const DAYS_KEPT: i32 = 3 * 366;
 
@@ -16,7 +16,7 @@ pub struct Usage(Vec<(Option<ShortText>, Counter)>);
 /// What counted on which day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
-    /// Of days that are told apart no more.
+    /// The sum of the days that are no longer counted one by one.
     pub before: Count,
     /// Ascending, counted from 1970, without days on which nothing counts.
     pub days: Vec<(i32, Count)>,
@@ -74,7 +74,7 @@ impl Usage {
         }
     }
 
-    /// Days before this one are told apart no more.
+    /// Adds the days before this one into one sum.
     pub fn fold_before(&mut self, day: i32) {
         for (_, counter) in &mut self.0 {
             let old = counter.days.partition_point(|(known, _)| *known < day);

@@ -204,7 +204,7 @@ pub struct Decisions {
 #[derive(Clone, Copy, Debug)]
 pub struct CausedBy<'a> {
     pub id: &'a str,
-    /// Empty for what comes once for an order: nothing is to be told apart there.
+    /// Empty for what comes once for an order: it needs no source to be unique.
     pub source: &'a str,
     pub traceparent: Option<&'a str>,
 }

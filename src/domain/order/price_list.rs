@@ -152,7 +152,8 @@ impl Case<'_> {
         list.prices.iter().any(|price| price.points() > 0).then_some(list)
     }
 
-    /// An event of the order is told to the ledger, which knows whether anything changes.
+    /// Sends the ledger what the order would bring by now; the ledger finds out whether that changes
+    /// anything.
     pub(super) fn forecast(&mut self, event: &OrderEvent, due_at: Instant, list: Option<PriceList>) {
         self.send_forecast(Ahead {
             at: event.time,

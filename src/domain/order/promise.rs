@@ -64,7 +64,7 @@ impl Case<'_> {
         self.withdraw_forecast();
     }
 
-    /// Whoever expects points of the order expects them no more.
+    /// Sends the ledger that no points of the order are pending any more.
     pub(super) fn withdraw_forecast(&mut self) {
         let Some(forecast) = self.order.forecast.take() else {
             return;

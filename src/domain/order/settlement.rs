@@ -95,7 +95,7 @@ impl Case<'_> {
         self.order.pending = None;
     }
 
-    /// `lost`: to refunds, which is told with that reason alone.
+    /// `lost`: points that refunds cost; published only where the reason is `refunded`.
     pub(super) fn end_without(&mut self, reason: Reason, lost: Option<i64>, at: Instant, cause: &Cause) {
         let lost = lost.filter(|_| reason == Reason::Refunded);
         self.withhold(reason, lost, at, cause.borrowed());

@@ -44,7 +44,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
                 Row::Qualify(..) | Row::Set(..) => {}
             }
         }
-        // Two settings of one instant are told apart by who asked first, which rows do not say.
+        // Of two settings at one instant the order of arrival decides, and rows have none.
         let mut instants = std::collections::BTreeSet::new();
         rows.retain(|row| !matches!(row, Row::Set(at, ..) | Row::Qualify(at, ..) if !instants.insert(*at)));
         rows
@@ -116,7 +116,7 @@ proptest! {
             // Ends of the very instant wait, as for an entry; or they do not, as for a timer.
             let ends = Instant(day(now).0 + i64::from(pause % 2 == 0));
             shuffled.advance(rules, day(now), ends);
-            // An order is told of wrongly first: what it counts then is replaced.
+            // A wrong fact of the order comes first; the right one must replace it.
             if let Row::Order(id, steps) = &rows[place] {
                 let more = steps.iter().map(|(at, _)| (*at, "1000")).collect();
                 learn(&mut shuffled, &Row::Order(*id, more));
