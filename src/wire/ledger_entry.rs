@@ -361,3 +361,7 @@ pub(crate) mod tests;
 #[cfg(test)]
 #[path = "ledger_entry_golden.rs"]
 mod golden;
+
+#[cfg(test)]
+#[path = "ledger_entry_golden_v3.rs"]
+mod golden_v3;

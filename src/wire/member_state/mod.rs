@@ -61,6 +61,8 @@ fn id(bytes: &[u8]) -> Result<u128, StateError> {
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_v2;
+#[cfg(test)]
 mod size_tests;
 #[cfg(test)]
 mod tests;

@@ -392,4 +392,4 @@ fn list<'a, T>(
 
 #[cfg(test)]
 #[path = "standing_tests.rs"]
-mod tests;
+pub(super) mod tests;

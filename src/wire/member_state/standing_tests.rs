@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::digest::hex;
 
-fn standing() -> Standing {
+pub(in crate::wire::member_state) fn standing() -> Standing {
     let at = Instant;
     let fact = OrderFact {
         created_at: at(1_000_000),
