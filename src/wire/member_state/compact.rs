@@ -1,9 +1,11 @@
-//! The second form of a member's state. An account may hold 50,000 lots and have 100,000 orders
+//! The third form of a member's state, and the second. An account may hold 50,000 lots and have 100,000 orders
 //! behind it, and is written whole whenever it changes: lots are rows (`rows`), an order of which
 //! only the last entry is known takes about ten bytes.
 
 use rust_decimal::Decimal;
 
+use super::linked::Named;
+use super::orders;
 use super::packed::{Malformed, Reader, Writer};
 use super::receipts::{Receipts, read_usage, write_usage};
 use super::rows::Rows;
@@ -90,7 +92,8 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
     out.int(open_from.0);
     let mut rows = Rows::default();
     rows.write_all(lots.iter(), out);
-    write_orders(orders, &mut rows, out);
+    let mut named = Named::of_lots(lots.iter());
+    orders::write(orders, &mut named, &mut rows, out);
     out.uint(commands.len() as u64);
     for (id, Seen { at, redeemed }) in commands {
         out.0.extend_from_slice(&id.to_be_bytes());
@@ -108,7 +111,7 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
         }
     }
     if let Some(standing) = standing {
-        standing::write(standing, *open_from, out);
+        standing::write(standing, *open_from, &mut named, out);
     }
     if !usage.is_empty() {
         write_usage(usage, out);
@@ -116,24 +119,7 @@ pub fn write(member: &Member, form: u8) -> Vec<u8> {
     writer.0
 }
 
-fn write_orders(orders: &Orders, rows: &mut Rows, out: &mut Writer) {
-    out.uint(orders.iter().len() as u64);
-    let mut before = 0;
-    let mut day_before = 0;
-    let mut receipts = Receipts::default();
-    for (hash, Remembered { step, day, details }) in orders.iter() {
-        out.uint(hash.wrapping_sub(before));
-        before = *hash;
-        out.number(u128::from(*step) << 1 | u128::from(details.is_some()));
-        out.int(i64::from(*day) - day_before);
-        day_before = i64::from(*day);
-        if let Some(details) = details {
-            write_details(details, (rows, &mut receipts), out);
-        }
-    }
-}
-
-fn write_details(details: &Details, (rows, receipts): (&mut Rows, &mut Receipts), out: &mut Writer) {
+pub fn write_details(details: &Details, (rows, receipts): (&mut Rows, &mut Receipts), out: &mut Writer) {
     let Details {
         cancelled,
         expected,
@@ -230,7 +216,8 @@ fn write_redeemed(redeemed: &Redeemed, rows: &mut Rows, out: &mut Writer) {
     rows.write_all(taken.iter(), out);
 }
 
-pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
+/// Reads a state of the second form too, which named each order by its hash wherever it was met.
+pub fn read(shop_id: &str, bytes: &[u8], is_linked: bool) -> Result<Member, Malformed> {
     let mut reader = Reader(bytes);
     let from = &mut reader;
     let has = from.uint()?;
@@ -252,6 +239,11 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
     let (sequence, debt, open_from) = (from.uint()?, from.int()?, Instant(from.int()?));
     let mut rows = Rows::default();
     let lots = Lots::new(rows.read_all(shop_id, from)?);
+    let mut named = is_linked.then(|| Named::of_lots(lots.iter()));
+    let orders = match &mut named {
+        Some(named) => orders::read(shop_id, named, &mut rows, from)?,
+        None => read_orders_v2(shop_id, &mut rows, from)?,
+    };
     let mut member = Member {
         known_since: known_since.map(Instant),
         registered: has & REGISTERED != 0,
@@ -259,7 +251,7 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
         sequence,
         debt,
         lots,
-        orders: read_orders(shop_id, &mut rows, from)?,
+        orders,
         open_from,
         ..Member::default()
     };
@@ -277,7 +269,7 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
         member.commands.insert(id, Seen { at, redeemed });
     }
     if has & STANDING != 0 {
-        member.standing = Some(Box::new(standing::read(open_from, from)?));
+        member.standing = Some(Box::new(standing::read(open_from, named.as_mut(), from)?));
     }
     if has & USAGE != 0 {
         member.usage = read_usage(from)?;
@@ -285,7 +277,7 @@ pub fn read(shop_id: &str, bytes: &[u8]) -> Result<Member, Malformed> {
     reader.0.is_empty().then_some(member).ok_or(Malformed)
 }
 
-fn read_orders(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<Orders, Malformed> {
+fn read_orders_v2(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<Orders, Malformed> {
     let count = from.count()?;
     let mut orders = Vec::with_capacity(count);
     let mut receipts = Receipts::default();
@@ -313,7 +305,7 @@ fn read_orders(shop_id: &str, rows: &mut Rows, from: &mut Reader<'_>) -> Result<
     Ok(Orders::of_sorted(orders))
 }
 
-fn read_details(
+pub fn read_details(
     shop_id: &str,
     (rows, receipts): (&mut Rows, &mut Receipts),
     from: &mut Reader<'_>,

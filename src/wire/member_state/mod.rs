@@ -2,6 +2,9 @@
 
 mod broadcasts;
 mod compact;
+mod facts;
+mod linked;
+mod orders;
 mod packed;
 mod receipts;
 mod rows;
@@ -14,7 +17,9 @@ use crate::domain::ledger::member::Member;
 
 /// First byte of a member's state in the form that is written. The first version was a Protocol
 /// Buffers message, which began with the key of its version.
-const FORM: u8 = 2;
+const FORM: u8 = 3;
+/// The form before. It is read, and never written again.
+const FORM_BEFORE: u8 = 2;
 const V1_BEGINS: u8 = 8;
 
 /// A state that this program cannot have written.
@@ -45,7 +50,8 @@ pub fn encode_member(member: &Member) -> Vec<u8> {
 /// Ids of lots derive from the shop's id too, and are not written then.
 pub fn decode_member(shop_id: &str, bytes: &[u8]) -> Result<Member, StateError> {
     match bytes.split_first() {
-        Some((&FORM, rest)) => Ok(compact::read(shop_id, rest)?),
+        Some((&FORM, rest)) => Ok(compact::read(shop_id, rest, true)?),
+        Some((&FORM_BEFORE, rest)) => Ok(compact::read(shop_id, rest, false)?),
         Some((&V1_BEGINS, _)) => v1::read(shop_id, bytes),
         Some((&other, _)) => Err(StateError::Version(other.into())),
         None => Err(StateError::Malformed),
@@ -61,7 +67,7 @@ fn id(bytes: &[u8]) -> Result<u128, StateError> {
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
-mod golden_v2;
+mod golden_compact;
 #[cfg(test)]
 mod size_tests;
 #[cfg(test)]

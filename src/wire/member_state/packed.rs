@@ -17,7 +17,8 @@ const UUID: u64 = 1;
 const DIGITS: u64 = 2;
 const SIX_BITS: u64 = 3;
 const FORM_BITS: u32 = 2;
-/// Digits that fit a number of 64 bits.
+/// Digits that fit a number of 64 bits; a single one is shorter as it is.
+const DIGITS_MIN: usize = 2;
 const DIGITS_MAX: usize = 19;
 /// Shorter ends are written as they are.
 const PACKED_MIN: usize = 4;
@@ -53,7 +54,7 @@ impl Writer {
     }
 
     pub fn int128(&mut self, number: i128) {
-        self.number(((number << 1) ^ (number >> 127)) as u128);
+        self.number(zigzag128(number));
     }
 
     /// How far `at` lies from `base`.
@@ -84,15 +85,15 @@ impl Writer {
             .count();
         let end = &text.as_bytes()[shared..];
         let mut head = |form| self.number((shared as u128) << FORM_BITS | u128::from(form));
-        if end.len() < PACKED_MIN {
-            head(RAW);
-        } else if end.len() <= DIGITS_MAX && end.iter().all(u8::is_ascii_digit) {
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&end.len()) && end.iter().all(u8::is_ascii_digit) {
             head(DIGITS);
             self.uint(end.len() as u64);
             let number = end
                 .iter()
                 .fold(0, |sum: u128, digit| sum * 10 + u128::from(digit - b'0'));
             return self.number(number);
+        } else if end.len() < PACKED_MIN {
+            head(RAW);
         } else if end.iter().all(|byte| six_bits(*byte).is_some()) {
             head(SIX_BITS);
             self.uint(end.len() as u64);
@@ -151,8 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn int128(&mut self) -> Result<i128, Malformed> {
-        let number = self.number()?;
-        Ok((number >> 1) as i128 ^ -((number & 1) as i128))
+        self.number().map(unzigzag128)
     }
 
     /// How many rows follow. Each takes a byte at least.
@@ -265,6 +265,14 @@ fn zigzag(number: i64) -> u64 {
 
 fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
+pub fn zigzag128(number: i128) -> u128 {
+    ((number << 1) ^ (number >> 127)) as u128
+}
+
+pub fn unzigzag128(number: u128) -> i128 {
+    (number >> 1) as i128 ^ -((number & 1) as i128)
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ use crate::wire::priced_for::{birthday_span, birthday_tag};
 const TIER: u64 = 1 << 2;
 const FIRST_ORDER: u64 = 1 << 3;
 const MAY_CHANGE: u64 = 1 << 4;
+/// Its tier is that of the receipt before.
+const SAME_TIER: u64 = 1 << 5;
+/// It was issued once, the order's own points alone, and nothing has changed since.
+const USUAL: u64 = 1 << 6;
 const BIRTHDAY: u64 = 3;
 // What a part has. Without the last it is whole: offered, given, worth and left are the same.
 const OF_BONUS: u64 = 1;
@@ -22,7 +26,8 @@ const WORTH_BEFORE: u64 = 1 << 4;
 /// The receipt before: names are written by what differs from its own.
 #[derive(Default)]
 pub struct Receipts {
-    day: i32,
+    /// Near that of the receipt that comes next.
+    pub day: i64,
     tier: String,
     bonus: String,
 }
@@ -45,16 +50,23 @@ impl Receipts {
             birthday,
             first_order,
         } = of;
+        let is_same_tier = tier.as_ref().is_some_and(|tier| *tier == self.tier);
+        let usual = usual(*issues, parts);
         out.uint(
             u64::from(birthday_tag(*birthday))
-                | flag(tier.is_some(), TIER)
+                | flag(tier.is_some() && !is_same_tier, TIER)
+                | flag(is_same_tier, SAME_TIER)
                 | flag(*first_order, FIRST_ORDER)
-                | flag(*may_change, MAY_CHANGE),
+                | flag(*may_change, MAY_CHANGE)
+                | flag(usual.is_some(), USUAL),
         );
-        out.int(i64::from(*day) - i64::from(self.day));
-        self.day = *day;
-        if let Some(tier) = tier {
+        out.int(i64::from(*day).wrapping_sub(self.day));
+        self.day = i64::from(*day);
+        if let Some(tier) = tier.as_ref().filter(|_| !is_same_tier) {
             replace(&mut self.tier, tier, out);
+        }
+        if let Some(points) = usual {
+            return out.int(points);
         }
         out.uint((*issues).into());
         out.uint(parts.len() as u64);
@@ -105,23 +117,28 @@ impl Receipts {
     pub fn read(&mut self, from: &mut Reader<'_>) -> Result<Receipt, Malformed> {
         let has = from.uint()?;
         let birthday = birthday_span((has & BIRTHDAY) as u32).ok_or(Malformed)?;
-        let day = i64::from(self.day).checked_add(from.int()?).ok_or(Malformed)?;
-        self.day = i32::try_from(day).map_err(|_| Malformed)?;
-        let tier = match has & TIER {
-            0 => None,
+        self.day = self.day.checked_add(from.int()?).ok_or(Malformed)?;
+        let tier = match (has & TIER, has & SAME_TIER) {
+            (0, 0) => None,
+            (0, _) => Some(self.tier.as_str().into()),
             _ => Some(read_text(&mut self.tier, from)?),
         };
+        let usual = (has & USUAL != 0).then(|| from.int()).transpose()?;
         let mut receipt = Receipt {
             of: PricedFor {
                 tier,
                 birthday,
                 first_order: has & FIRST_ORDER != 0,
             },
-            day: self.day,
-            issues: from.uint32()?,
+            day: i32::try_from(self.day).map_err(|_| Malformed)?,
+            issues: 1,
             may_change: has & MAY_CHANGE != 0,
-            parts: Vec::new(),
+            parts: usual.map(whole).into_iter().collect(),
         };
+        if usual.is_some() {
+            return Ok(receipt);
+        }
+        receipt.issues = from.uint32()?;
         for _ in 0..from.count()? {
             receipt.parts.push(self.read_part(from)?);
         }
@@ -160,6 +177,23 @@ impl Receipts {
             cut_by,
         })
     }
+}
+
+/// An order's own points, of which nothing was cut or taken back.
+fn whole(points: i64) -> GivenPart {
+    GivenPart {
+        offered: points,
+        given: points,
+        worth: points,
+        left: points,
+        ..GivenPart::default()
+    }
+}
+
+/// The points of a receipt that is as most of them are.
+fn usual(issues: u32, parts: &[GivenPart]) -> Option<i64> {
+    let [part] = parts else { return None };
+    (issues == 1 && *part == whole(part.offered)).then_some(part.offered)
 }
 
 fn replace(before: &mut String, text: &str, out: &mut Writer) {

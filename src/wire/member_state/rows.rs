@@ -19,7 +19,11 @@ const NEVER: u32 = 1 << 7;
 const LATER_ISSUE: u32 = 1 << 8;
 const OF_BONUS: u32 = 1 << 9;
 const OWN_LEAD: u32 = 1 << 10;
+/// The expiry is written by the one before: whole days lie between them, and a part of one between
+/// the issue and the expiry.
+const NEAR_EXPIRY: u32 = 1 << 11;
 
+const MINUTE_MICROS: i64 = 60_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
 /// Days from the year 1 to 1970.
 const DAYS_TO_1970: i64 = 719_163;
@@ -70,6 +74,11 @@ impl Lead {
 }
 
 impl Rows {
+    fn expires_nearer(&self, span: i64, expiry: i64) -> bool {
+        let between = expiry.wrapping_sub(self.expires_at);
+        between % MINUTE_MICROS == 0 && span % MINUTE_MICROS != 0
+    }
+
     pub fn write(&mut self, lot: &Lot, writer: &mut Writer) {
         let Lot {
             id,
@@ -100,6 +109,10 @@ impl Rows {
             | bit(*credited == self.credited.wrapping_add(1), NEXT_CREDIT)
             | bit(lead == Some(self.lead), SAME_LEAD)
             | bit(lead.is_some_and(|lead| lead != self.lead), OWN_LEAD);
+        let says = match says & (NEVER | SAME_SPAN | SAME_EXPIRY) {
+            0 if self.expires_nearer(span, expiry) => says | NEAR_EXPIRY,
+            _ => says,
+        };
         writer.uint(says.into());
         match number {
             None => writer.0.extend_from_slice(&id.to_be_bytes()),
@@ -109,7 +122,11 @@ impl Rows {
         writer.int(*points);
         writer.time(*issued_at, Instant(self.issued_at));
         if says & (NEVER | SAME_SPAN | SAME_EXPIRY) == 0 {
-            writer.time(Instant(expiry), *issued_at);
+            let near = match says & NEAR_EXPIRY {
+                0 => *issued_at,
+                _ => Instant(self.expires_at),
+            };
+            writer.time(Instant(expiry), near);
         }
         if says & NEXT_CREDIT == 0 {
             writer.int(credited.wrapping_sub(self.credited) as i64);
@@ -159,7 +176,12 @@ impl Rows {
             } else if has(SAME_SPAN) {
                 self.expires_at = self.issued_at.wrapping_add(self.span);
             } else {
-                self.expires_at = reader.time(Instant(self.issued_at))?.0;
+                let near = if has(NEAR_EXPIRY) {
+                    self.expires_at
+                } else {
+                    self.issued_at
+                };
+                self.expires_at = reader.time(Instant(near))?.0;
                 self.span = self.expires_at.wrapping_sub(self.issued_at);
             }
         }

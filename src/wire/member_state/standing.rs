@@ -1,8 +1,12 @@
 //! A member's levels, and the facts that they are worked out from.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
-use super::compact::{decimal, flag, text};
+use super::compact::{decimal, text};
+use super::facts;
+use super::linked::Named;
 use super::packed::{Malformed, Reader, Writer};
 use crate::domain::entry::{FactStep, OrderFact};
 use crate::domain::instant::Instant;
@@ -11,7 +15,7 @@ use crate::domain::ledger::tiers::facts::{Carried, Counted, Qualified, Record, S
 use crate::domain::ledger::tiers::{Began, Checked, Period, Timeline};
 use crate::domain::short_text::ShortText;
 
-// What an order has.
+// What an order of the second form has.
 const LIVE: u64 = 1;
 const CAUSE: u64 = 1 << 1;
 const COUNTS_FROM_CREATION: u64 = 1 << 2;
@@ -24,7 +28,7 @@ const OVER: u64 = 2;
 const ENTRY: u64 = 0;
 const RENEWAL: u64 = 1;
 
-pub fn write(standing: &Standing, base: Instant, out: &mut Writer) {
+pub fn write(standing: &Standing, base: Instant, named: &mut Named, out: &mut Writer) {
     let Standing {
         timeline,
         told,
@@ -38,7 +42,7 @@ pub fn write(standing: &Standing, base: Instant, out: &mut Writer) {
         folded,
         folded_with,
     } = timeline;
-    write_record(record, base, out);
+    write_record(record, base, named, out);
     out.time(*folded, base);
     out.uint((*folded_with).into());
     out.uint(periods.len() as u64);
@@ -87,20 +91,14 @@ pub fn write(standing: &Standing, base: Instant, out: &mut Writer) {
     }
 }
 
-fn write_record(record: &Record, base: Instant, out: &mut Writer) {
+fn write_record(record: &Record, base: Instant, named: &mut Named, out: &mut Writer) {
     let Record {
         orders,
         qualified,
         settings,
         carried,
     } = record;
-    out.uint(orders.len() as u64);
-    let mut before = 0;
-    for (hash, counted) in orders {
-        out.uint(hash.wrapping_sub(before));
-        before = *hash;
-        write_counted(counted, base, out);
-    }
+    facts::write(orders, base, named, out);
     out.uint(qualified.len() as u64);
     for Qualified {
         at,
@@ -148,47 +146,6 @@ fn write_record(record: &Record, base: Instant, out: &mut Writer) {
     optional_time(*first, base, out);
 }
 
-fn write_counted(counted: &Counted, base: Instant, out: &mut Writer) {
-    let Counted {
-        fact: OrderFact {
-            created_at,
-            live,
-            steps,
-        },
-        points,
-        cause_id,
-    } = counted;
-    let from_creation = steps.first().is_some_and(|step| step.at == *created_at);
-    out.uint(
-        flag(*live, LIVE)
-            | flag(cause_id.is_some(), CAUSE)
-            | flag(from_creation, COUNTS_FROM_CREATION)
-            | flag(!points.is_empty(), HAS_POINTS)
-            | (steps.len() as u64) << STEPS_SHIFT,
-    );
-    if let Some(cause_id) = cause_id {
-        out.text(cause_id, "");
-    }
-    out.time(*created_at, base);
-    let mut before = *created_at;
-    for (place, FactStep { at, amount, goods }) in steps.iter().enumerate() {
-        if place > 0 || !from_creation {
-            out.time(*at, before);
-            before = *at;
-        }
-        out.uint(u64::from(amount.scale()) << 1 | u64::from(*goods));
-        out.int128(amount.mantissa());
-    }
-    if !points.is_empty() {
-        out.uint(points.len() as u64);
-        for (at, points) in points {
-            out.time(*at, before);
-            before = *at;
-            out.int(*points);
-        }
-    }
-}
-
 fn write_period(period: &Period, base: Instant, out: &mut Writer) {
     let Period {
         level,
@@ -226,8 +183,9 @@ fn optional_time(at: Option<Instant>, base: Instant, out: &mut Writer) {
     }
 }
 
-pub fn read(base: Instant, from: &mut Reader<'_>) -> Result<Standing, Malformed> {
-    let record = read_record(base, from)?;
+/// Without `named` what the second form held.
+pub fn read(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) -> Result<Standing, Malformed> {
+    let record = read_record(base, named, from)?;
     let (folded, folded_with) = (from.time(base)?, from.uint32()?);
     let periods = list(from, |from| read_period(base, from))?;
     let told = optional(from, |from| {
@@ -268,17 +226,14 @@ pub fn read(base: Instant, from: &mut Reader<'_>) -> Result<Standing, Malformed>
     })
 }
 
-fn read_record(base: Instant, from: &mut Reader<'_>) -> Result<Record, Malformed> {
-    let mut record = Record::default();
-    let mut hash = 0u64;
-    for place in 0..from.count()? {
-        let distance = from.uint()?;
-        if place > 0 && distance == 0 {
-            return Err(Malformed);
-        }
-        hash = hash.checked_add(distance).ok_or(Malformed)?;
-        record.orders.insert(hash, read_counted(base, from)?);
-    }
+fn read_record(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) -> Result<Record, Malformed> {
+    let mut record = Record {
+        orders: match named {
+            Some(named) => facts::read(base, named, from)?,
+            None => read_facts_v2(base, from)?,
+        },
+        ..Record::default()
+    };
     record.qualified = list(from, |from| {
         Ok(Qualified {
             at: from.time(base)?,
@@ -308,7 +263,21 @@ fn read_record(base: Instant, from: &mut Reader<'_>) -> Result<Record, Malformed
     Ok(record)
 }
 
-fn read_counted(base: Instant, from: &mut Reader<'_>) -> Result<Counted, Malformed> {
+fn read_facts_v2(base: Instant, from: &mut Reader<'_>) -> Result<BTreeMap<u64, Counted>, Malformed> {
+    let mut facts = BTreeMap::new();
+    let mut hash = 0u64;
+    for place in 0..from.count()? {
+        let distance = from.uint()?;
+        if place > 0 && distance == 0 {
+            return Err(Malformed);
+        }
+        hash = hash.checked_add(distance).ok_or(Malformed)?;
+        facts.insert(hash, read_counted_v2(base, from)?);
+    }
+    Ok(facts)
+}
+
+fn read_counted_v2(base: Instant, from: &mut Reader<'_>) -> Result<Counted, Malformed> {
     let has = from.uint()?;
     let cause_id = match has & CAUSE {
         0 => None,

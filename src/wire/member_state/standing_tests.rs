@@ -97,16 +97,28 @@ pub(in crate::wire::member_state) fn standing() -> Standing {
 #[test]
 fn levels_are_read_as_they_were_written() {
     let mut writer = Writer::default();
-    write(&standing(), Instant(9_000_000), &mut writer);
+    write(
+        &standing(),
+        Instant(9_000_000),
+        &mut Named::default(),
+        &mut writer,
+    );
     let mut reader = Reader(&writer.0);
-    assert_eq!(read(Instant(9_000_000), &mut reader), Ok(standing()));
+    assert_eq!(
+        read(Instant(9_000_000), Some(&mut Named::default()), &mut reader),
+        Ok(standing())
+    );
     assert!(reader.0.is_empty());
     for end in 0..writer.0.len() {
-        let cut = read(Instant(9_000_000), &mut Reader(&writer.0[..end]));
+        let cut = read(
+            Instant(9_000_000),
+            Some(&mut Named::default()),
+            &mut Reader(&writer.0[..end]),
+        );
         assert!(cut.is_err(), "{end} bytes");
     }
     let digest = crate::domain::digest::digest(&[&format!("{:?}", writer.0)]);
     assert_eq!(hex(digest), GOLDEN, "{} bytes", writer.0.len());
 }
 
-const GOLDEN: &str = "4d383f74a85c07f5841aa014b21274a2";
+const GOLDEN: &str = "2abcb56dd9538dad1dfb3c5299e54611";

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -5,7 +7,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::domain::entry::{Birthday, Entry, EntryKind};
+use crate::domain::entry::{Birthday, Entry, EntryKind, FactStep, OrderFact};
 use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::ledger::broadcast::{Broadcast, Broadcasts};
@@ -13,6 +15,8 @@ use crate::domain::ledger::lots::{Lot, Lots, Notice};
 use crate::domain::ledger::member::{ByCommand, Celebration, Seen};
 use crate::domain::ledger::orders::{Cancellation, Details, Orders, Redeemed, Remembered, Share, Taken};
 use crate::domain::ledger::receipt::{Cuts, GivenPart, Receipt};
+use crate::domain::ledger::standing::Standing;
+use crate::domain::ledger::tiers::facts::Counted;
 use crate::domain::ledger::usage::{Count, Counter, Usage};
 use crate::domain::price_list::PricedFor;
 use crate::domain::short_text::ShortText;
@@ -174,6 +178,42 @@ fn usage() -> impl Strategy<Value = Usage> {
     counters.prop_map(Usage::of)
 }
 
+/// A small one is that of the lot's order at this place.
+fn order_number() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..6, any::<u64>()]
+}
+
+fn of_orders<T>(values: BTreeMap<u64, T>, lots: &[Lot]) -> BTreeMap<u64, T> {
+    let hash = |number: u64| {
+        let lot = usize::try_from(number).ok().and_then(|place| lots.get(place));
+        let order = lot.and_then(|lot| lot.order.as_deref());
+        order.map_or(number, ids::order_memory)
+    };
+    values
+        .into_iter()
+        .map(|(number, value)| (hash(number), value))
+        .collect()
+}
+
+fn counted() -> impl Strategy<Value = Counted> {
+    let times = || prop_oneof![instant(), (0i64..5).prop_map(|time| Instant(time * 1_000_000))];
+    let amount = (any::<i64>(), 0u32..8).prop_map(|(number, scale)| Decimal::new(number, scale));
+    let step =
+        (times(), amount, any::<bool>()).prop_map(|(at, amount, goods)| FactStep { at, amount, goods });
+    let points = vec((times(), any::<i64>()), 0..3);
+    (times(), any::<bool>(), vec(step, 0..5), points, of(".*")).prop_map(
+        |(created_at, live, steps, points, cause_id)| Counted {
+            fact: OrderFact {
+                created_at,
+                live,
+                steps,
+            },
+            points,
+            cause_id: cause_id.map(Into::into),
+        },
+    )
+}
+
 fn member() -> impl Strategy<Value = Member> {
     let birthday =
         (1u32..=12, 1u32..=29, ".*", of(any::<i32>())).prop_map(|(month, day, cause_id, given)| {
@@ -202,14 +242,21 @@ fn member() -> impl Strategy<Value = Member> {
         instant(),
     );
     let memory = (
-        btree_map(any::<u64>(), order, 0..4),
+        btree_map(order_number(), order, 0..6),
         btree_map(any::<u128>(), seen, 0..3),
         usage(),
+        of(btree_map(order_number(), counted(), 0..6)),
     );
-    (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands, usage))| {
+    (facts, vec(lot(), 0..6), memory).prop_map(|(facts, lots, (orders, commands, usage, counted))| {
         let (known_since, registered, birthday, sequence, debt, open_from) = facts;
+        let orders: BTreeMap<u64, Remembered> = of_orders(orders, &lots);
+        let standing = counted.map(|counted| {
+            let mut standing = Standing::default();
+            standing.timeline.record.orders = of_orders(counted, &lots);
+            Box::new(standing)
+        });
         Member {
-            standing: None,
+            standing,
             known_since,
             registered,
             birthday,
@@ -274,6 +321,7 @@ proptest! {
     fn anything_else_is_an_error_at_worst(bytes: Vec<u8>) {
         let _ = decode_member(SHOP, &bytes);
         let _ = decode_member(SHOP, &[&[FORM], &bytes[..]].concat());
+        let _ = decode_member(SHOP, &[&[FORM_BEFORE], &bytes[..]].concat());
         let _ = decode_broadcasts(&bytes);
     }
 }
@@ -281,7 +329,7 @@ proptest! {
 #[test]
 fn another_version_is_not_read() {
     assert_eq!(decode_member(SHOP, &[8, 2]), Err(StateError::Version(2)));
-    assert_eq!(decode_member(SHOP, &[3]), Err(StateError::Version(3)));
+    assert_eq!(decode_member(SHOP, &[4]), Err(StateError::Version(4)));
     assert_eq!(decode_member(SHOP, &[]), Err(StateError::Malformed));
     assert_eq!(decode_broadcasts(&[]), Err(StateError::Version(0)));
 }

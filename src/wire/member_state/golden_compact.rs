@@ -1,4 +1,4 @@
-//! A member's state as the second form writes it: rows, receipts, counters and levels.
+//! A member's state as the second and the third form have it: rows, receipts, counters and levels.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -15,7 +15,8 @@ use crate::domain::ledger::usage::{Count, Counter, Usage};
 use crate::domain::price_list::PricedFor;
 use crate::domain::rules::model::BirthdaySpan;
 
-const MEMBER: &str = include_str!("../golden/member_v2.txt");
+const SECOND: &str = include_str!("../golden/member_v2.txt");
+const THIRD: &str = include_str!("../golden/member_v3.txt");
 
 fn lot(order: &str, bonus_id: Option<&str>, number: u32, points: i64, credited: u64) -> Lot {
     let issued_at = 1_700_000_100_000_000 + credited as i64 * 1_234_567;
@@ -225,18 +226,27 @@ fn expected() -> Member {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn bytes(hex: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.trim().len()).step_by(2).map(byte).collect()
 }
 
 #[test]
-fn a_member_of_the_second_form_keeps_its_bytes() {
-    let written = hex(&encode_member(&expected()));
+fn a_member_of_the_second_form_is_read() {
+    assert_eq!(decode_member("acme", &bytes(SECOND)), Ok(expected()));
+}
+
+#[test]
+fn a_member_of_the_third_form_keeps_its_bytes() {
+    let written = encode_member(&expected());
+    let hex: String = written.iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(
-        written == MEMBER.trim(),
-        "golden/member_v2.txt holds other bytes than are written now:\n{written}"
+        hex == THIRD.trim(),
+        "golden/member_v3.txt holds other bytes than are written now:\n{hex}"
     );
-    let byte = |at: usize| u8::from_str_radix(&written[at..at + 2], 16).unwrap();
-    let bytes: Vec<u8> = (0..written.len()).step_by(2).map(byte).collect();
-    assert_eq!(decode_member("acme", &bytes), Ok(expected()));
+    assert_eq!(decode_member("acme", &written), Ok(expected()));
+    for end in 0..written.len() {
+        let cut = decode_member("acme", &written[..end]);
+        assert!(cut.is_err(), "{end} bytes");
+    }
 }
