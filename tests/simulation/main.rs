@@ -21,6 +21,7 @@ mod mutation;
 mod producer;
 mod real;
 mod real_judge;
+mod real_levels;
 mod relay;
 mod rng;
 mod runner;

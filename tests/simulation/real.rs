@@ -2,7 +2,8 @@
 //! that is paid issues one point per hundred a day later unless it stands cancelled, a sale in the
 //! store at once; from 500 on a bonus comes with it. Lots expire a day after. Orders of guests
 //! bring their points to whoever claims them, and orders use points that earlier sales brought.
-//! Every other order is of a shop with a cap, where members' ledgers decide the points.
+//! A third of the orders is of a shop with a cap, another third of a shop with levels of membership:
+//! there members' ledgers decide the points.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +35,11 @@ reversal: {before_issue: {cancel: full, refund: proportional}, after_issue: {can
 /// Most points of an order of the second shop.
 pub const PER_ORDER: i64 = 7;
 
-const SHOPS: [&str; 2] = ["acme", "capped"];
+/// From how many hundreds on a member of the third shop is gold and earns twice as much, and the
+/// points of the gift on the way up.
+pub const GOLD: (i64, i64) = (15, 4);
+
+const SHOPS: [&str; 3] = ["acme", "capped", "levels"];
 
 /// Points of the bonus, and from how many hundreds on it comes.
 pub const BONUS: (i64, i64) = (3, 5);
@@ -43,9 +48,22 @@ const DAY_MS: Millis = 86_400_000;
 
 pub fn stages() -> (Orders, Ledger) {
     let table = RuleTable::default();
-    let caps = ["".to_string(), format!("caps: {{per_order: {PER_ORDER}}}\n")];
-    for (shop, caps) in SHOPS.iter().zip(caps) {
-        for document in rule_document::read_yaml(&(RULES.replace("SHOP", shop) + &caps)) {
+    let caps = format!("caps: {{per_order: {PER_ORDER}}}\n");
+    let (from, gift) = GOLD;
+    let levels = format!(
+        "tiers: {{levels: [{{name: basic}}, {{name: gold, enter: [{{amount: {from}00}}], within: {{lifetime: true}},
+           gifts: {{entry: {{points: {gift}, expiry: {{after_days: 1}}}}}}}}]}}\n"
+    );
+    let rate = "rate: {every: 100, points: 1}";
+    let rates = format!("{rate}, tiers: {{gold: {{rate: {{every: 100, points: 2}}}}}}");
+    let plain = RULES.to_string();
+    let shops = [
+        plain.clone(),
+        plain.clone() + &caps,
+        plain.replace(rate, &rates) + &levels,
+    ];
+    for (shop, rules) in SHOPS.iter().zip(shops) {
+        for document in rule_document::read_yaml(&rules.replace("SHOP", shop)) {
             table.add(document.read.expect("the rule is good"));
         }
     }
@@ -165,10 +183,11 @@ impl Plan {
             member,
             hundreds,
             redeems,
+            channel,
             ..
         } = self;
         let whose = if self.guest { "guest" } else { "own" };
-        format!("{kind} {shop}/m-{member} {hundreds} {redeems} {whose}")
+        format!("{kind} {shop}/m-{member} {hundreds} {redeems} {whose} {channel}")
     }
 }
 

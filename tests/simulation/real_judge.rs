@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use accrual::engine::ports::Record;
 
 use super::model::Written;
-use super::real::{BONUS, PER_ORDER};
+use super::real::{BONUS, GOLD, PER_ORDER};
+use super::real_levels::Levels;
 use super::world::World;
 
 /// One movement of a member, as the outputs tell it.
@@ -15,6 +16,7 @@ struct Movement {
     balance: i64,
     order: String,
     bonus: String,
+    reason: String,
 }
 
 impl Movement {
@@ -34,6 +36,8 @@ struct Said {
     members: BTreeMap<String, BTreeMap<u64, Movement>>,
     /// Orders whose redemption was refused.
     refused: BTreeSet<String>,
+    /// The level that each member was said to have come to last.
+    levels: BTreeMap<String, String>,
 }
 
 fn read(world: &World) -> Result<Said, String> {
@@ -46,6 +50,11 @@ fn read(world: &World) -> Result<Said, String> {
                 .map_err(|error| format!("wrong: output is not JSON: {error}"))?;
             let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
             let kind = header(&record, "ce_type");
+            let member = format!("{}/{}", text(&data["shop_id"]), header(&record, "ce_subject"));
+            if kind.ends_with("tier-changed") {
+                said.levels.insert(member, text(&data["to"]));
+                continue;
+            }
             let Some(sequence) = data["sequence"].as_u64() else {
                 if kind.ends_with("points-rejected") {
                     said.refused.insert(text(&data["order_id"]));
@@ -58,8 +67,8 @@ fn read(world: &World) -> Result<Said, String> {
                 balance: data["balance_after"].as_i64().unwrap_or_default(),
                 order: text(&data["order_id"]),
                 bonus: text(&data["bonus_id"]),
+                reason: text(&data["reason"]),
             };
-            let member = format!("{}/{}", text(&data["shop_id"]), header(&record, "ce_subject"));
             let rows = said.members.entry(member.clone()).or_default();
             if rows.insert(sequence, movement).is_some() {
                 return Err(format!("wrong: {member} has sequence {sequence} twice"));
@@ -85,6 +94,8 @@ struct Moved<'a> {
     issued: BTreeMap<(&'a str, &'a str), (&'a str, i64)>,
     /// Redeemed and not given back.
     held: BTreeMap<&'a str, i64>,
+    /// Members that got the gift of their way up.
+    gifts: BTreeMap<&'a str, i64>,
     wrong: Vec<String>,
 }
 
@@ -106,7 +117,9 @@ fn movements(said: &Said) -> Moved<'_> {
                 let other = format!("wrong: {member} at {sequence} has {}, not {balance}", row.balance);
                 moved.wrong.push(other);
             }
-            if row.is("points-issued") {
+            if row.reason == "tier_entry" {
+                *moved.gifts.entry(member).or_default() += row.points;
+            } else if row.is("points-issued") {
                 let key = (row.order.as_str(), row.bonus.as_str());
                 if moved.issued.insert(key, (member, row.points)).is_some() {
                     moved.wrong.push(format!("wrong: {key:?} was issued twice"));
@@ -124,49 +137,54 @@ fn movements(said: &Said) -> Moved<'_> {
 }
 
 /// One order by all that was told of it.
-struct Order<'a> {
+pub struct Order<'a> {
     /// Who gets its points, if anybody.
-    member: Option<&'a str>,
-    hundreds: i64,
+    pub member: Option<&'a str>,
+    pub hundreds: i64,
     redeems: i64,
-    paid: bool,
-    cancelled: bool,
-    is_capped: bool,
+    pub created_at: i64,
+    pub paid_at: Option<i64>,
+    pub cancelled_at: Option<i64>,
+    /// A sale in the store: what was known at once decides its points.
+    at_once: bool,
 }
 
 impl<'a> Order<'a> {
     fn fold(told: &[&'a Written]) -> Self {
         let words: Vec<&str> = told[0].value.split(' ').collect();
-        let [_, member, hundreds, redeems, whose] = words[..] else {
-            panic!("a note has five words: {}", told[0].value);
+        let [_, member, hundreds, redeems, whose, channel] = words[..] else {
+            panic!("a note has six words: {}", told[0].value);
         };
         let last = |kind: &str| {
             let of_kind = told.iter().filter(|record| record.value.starts_with(kind));
             of_kind.map(|record| record.time).max()
         };
-        let has = |kind: &str| last(kind).is_some();
         Order {
-            member: (whose == "own" || has("claimed")).then_some(member),
+            member: (whose == "own" || last("claimed").is_some()).then_some(member),
             hundreds: hundreds.parse().expect("a number"),
             redeems: redeems.parse().expect("a number"),
-            paid: has("paid"),
-            is_capped: member.starts_with("capped/"),
+            created_at: last("created").expect("it was created"),
+            paid_at: last("paid"),
             // Of one time the withdrawal comes last.
-            cancelled: has("cancelled") && last("cancelled") > last("withdrawn"),
+            cancelled_at: last("cancelled").filter(|at| Some(*at) > last("withdrawn")),
+            at_once: channel == "pos",
         }
     }
 
-    /// Bonus id and points of each lot.
-    fn lots(&self) -> Vec<(&'static str, i64)> {
+    fn is_of(&self, shop: &str) -> bool {
+        self.member
+            .is_some_and(|member| member.split('/').next() == Some(shop))
+    }
+
+    /// Bonus id and points of each lot, by the level held before it.
+    fn lots(&self, is_gold: bool) -> Vec<(&'static str, i64)> {
         // Days only pass once the faults are over: what was told came before the points.
-        if self.member.is_none() || !self.paid || self.cancelled {
+        if self.member.is_none() || self.paid_at.is_none() || self.cancelled_at.is_some() {
             return Vec::new();
         }
-        let most = match self.is_capped {
-            true => PER_ORDER,
-            false => i64::MAX,
-        };
-        let own = self.hundreds.min(most);
+        let most = if self.is_of("capped") { PER_ORDER } else { i64::MAX };
+        let own = if is_gold { 2 * self.hundreds } else { self.hundreds };
+        let own = own.min(most);
         let bonus = if self.hundreds >= BONUS.1 { BONUS.0 } else { 0 };
         let lots = [("", own), ("large", bonus.min(most - own))];
         lots.into_iter().filter(|(_, points)| *points > 0).collect()
@@ -183,19 +201,26 @@ pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
     let Moved {
         mut issued,
         held,
+        mut gifts,
         mut wrong,
     } = movements(&said);
     let mut told: BTreeMap<&str, Vec<&Written>> = BTreeMap::new();
     for record in input.iter().filter(|record| record.key != "poke") {
         told.entry(&record.key).or_default().push(record);
     }
-    for (id, told) in told {
-        let order = Order::fold(&told);
+    let orders: BTreeMap<&str, Order<'_>> = told.iter().map(|(id, told)| (*id, Order::fold(told))).collect();
+    let of_levels = orders.values().filter(|order| order.is_of("levels"));
+    let levels = Levels::fold(of_levels);
+    for (id, order) in orders {
         let member = order.member.unwrap_or_default();
-        for (bonus, points) in order.lots() {
+        let is_gold = levels.is_gold_before(member, order.created_at);
+        // Facts may have come behind the points of a sale in the store.
+        let either = order.is_of("levels") && order.at_once;
+        let other = order.lots(if either { !is_gold } else { is_gold });
+        for ((bonus, points), (_, other)) in order.lots(is_gold).into_iter().zip(other) {
             match issued.remove(&(id, bonus)) {
                 None => wrong.push(format!("missing: points of {id} {bonus}")),
-                Some(found) if found != (member, points) => {
+                Some(found) if found != (member, points) && found != (member, other) => {
                     wrong.push(format!("wrong: {id} gave {found:?}, not {points} to {member}"));
                 }
                 Some(_) => {}
@@ -209,12 +234,26 @@ pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
             Some(used) if used != 0 && used != order.redeems => {
                 wrong.push(format!("wrong: {id} uses {used} of {}", order.redeems));
             }
-            Some(used) if used != 0 && order.cancelled => {
+            Some(used) if used != 0 && order.cancelled_at.is_some() => {
                 wrong.push(format!("missing: {used} of {id} come back"));
             }
             _ => {}
         }
     }
     wrong.extend(issued.keys().map(|lot| format!("wrong: {lot:?} has points")));
+    for member in levels.members() {
+        let said = said.levels.get(member).map_or("basic", String::as_str);
+        let is_gold = levels.is_gold_before(member, i64::MAX);
+        if (said == "gold") != is_gold {
+            wrong.push(format!("missing: the level of {member}, {said} was the last"));
+        }
+        match gifts.remove(member) {
+            None if is_gold => wrong.push(format!("missing: the gift of {member}")),
+            Some(points) if points != GOLD.1 => wrong.push(format!("wrong: gifts of {points} to {member}")),
+            // Whoever was gold for a while may have got it.
+            _ => {}
+        }
+    }
+    wrong.extend(gifts.keys().map(|member| format!("wrong: {member} got a gift")));
     wrong
 }
