@@ -16,6 +16,7 @@ mod redis_applying;
 mod redis_asking;
 mod redis_claiming;
 mod redis_conformance;
+mod redis_leasing;
 mod redis_server;
 mod redis_support;
 

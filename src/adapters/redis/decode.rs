@@ -1,12 +1,14 @@
 //! What a script answered.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use redis::Value;
 
 use crate::engine::error::StoreError;
 use crate::engine::ports::{Answer, Found, Key, Millis, Timers};
 
-use super::Peeked;
+use super::{Holding, Peeked};
 
 /// The fields behind the first word of an answer that was not a refusal.
 pub(super) struct Reply {
@@ -111,6 +113,17 @@ impl Reply {
             value => Some(bytes(Some(value))?.into()),
         };
         Ok(Some(Peeked { value, stamp, clock }))
+    }
+
+    pub(super) fn holding(mut self) -> Result<Holding, StoreError> {
+        Ok(match self.word.as_slice() {
+            b"ours" => Holding::Ours,
+            b"free" => Holding::Free,
+            _ => Holding::Other {
+                entry: self.text()?,
+                left: Duration::from_millis(self.number()?),
+            },
+        })
     }
 
     fn timers_here(&mut self) -> Result<Timers, StoreError> {

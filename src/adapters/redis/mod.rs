@@ -3,13 +3,14 @@
 //!
 //! Keys: `{<application>:<stage>:<partition>}:meta`, `:state`, `:timers`, `:index`, and the same
 //! under `:shadow:` while a rebuild is under way. The scripts beside this file say what each does;
-//! `owner.lua` stands before each of them and holds what they share.
+//! `owner.lua` stands before each of them and holds what they share. `lease` has keys of its own.
 
 mod condition;
 mod connection;
 mod decode;
 mod encode;
 mod errors;
+mod lease;
 
 use bytes::Bytes;
 use redis::Script;
@@ -18,6 +19,8 @@ use crate::engine::error::StoreError;
 use crate::engine::ports::{
     Answer, Ask, Found, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
 };
+
+pub use lease::{Holding, Lease};
 
 use connection::Connection;
 use decode::Reply;
