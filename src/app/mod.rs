@@ -7,6 +7,7 @@ mod dead_letters;
 pub mod escaped;
 mod front;
 mod gauges;
+mod instance;
 mod lines;
 mod lookups;
 mod member_tier;

@@ -19,6 +19,11 @@ pub fn waits_for() -> Option<String> {
     waiting().clone()
 }
 
+/// Says it for a wait that is none for servers.
+pub fn set_waits_for(what: Option<String>) {
+    *waiting() = what;
+}
+
 /// For commands: tries until it goes through, fails for good, or patience ends.
 pub async fn patiently<T>(what: &str, attempt: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
     again_and_again(what, Some(Instant::now() + COMMAND_PATIENCE), attempt).await
@@ -30,9 +35,9 @@ pub async fn however_long<T>(
     what: &str,
     attempt: impl AsyncFnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    *waiting() = Some(what.to_owned());
+    set_waits_for(Some(what.to_owned()));
     let result = again_and_again(what, None, attempt).await;
-    *waiting() = None;
+    set_waits_for(None);
     result
 }
 
@@ -57,7 +62,7 @@ async fn again_and_again<T>(
             logged = Some(now);
         }
         if deadline.is_none() {
-            *waiting() = Some(reason);
+            set_waits_for(Some(reason));
         }
         tokio::time::sleep(AGAIN).await;
     }

@@ -21,6 +21,7 @@ use super::clock_watch::ClockWatch;
 use super::counters;
 use super::front::Front;
 use super::gauges::Gauges;
+use super::instance::Instance;
 use super::lookups::Lookups;
 use super::node::Node;
 use super::patience::however_long;
@@ -54,21 +55,30 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let web = serve_http(&settings, listener, front.clone(), stopped.clone());
     let mut tasks = JoinSet::new();
+    let instance = Instance::new(&settings);
     let outcome = tokio::select! {
         signal = signals.any() => {
             tracing::info!("{signal} while starting");
             Ok(None)
         }
-        node = start(&settings, metrics, stopped, &mut tasks) => node.map(Some),
+        lost = instance.lost() => Err(lost),
+        node = async {
+            instance.claim(&settings).await?;
+            start(&settings, metrics, stopped, &mut tasks).await
+        } => node.map(Some),
     };
     let outcome = match outcome {
-        Ok(Some(node)) => watch_over(&settings, node, &front, &signals, &mut tasks).await,
+        Ok(Some(node)) => tokio::select! {
+            lost = instance.lost() => Err(lost),
+            ended = watch_over(&settings, node, &front, &signals, &mut tasks) => ended,
+        },
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
     let _ = stop.send(true);
     let drained = drain(&mut tasks, settings.limits.shutdown_timeout_seconds).await;
-    let _ = web.await;
+    // Renewed until here: what drains still runs as this instance.
+    let (_, _) = tokio::join!(instance.release(), web);
     tracing::info!("accrual has ended");
     outcome.and(drained)
 }

@@ -1,7 +1,9 @@
 //! The settings in the terms of adapters, engine and stages.
 
+use anyhow::Context;
+
 use crate::adapters::kafka::Cluster;
-use crate::adapters::redis::Settings as RedisSettings;
+use crate::adapters::redis::{Lease, Settings as RedisSettings};
 use crate::config::{self, Settings, Stage as StageKind};
 use crate::engine::partitioner::Partitioner;
 use crate::stages::topics::Topics;
@@ -28,16 +30,25 @@ pub fn stage_topics(names: &config::Topics) -> Topics {
 /// Where a stage's replica is in Redis, and which log it is a replica of.
 pub fn store_settings(settings: &Settings, kind: StageKind, identity: &str, log: &str) -> RedisSettings {
     RedisSettings {
-        urls: settings
-            .redis
-            .urls
-            .iter()
-            .map(|url| url.expose().to_string())
-            .collect(),
+        urls: redis_urls(settings),
         application: settings.application_id.clone(),
         stage: kind.as_str().to_string(),
         identity: format!("{identity}/{log}"),
     }
+}
+
+/// The leases of this instance's stages.
+pub async fn connect_lease(settings: &Settings) -> anyhow::Result<Lease> {
+    let stages = settings.stages.iter().map(|kind| kind.as_str()).collect();
+    let (application, instance) = (&settings.application_id, &settings.instance_id);
+    Lease::connect(&redis_urls(settings), application, instance, stages)
+        .await
+        .with_context(|| format!("redis.url: {:?}", settings.redis.urls))
+}
+
+fn redis_urls(settings: &Settings) -> Vec<String> {
+    let urls = settings.redis.urls.iter();
+    urls.map(|url| url.expose().to_string()).collect()
 }
 
 /// How the producers of the input topics place keys.

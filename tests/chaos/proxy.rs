@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::redis_faults::LEASE;
 use crate::support::servers::Listener;
 
 /// Larger than every request or reply of these tests.
@@ -30,7 +31,7 @@ pub enum Half {
 pub enum Sort {
     /// Of Kafka's protocol, by its number.
     Api(i16),
-    /// A script of Redis.
+    /// A script of Redis that reads or writes states.
     Script,
 }
 
@@ -240,7 +241,8 @@ impl Shared {
         loop {
             let length = read_some(&pair.client, &mut chunk)?;
             let chunk = &chunk[..length];
-            let script = chunk.windows(7).any(|word| word == b"EVALSHA");
+            let has = |word: &str| chunk.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+            let script = has("EVALSHA") && !has(LEASE);
             match script.then(|| self.strikes(Sort::Script)).flatten() {
                 Some(Half::Request) => return Ok(()),
                 Some(Half::Reply) => pair.doomed.store(true, Ordering::SeqCst),

@@ -4,6 +4,7 @@
 mod dead_letters;
 mod faults;
 mod gauges;
+mod instance;
 mod limits;
 mod lookups;
 mod lookups_rebuilt;

@@ -5,18 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::redis_losses::Shop;
-use crate::support::accrual::{Accrual, run};
-use crate::support::servers::{self, free_port, wait_for};
+use crate::support::accrual::{Accrual, Settings, run};
+use crate::support::servers::{self, Redis, free_port, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn wait_alive(accrual: &Accrual) {
+pub fn wait_alive(accrual: &Accrual) {
     wait_for("/livez to answer", TIMEOUT, || {
         accrual.probe("/livez").is_some_and(|answer| answer.status == 200)
     });
 }
 
-fn wait_for_reason(accrual: &Accrual, words: &[&str]) {
+pub fn wait_for_reason(accrual: &Accrual, words: &[&str]) {
     let mut last = None;
     wait_for(&format!("/readyz to say {words:?}"), TIMEOUT, || {
         last = accrual.probe("/readyz");
@@ -26,19 +26,21 @@ fn wait_for_reason(accrual: &Accrual, words: &[&str]) {
     });
 }
 
-#[test]
-fn probes_answer_while_kafka_is_away_and_a_signal_ends_the_start() {
-    let brokers = format!("127.0.0.1:{}", free_port());
+/// Settings of an instance whose brokers are away.
+pub fn without_kafka(brokers: &str, redis: &Redis) -> Settings {
     let settings = [
-        ("ACCRUAL_KAFKA__BROKERS", brokers.as_str()),
-        ("ACCRUAL_REDIS__URL", &servers::redis().url),
+        ("ACCRUAL_KAFKA__BROKERS", brokers),
+        ("ACCRUAL_REDIS__URL", &redis.url),
         ("ACCRUAL_INSTANCE_ID", "one"),
     ];
-    let settings: Vec<_> = settings
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let accrual = Accrual::spawn(&settings);
+    let owned = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    owned.to_vec()
+}
+
+#[test]
+fn probes_answer_while_kafka_is_away_and_a_signal_ends_the_start() {
+    let (brokers, redis) = (format!("127.0.0.1:{}", free_port()), servers::redis());
+    let accrual = Accrual::spawn(&without_kafka(&brokers, &redis));
     wait_alive(&accrual);
     wait_for_reason(&accrual, &["starting: rules", &brokers]);
     assert_eq!(accrual.get("/v1/status").status, 503);

@@ -200,6 +200,11 @@ impl Accrual {
         self.process.ended().is_some()
     }
 
+    /// Of the running process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub fn log(&self) -> String {
         self.process.log_tail()
     }

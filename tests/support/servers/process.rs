@@ -58,12 +58,16 @@ impl Process {
         self.wait(STOP_TIMEOUT)
     }
 
-    pub fn signal(&self, signal: i32) {
+    pub fn pid(&self) -> u32 {
         let child = self.child();
-        let child = child
-            .as_ref()
-            .unwrap_or_else(|| panic!("{} is not running", self.name));
-        send(child.id(), signal);
+        let child = child.as_ref();
+        child
+            .unwrap_or_else(|| panic!("{} is not running", self.name))
+            .id()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        send(self.pid(), signal);
     }
 
     /// The end of what it printed.
