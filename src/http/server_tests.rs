@@ -15,6 +15,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const ATTACK: Duration = Duration::from_secs(2);
 /// Fills the buffers between server and client in a few answers.
 const LARGE_BYTES: usize = 256 * 1_024;
+/// That never read.
+const CLIENTS: usize = 70;
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Serves probes and a path of its own until the test ends.
@@ -72,13 +74,15 @@ async fn never_read(address: SocketAddr) {
 
 #[tokio::test]
 async fn clients_that_never_read_stop_no_probe_and_lose_their_places() {
+    // A quarter of the default places, and some clients more than that.
     let limits = Limits {
+        connections_max_count: 64,
         write_timeout: Duration::from_secs(1),
         ..Limits::default()
     };
     let address = start(limits).await;
     let ended = Arc::new(AtomicUsize::new(0));
-    for _ in 0..270 {
+    for _ in 0..CLIENTS {
         let ended = ended.clone();
         tokio::spawn(async move {
             never_read(address).await;
@@ -88,8 +92,8 @@ async fn clients_that_never_read_stop_no_probe_and_lose_their_places() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_alive(address).await;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while ended.load(Ordering::Relaxed) < 270 {
-        assert!(Instant::now() < deadline, "{ended:?} of 270 were ended");
+    while ended.load(Ordering::Relaxed) < CLIENTS {
+        assert!(Instant::now() < deadline, "{ended:?} of {CLIENTS} were ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let answer = ask(address, "/v1/status").await.unwrap();
