@@ -228,8 +228,8 @@ fn tell(
         .place(id.as_bytes(), partitions)
         .expect("murmur2 places everything");
     let offset = world.append("in", partition, &id, value);
-    world.note(|| format!("in/{partition} at {offset}: {id} {kind}"));
     let (time, value) = (world.now, plan.note(kind));
+    world.note(|| format!("in/{partition} at {offset}: {id} {value}"));
     input.lock().expect("input").push(Written {
         topic: "in",
         partition,

@@ -155,10 +155,11 @@ impl<'a> Order<'a> {
         let [_, member, hundreds, redeems, whose, channel] = words[..] else {
             panic!("a note has six words: {}", told[0].value);
         };
-        let last = |kind: &str| {
-            let of_kind = told.iter().filter(|record| record.value.starts_with(kind));
-            of_kind.map(|record| record.time).max()
+        let times = |kind: &'static str| {
+            let of_kind = told.iter().filter(move |record| record.value.starts_with(kind));
+            of_kind.map(|record| record.time)
         };
+        let last = |kind| times(kind).max();
         Order {
             member: (whose == "own" || last("claimed").is_some()).then_some(member),
             hundreds: hundreds.parse().expect("a number"),
@@ -166,7 +167,9 @@ impl<'a> Order<'a> {
             created_at: last("created").expect("it was created"),
             paid_at: last("paid"),
             // Of one time the withdrawal comes last.
-            cancelled_at: last("cancelled").filter(|at| Some(*at) > last("withdrawn")),
+            cancelled_at: times("cancelled")
+                .filter(|at| Some(*at) > last("withdrawn"))
+                .min(),
             at_once: channel == "pos",
         }
     }
