@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use accrual::engine::partitioner::Partitioner;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -21,6 +22,9 @@ pub const LATER: &str = "later";
 pub const AT_ONCE: &str = "at-once";
 /// No orders: what a member gets, spends and loses follows from one command after the other.
 pub const WALLET: &str = "wallet";
+/// Levels: each member has two orders, one behind the other on one partition. The first leads to the
+/// level by which the second is priced; a day later the level ends.
+pub const CLIMB: &str = "climb";
 
 pub const RULES: &str = "
 shop_id: later
@@ -53,10 +57,31 @@ accrual: {rate: {every: '10', points: 1, rounding: per_unit}}
 issuance: {on: completed}
 gifts: {registration: {points: 50}}
 redemption: {points: 1, amount: '1'}
+---
+shop_id: climb
+version: 1
+effective_from: 2000-01-01T00:00:00Z
+timezone: Asia/Taipei
+currency: TWD
+accrual:
+  rate: {every: '10', points: 1, rounding: per_unit}
+  tiers: {gold: {rate: {every: '10', points: 2, rounding: per_unit}}}
+issuance: {on: paid, delay_days: 1}
+reversal: {before_issue: {cancel: full, refund: proportional}}
+tiers:
+  levels:
+    - {name: basic}
+    - name: gold
+      enter: [{amount: '1000'}]
+      within: {days: 30}
+      valid: {after_days: 1}
+      gifts: {entry: {points: 25, expiry: {after_days: 1}}}
 ";
 
 const BUYERS: u32 = 300;
 const WALLETS: u32 = 40;
+/// Orders of one member of the shop with levels are on one partition, of any number that divides this.
+const PARTITIONS_MULTIPLE: i32 = 24;
 /// A reversal that was meant to come before the due time is stored at least so long before it.
 const MARGIN: TimeDelta = TimeDelta::milliseconds(1_500);
 /// A feed that takes longer than this is a fault of the test's own.
@@ -80,7 +105,8 @@ pub struct Load {
     in_time: Vec<(String, DateTime<Utc>)>,
     /// Orders to be refunded once their points are out.
     to_refund: BTreeSet<String>,
-    /// Orders whose reversal was stored too late to be sure what comes of it.
+    /// Orders whose reversal was stored too late to be sure what comes of it, and members of the shop
+    /// with levels with such an order.
     pub unsure: BTreeSet<String>,
 }
 
@@ -115,6 +141,9 @@ impl Load {
         let mut events = Vec::new();
         for _ in 0..orders {
             self.order(now, &mut events);
+        }
+        if orders > 0 && self.chance(30) {
+            self.climb(now, &mut events);
         }
         self.commands(now, &mut events);
         self.refund_issued(now, issued, &mut events);
@@ -204,6 +233,37 @@ impl Load {
         }
     }
 
+    fn climb(&mut self, now: DateTime<Utc>, events: &mut Vec<(DateTime<Utc>, Value)>) {
+        self.orders += 1;
+        let number = self.orders;
+        let member = format!("c-{number}");
+        let home = placed(&member);
+        let mut beside = (0..).map(|n| format!("{member}-{n}"));
+        let first = beside.find(|id| placed(id) == home).expect("one of many");
+        let second = beside.find(|id| placed(id) == home).expect("one of many");
+        let due = now + TimeDelta::milliseconds(self.random.random_range(15_000..25_000));
+        let at = due - TimeDelta::days(1);
+        let mut buy = |order: &str, after_ms: i64, subtotal: u32| {
+            let created = at + TimeDelta::milliseconds(after_ms);
+            let snapshot = json!({
+                "revision": 1, "created_at": rfc3339(created), "currency": "TWD",
+                "customer": {"id": member}, "subtotal": subtotal.to_string(),
+            });
+            let event = |kind, more| of_order(CLIMB, kind, order, more);
+            events.push((created, event("order.created", json!({ "order": snapshot }))));
+            let paid = created + TimeDelta::milliseconds(1);
+            events.push((paid, event("order.paid", json!({}))));
+        };
+        buy(&first, 0, self.random.random_range(900..1_500));
+        buy(&second, 10, self.random.random_range(50..500));
+        // Some lose the level before the points are due.
+        if self.chance(30) {
+            let cancelled = at + TimeDelta::milliseconds(20);
+            events.push((cancelled, of_order(CLIMB, "order.cancelled", &first, json!({}))));
+            self.in_time.push((member, due));
+        }
+    }
+
     /// Of orders whose points were seen, some are refunded or cancelled.
     fn refund_issued(
         &mut self,
@@ -247,6 +307,12 @@ impl Load {
             events.push((now, event(AT_ONCE, "points.import", &member, data)));
         }
     }
+}
+
+fn placed(id: &str) -> i32 {
+    Partitioner::Murmur2
+        .place(id.as_bytes(), PARTITIONS_MULTIPLE)
+        .expect("murmur2 places everything")
 }
 
 fn refund(amount: u32) -> Value {

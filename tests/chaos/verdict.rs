@@ -37,11 +37,9 @@ impl Wanted {
     }
 }
 
-fn is_of(event: &Published, orders: &BTreeSet<String>) -> bool {
-    !orders.is_empty()
-        && event.data()["order_id"]
-            .as_str()
-            .is_some_and(|id| orders.contains(id))
+fn is_of(event: &Published, unsure: &BTreeSet<String>) -> bool {
+    let order = || event.data()["order_id"].as_str().map(str::to_owned);
+    !unsure.is_empty() && (unsure.contains(&event.subject) || order().is_some_and(|id| unsure.contains(&id)))
 }
 
 /// The comparison.
