@@ -93,7 +93,11 @@ impl<'a, P: Processor> Embedded<'a, P> {
         let mut nudges = self.processor.nudges(self.table);
         nudges.sort_by_key(|nudge| nudge.offset);
         for nudge in nudges {
-            for key in self.behind(&nudge.prefix, None, usize::MAX) {
+            let keys = match nudge.every_key {
+                true => self.with_prefix(&nudge.prefix),
+                false => self.behind(&nudge.prefix, None, usize::MAX),
+            };
+            for key in keys {
                 outputs.append(&mut self.turn(&key, |desk, slot| desk.nudge(&key, slot, now))?);
             }
             self.table = nudge.offset;
@@ -113,6 +117,14 @@ impl<'a, P: Processor> Embedded<'a, P> {
             return Vec::new();
         };
         self.behind(&scan.prefix, scan.after.as_ref(), scan.limit)
+    }
+
+    fn with_prefix(&self, prefix: &Bytes) -> Vec<Key> {
+        let names = self.slots.keys().chain(self.asleep.keys());
+        let names = names.filter(|name| name.starts_with(prefix));
+        let mut keys: Vec<Key> = names.map(|name| Key::copy_from_slice(name)).collect();
+        keys.sort_unstable();
+        keys
     }
 
     fn behind(&mut self, prefix: &Bytes, after: Option<&Key>, limit: usize) -> Vec<Key> {

@@ -7,7 +7,7 @@ use super::cache::Cache;
 use super::error::Refusal;
 use super::gate::Gate;
 use super::mutation::{self, Mutation};
-use super::ports::{Key, KeyMap, Marker, Millis, Offset, Partition, Timers, TopicId};
+use super::ports::{Key, KeyMap, Marker, Millis, Offset, Page, Partition, Timers, TopicId};
 use super::processor::Nudge;
 use super::spec::Limits;
 use super::stored::shown;
@@ -108,10 +108,86 @@ impl SetAside {
 #[derive(Clone, Debug)]
 pub struct Sweep {
     pub nudge: Nudge,
-    pub after: Option<Key>,
+    pub place: Place,
+}
+
+/// How far a sweep is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Of the index, behind this key.
+    Index { after: Option<Key> },
+    /// Of all keys: those of a page that have had no turn yet, and where the next page begins.
+    Pages { keys: Vec<Key>, next: Option<u64> },
+}
+
+/// How far a batch brings a sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swept {
+    /// The last key of the index, and whether more follow.
+    Index { last: Option<Key>, more: bool },
+    /// That many keys of the page.
+    Page(usize),
+}
+
+impl Sweep {
+    pub fn begin(nudge: Nudge) -> Self {
+        let place = match nudge.every_key {
+            false => Place::Index { after: None },
+            true => Place::Pages {
+                keys: Vec::new(),
+                next: Some(0),
+            },
+        };
+        Sweep { nudge, place }
+    }
+
+    /// Where the page begins that has to be read before it can go on.
+    pub fn wants_page(&self) -> Option<u64> {
+        match &self.place {
+            Place::Pages { keys, next } if keys.is_empty() => *next,
+            _ => None,
+        }
+    }
+
+    /// Takes a page in.
+    pub fn turn_to(&mut self, page: Page) {
+        let mut keys = page.keys;
+        keys.retain(|key| key.starts_with(&self.nudge.prefix));
+        self.place = Place::Pages {
+            keys,
+            next: page.next,
+        };
+    }
+
+    /// Goes on by what a batch came to.
+    fn passed(&mut self, swept: Swept) {
+        match (&mut self.place, swept) {
+            (Place::Index { after }, Swept::Index { last, .. }) => *after = last,
+            (Place::Pages { keys, .. }, Swept::Page(turns)) => drop(keys.drain(..turns.min(keys.len()))),
+            _ => {}
+        }
+    }
+
+    /// Whether every key has had its turn, where that can be seen by itself.
+    fn is_through(&self) -> bool {
+        matches!(&self.place, Place::Pages { keys, next: None } if keys.is_empty())
+    }
 }
 
 impl<S> Owned<S> {
+    /// Moves the sweep on, and ends it where it is through.
+    pub fn sweep_on(&mut self, swept: Option<Swept>) {
+        let Some(sweep) = &mut self.sweep else { return };
+        let ends = matches!(swept, Some(Swept::Index { more: false, .. }));
+        if let Some(swept) = swept {
+            sweep.passed(swept);
+        }
+        if ends || sweep.is_through() {
+            self.table = sweep.nudge.offset;
+            self.sweep = None;
+        }
+    }
+
     /// The time before which input is decided and timers have fired.
     pub fn done(&self) -> Millis {
         if self.sweep.is_some() {

@@ -249,6 +249,14 @@ pub struct Answer {
     pub timers: Timers,
 }
 
+/// Some keys of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub keys: Vec<Key>,
+    /// Where the next page begins; `None`: this was the last one.
+    pub next: Option<u64>,
+}
+
 /// The timers of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timers {
@@ -331,6 +339,17 @@ pub trait Store: Send + Sync + 'static {
         expected: Marker,
         ask: Ask,
     ) -> impl Future<Output = Result<Answer, StoreError>> + Send;
+
+    /// Keys page by page, from 0 on, indexed or not, in no order and about `limit` at a time. Each one
+    /// that is there from the first page to the last is in one of them at least; the marker may
+    /// move on between them.
+    fn keys(
+        &self,
+        partition: Partition,
+        expected: Marker,
+        from: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
     /// Applies one part of a committed batch. No key stands in it twice: a store may write
     /// values, timers and index one after the other.

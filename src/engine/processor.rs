@@ -119,6 +119,8 @@ pub struct Turn<'a, P: Processor> {
 pub struct Nudge {
     pub offset: Offset,
     pub prefix: Bytes,
+    /// Also keys that are not indexed.
+    pub every_key: bool,
 }
 
 /// Metric name, its one label's value ("" for none), how many.

@@ -269,6 +269,7 @@ impl Processor for Ledger {
         let nudge = |(shop_id, offset)| Nudge {
             offset,
             prefix: keys::shop_prefix(shop_id),
+            every_key: false,
         };
         let mut nudges: Vec<Nudge> = asked.map(nudge).collect();
         nudges.sort_by_key(|nudge| nudge.offset);

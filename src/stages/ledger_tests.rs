@@ -307,6 +307,7 @@ fn members_who_wait_without_a_rule_get_gifts_once_there_is_one() {
     let nudge = Nudge {
         offset: 7,
         prefix: keys::shop_prefix("acme"),
+        every_key: false,
     };
     assert_eq!(ledger.nudges(6), [nudge]);
     bench.stage.nudge(at("2024-02-01 00:00").ceil_millis()).unwrap();

@@ -6,11 +6,13 @@
 //! marker it was given at, and what is missing is copied from the changelog (E3, E7).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use accrual::engine::error::StoreError;
 use accrual::engine::ports::{
-    Answer, Ask, Change, Found, Key, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
+    Answer, Ask, Change, Found, Key, Marker, Millis, Offset, Page, Partition, Sizes, Step, Store, Timers,
+    Write,
 };
 use bytes::Bytes;
 
@@ -104,6 +106,19 @@ impl Keys {
         }
     }
 
+    fn page(&self, from: u64, limit: usize) -> Page {
+        let mut behind: Vec<(u64, &Key)> = self.states.keys().map(|key| (rank(key), key)).collect();
+        behind.retain(|(rank, _)| *rank >= from);
+        behind.sort();
+        let next = behind.get(limit.max(1)).map(|(rank, _)| *rank);
+        // Keys of one rank are in one page.
+        behind.retain(|(rank, _)| next.is_none_or(|next| *rank < next));
+        Page {
+            keys: behind.into_iter().map(|(_, key)| key.clone()).collect(),
+            next,
+        }
+    }
+
     fn answer(&self, ask: &Ask) -> Answer {
         let value = |key: &Key| self.states.get(key).cloned().unwrap_or_default();
         let due = ask.due.map_or(Vec::new(), |due| {
@@ -132,6 +147,13 @@ impl Keys {
             timers: self.timers(),
         }
     }
+}
+
+/// Where a key stands in the order in which pages name them.
+fn rank(key: &Key) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 fn lost<T>(found: impl Into<String>) -> Result<T, StoreError> {
@@ -188,16 +210,25 @@ impl Shard {
     }
 
     fn read(&self, expected: Marker, ask: &Ask) -> Result<Answer, StoreError> {
+        self.check_readable(expected)?;
+        Ok(self.keys.answer(ask))
+    }
+
+    fn page(&self, expected: Marker, from: u64, limit: usize) -> Result<Page, StoreError> {
+        self.check_readable(expected)?;
+        Ok(self.keys.page(from, limit))
+    }
+
+    fn check_readable(&self, expected: Marker) -> Result<(), StoreError> {
         if mutation::on(Mutation::E3ReadUnchecked) {
-            return Ok(self.keys.answer(ask));
+            return Ok(());
         }
         let meta = self.of_epoch(expected.epoch)?;
         let found = meta.batch.map(|(batch, _, _)| batch);
         if meta.partial.is_some() || found != Some(expected.batch) {
             return lost(format!("batch {found:?}, partial {:?}", meta.partial));
         }
-        self.check_sizes()?;
-        Ok(self.keys.answer(ask))
+        self.check_sizes()
     }
 
     fn replicate(&mut self, step: Step, writes: &[Write]) -> Result<Timers, StoreError> {
@@ -433,6 +464,19 @@ impl Store for SimStore {
             history.change(|shard| shard.forget_due(&answer));
         }
         Ok(answer)
+    }
+
+    async fn keys(
+        &self,
+        partition: Partition,
+        expected: Marker,
+        from: u64,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.run("keys", partition, move |history| {
+            history.now.page(expected, from, limit)
+        })
+        .await
     }
 
     async fn replicate(

@@ -257,6 +257,8 @@ impl Processor for ToyOrders {
             .map(|offset| Nudge {
                 offset,
                 prefix: Bytes::new(),
+                // Of keys that do not wait for the table nothing comes.
+                every_key: offset % 2 == 1,
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use redis::Value;
 
 use crate::engine::error::StoreError;
-use crate::engine::ports::{Answer, Found, Key, Millis, Timers};
+use crate::engine::ports::{Answer, Found, Key, Millis, Page, Timers};
 
 use super::{Holding, Peeked};
 
@@ -61,6 +61,16 @@ impl Reply {
             answer.scanned.push((key, value));
         }
         Ok(answer)
+    }
+
+    pub(super) fn page(mut self) -> Result<Page, StoreError> {
+        let next = Some(self.number()?).filter(|next| *next != 0);
+        let keys = list(self.next()?)?.into_iter();
+        let keys = keys.map(|key| bytes(Some(key)).map(Key::from));
+        Ok(Page {
+            keys: keys.collect::<Result<_, _>>()?,
+            next,
+        })
     }
 
     pub(super) fn timers(mut self) -> Result<Timers, StoreError> {

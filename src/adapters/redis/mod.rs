@@ -17,7 +17,7 @@ use redis::Script;
 
 use crate::engine::error::StoreError;
 use crate::engine::ports::{
-    Answer, Ask, Found, Marker, Millis, Offset, Partition, Sizes, Step, Store, Timers, Write,
+    Answer, Ask, Found, Marker, Millis, Offset, Page, Partition, Sizes, Step, Store, Timers, Write,
 };
 
 pub use lease::{Holding, Lease};
@@ -48,6 +48,7 @@ pub struct RedisStore {
 
 struct Scripts {
     read: Script,
+    keys: Script,
     replicate: Script,
     claim: Script,
     adopt: Script,
@@ -66,6 +67,7 @@ impl Scripts {
         let writing = |script: &str| Script::new(&format!("{owner}{writes}{script}"));
         Self {
             read: of_owner(include_str!("read.lua")),
+            keys: of_owner(include_str!("keys.lua")),
             replicate: writing(include_str!("replicate.lua")),
             claim: of_owner(include_str!("claim.lua")),
             adopt: of_owner(include_str!("adopt.lua")),
@@ -187,6 +189,18 @@ impl Store for RedisStore {
             return Err(decode::unreadable("as many values as keys"));
         }
         Ok(answer)
+    }
+
+    async fn keys(
+        &self,
+        partition: Partition,
+        expected: Marker,
+        from: u64,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut call = self.call(&self.scripts.keys, partition, LIVE, expected.epoch);
+        call.number(expected.batch).number(from).number(limit);
+        self.run(call).await?.page()
     }
 
     async fn replicate(

@@ -34,6 +34,16 @@ local function damaged(meta, state, timers, index)
   end
 end
 
+-- Why nothing can be read at exactly this batch; nil if it can (E3, E15).
+local function unreadable(meta, batch, state, timers, index)
+  local refusal = refused(meta)
+  if refusal then return refusal end
+  if not meta.batch then return {'lost', 'claimed, not rebuilt'} end
+  if meta.partial then return {'lost', 'part of a batch ' .. meta.partial} end
+  if meta.batch ~= batch then return {'lost', 'batch ' .. meta.batch} end
+  return damaged(meta, state, timers, index)
+end
+
 -- Whether the last script of an owner kept sizes.
 local function is_sized(meta)
   return meta.sizes and meta.sizes:match('^%d+') == meta.batch

@@ -19,13 +19,7 @@ local function values(names)
   return chunks
 end
 
-local meta = read_meta()
-local refusal = refused(meta)
-if refusal then return refusal end
-if not meta.batch then return {'lost', 'claimed, not rebuilt'} end
-if meta.partial then return {'lost', 'part of a batch ' .. meta.partial} end
-if meta.batch ~= ARGV[3] then return {'lost', 'batch ' .. meta.batch} end
-refusal = damaged(meta, KEYS[2], KEYS[3], KEYS[4])
+local refusal = unreadable(read_meta(), ARGV[3], KEYS[2], KEYS[3], KEYS[4])
 if refusal then return refusal end
 
 local asked = {}

@@ -7,6 +7,7 @@ use crate::engine::changelog::parts::Target;
 use crate::engine::changelog::{self, Meta};
 use crate::engine::dead_letter;
 use crate::engine::mutation::{self, Mutation};
+use crate::engine::partition::Swept;
 use crate::engine::ports::{Change, Key, OutRecord, Write};
 use crate::engine::processor::{Processor, Saved};
 use crate::engine::stored;
@@ -22,7 +23,9 @@ impl<P: Processor> Round<'_, P> {
         if !self.broken.is_empty() {
             return Outcome::Broken(self.broken);
         }
-        let turns = read.taken + self.given.answer.due.len() + self.given.answer.scanned.len();
+        let answer = self.given.answer;
+        let nudged = answer.scanned.len() + self.given.batch.nudged.len();
+        let turns = read.taken + answer.due.len() + nudged;
         let bytes: usize = records.iter().map(OutRecord::bytes).sum();
         if bytes > spec.limits.transaction_max_bytes && turns > 1 {
             return Outcome::TooMuch;
@@ -123,17 +126,22 @@ impl<P: Processor> Round<'_, P> {
         let answer = self.given.answer;
         let key = answer.due.first().map(|(key, ..)| key);
         let key = key.or_else(|| answer.scanned.first().map(|(key, _)| key));
+        let key = key.or_else(|| self.given.batch.nudged.first());
         let record = || self.given.batch.records.first();
         key.cloned()
             .map(Cause::Key)
             .or_else(|| record().map(|record| Cause::Record(record.offset)))
     }
 
-    fn swept(&self) -> Option<(Option<Key>, bool)> {
-        let scanned = &self.given.answer.scanned;
-        let scan = self.given.batch.scan.as_ref()?;
+    fn swept(&self) -> Option<Swept> {
+        let (batch, scanned) = (self.given.batch, &self.given.answer.scanned);
+        if !batch.nudged.is_empty() {
+            return Some(Swept::Page(batch.nudged.len()));
+        }
+        let scan = batch.scan.as_ref()?;
         let last = scanned.last().map(|(key, _)| key.clone());
-        Some((last, scanned.len() >= scan.limit))
+        let more = scanned.len() >= scan.limit;
+        Some(Swept::Index { last, more })
     }
 }
 

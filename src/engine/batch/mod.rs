@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::cache::Slot;
 use super::error::Refusal;
-use super::partition::Owned;
+use super::partition::{Owned, Swept};
 use super::ports::{Answer, Ask, Due, Key, KeyMap, Millis, Offset, OutRecord, Record, Scan, Write};
 use super::processor::{Count, Decoded, Processor};
 use super::spec::StageSpec;
@@ -21,6 +21,8 @@ pub struct Batch<E> {
     decoded: Vec<Result<Decoded<E>, Refusal>>,
     pub due: Option<Due>,
     pub scan: Option<Scan>,
+    /// Keys of a sweep that goes by pages.
+    pub nudged: Vec<Key>,
     /// The processor's time when the batch was begun.
     pub now: Millis,
 }
@@ -39,8 +41,8 @@ pub struct Decision<S> {
     /// The clock may be moved on to here by the records themselves (E13).
     pub passed: Option<Millis>,
     pub slots: Slots<S>,
-    /// The sweep's last key in this turn, and whether more follow.
-    pub swept: Option<(Option<Key>, bool)>,
+    /// How far it brings the sweep.
+    pub swept: Option<Swept>,
     /// Of the batch's records the first that many are decided; the others come again.
     pub taken: usize,
     /// Records, timers and nudges of the batch.
@@ -90,6 +92,7 @@ impl<E: Send + Sync> Batch<E> {
             decoded,
             due: None,
             scan: None,
+            nudged: Vec::new(),
             now,
         }
     }
@@ -102,16 +105,28 @@ impl<E: Send + Sync> Batch<E> {
     /// Records, and at most that many timers and keys.
     pub fn turns(&self) -> usize {
         let due = self.due.map_or(0, |due| due.limit);
-        self.records.len() + due + self.scan.as_ref().map_or(0, |scan| scan.limit)
+        let scanned = self.scan.as_ref().map_or(0, |scan| scan.limit);
+        self.records.len() + due + scanned + self.nudged.len()
+    }
+
+    /// Whether there is nothing to look at.
+    pub fn is_idle(&self) -> bool {
+        self.turns() == 0
+    }
+
+    /// Keys whose states are needed, whatever the store lists.
+    fn named(&self) -> impl Iterator<Item = &Key> {
+        let records = self.decoded.iter().flatten().map(|decoded| &decoded.key);
+        records.chain(&self.nudged)
     }
 
     /// The states that are not warm, and the timers and keys of this turn.
     pub fn ask<S>(&self, owned: &Owned<S>) -> Ask {
         let mut keys: Vec<Key> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        for decoded in self.decoded.iter().flatten() {
-            if !owned.cache.contains(&decoded.key) && seen.insert(&decoded.key) {
-                keys.push(decoded.key.clone());
+        for key in self.named() {
+            if !owned.cache.contains(key) && seen.insert(key) {
+                keys.push(key.clone());
             }
         }
         Ask {
@@ -165,7 +180,6 @@ pub fn lay_out<P: Processor>(
     for (key, value) in ask.keys.iter().zip(&answer.values) {
         slots.insert(key.clone(), Box::new(Slot::load(processor, key, value.as_ref())?));
     }
-    let keys = batch.decoded.iter().flatten().map(|decoded| &decoded.key);
     let listed = answer.due.iter().map(|(key, _, value)| (key, value));
     let scanned = answer.scanned.iter().map(|(key, value)| (key, value));
     for (key, value) in listed.chain(scanned) {
@@ -178,7 +192,7 @@ pub fn lay_out<P: Processor>(
         };
         slots.insert(key.clone(), slot);
     }
-    for key in keys {
+    for key in batch.named() {
         if !slots.contains_key(key) {
             let slot = owned.cache.take(key).unwrap_or_else(|| Box::new(Slot::absent()));
             slots.insert(key.clone(), slot);

@@ -95,7 +95,8 @@ impl<P: Processor> Round<'_, P> {
     }
 
     fn nudges(&mut self) {
-        for (key, _) in &self.given.answer.scanned {
+        let scanned = self.given.answer.scanned.iter().map(|(key, _)| key);
+        for key in scanned.chain(&self.given.batch.nudged) {
             if self.spoiled.contains(key) || self.given.owned.sets_aside(key) {
                 continue;
             }

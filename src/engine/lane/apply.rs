@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::decide::{Prepared, Setback, finish_sweep, stopped};
+use super::decide::{Prepared, Setback, stopped};
 use super::{Fate, Shared};
 use crate::engine::again::Again;
 use crate::engine::batch::{Cause, Decision};
@@ -108,9 +108,7 @@ where
                 owned.cache.put(key, slot);
             }
         }
-        if let Some((after, more)) = decision.swept {
-            finish_sweep(&mut owned, after, more);
-        }
+        owned.sweep_on(decision.swept);
         let rest = decided.records.split_off(decision.taken);
         Fate::Ready(Box::new(owned), rest)
     }

@@ -8,7 +8,7 @@ use crate::engine::batch::{self, Batch, Broken, Cause, Decision, Given, Outcome}
 use crate::engine::error::{Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
-use crate::engine::partition::Owned;
+use crate::engine::partition::{Owned, Place, Swept};
 use crate::engine::ports::{
     Answer, Ask, Clock, Due, Key, KeyMap, Log, Marker, Millis, Partition, Scan, Store, Table,
 };
@@ -70,10 +70,12 @@ where
             }
         }
         let mut batch = Batch::read(&*self.processor, &self.spec, records, now);
+        if let Some(setback) = self.turn_page(&mut owned, cancel).await.err() {
+            return set_back(owned, batch, setback);
+        }
         for _ in 0..ATTEMPTS_MAX {
             self.compose(&owned, &mut batch, now);
-            let idle = batch.records.is_empty() && batch.due.is_none() && batch.scan.is_none();
-            if idle && !look {
+            if batch.is_idle() && !look {
                 return ready(owned, batch, End::Done);
             }
             if batch.reads_table()
@@ -95,18 +97,14 @@ where
                 Ok(Attempt::Made(Outcome::Broken(broken))) => self.note(&mut owned, broken, now),
                 Ok(Attempt::Made(Outcome::TooMuch)) => break,
                 Ok(Attempt::NothingToDo) => {
-                    if batch.scan.is_some() {
-                        finish_sweep(&mut owned, None, false);
-                    }
+                    let none = Swept::Index {
+                        last: None,
+                        more: false,
+                    };
+                    owned.sweep_on(batch.scan.is_some().then_some(none));
                     return ready(owned, batch, End::Done);
                 }
-                Err(Setback::Backoff(reason)) => return ready(owned, batch, End::Backoff(reason)),
-                Err(Setback::Retake(reason)) => {
-                    return Half::Ended(Fate::Retake(owned.id, reason.clone()), End::Backoff(reason));
-                }
-                Err(Setback::Stopped(reason)) => {
-                    return Half::Ended(Fate::Stopped(stopped(&owned, "E3", reason)), End::Done);
-                }
+                Err(setback) => return set_back(owned, batch, setback),
             }
             if cancel.load(Ordering::Relaxed) {
                 return ready(owned, batch, End::Done);
@@ -129,13 +127,38 @@ where
                 limit: limits.timers_max_per_turn.min(owned.turns_max),
             });
         let sweep = owned.sweep.as_ref();
-        batch.scan = sweep
-            .filter(|_| !narrow || (batch.records.is_empty() && batch.due.is_none()))
-            .map(|sweep| Scan {
-                prefix: sweep.nudge.prefix.clone(),
-                after: sweep.after.clone(),
-                limit: limits.sweep_max_keys.min(owned.turns_max),
-            });
+        let sweep = sweep.filter(|_| !narrow || (batch.records.is_empty() && batch.due.is_none()));
+        let limit = limits.sweep_max_keys.min(owned.turns_max);
+        (batch.scan, batch.nudged) = match sweep.map(|sweep| (&sweep.nudge, &sweep.place)) {
+            None => (None, Vec::new()),
+            Some((nudge, Place::Index { after })) => {
+                let scan = Scan {
+                    prefix: nudge.prefix.clone(),
+                    after: after.clone(),
+                    limit,
+                };
+                (Some(scan), Vec::new())
+            }
+            Some((_, Place::Pages { keys, .. })) => (None, keys.iter().take(limit).cloned().collect()),
+        };
+    }
+
+    /// Reads the next page of a sweep that goes by pages, where the one before is through.
+    async fn turn_page(&self, owned: &mut Owned<P::State>, cancel: &AtomicBool) -> Result<(), Setback> {
+        let (id, marker) = (owned.id, owned.marker);
+        let Some(sweep) = &mut owned.sweep else {
+            return Ok(());
+        };
+        let Some(from) = sweep.wants_page() else {
+            return Ok(());
+        };
+        let limit = self.spec.limits.sweep_max_keys;
+        let page = self
+            .until_answered(id, cancel, || self.store.keys(id, marker, from, limit))
+            .await?;
+        sweep.turn_to(page);
+        owned.sweep_on(None);
+        Ok(())
     }
 
     async fn attempt(
@@ -150,7 +173,8 @@ where
             owned.timers = answer.timers;
             owned.looked = self.clock.wall();
         }
-        if batch.records.is_empty() && answer.due.is_empty() && answer.scanned.is_empty() {
+        let listed = !answer.due.is_empty() || !answer.scanned.is_empty();
+        if batch.records.is_empty() && batch.nudged.is_empty() && !listed {
             return Ok(Attempt::NothingToDo);
         }
         let slots = batch::lay_out(&*self.processor, owned, batch, &ask, &answer)
@@ -216,10 +240,24 @@ where
                 ..Answer::default()
             });
         }
+        let call = || self.store.read(partition, marker, ask.clone());
+        self.until_answered(partition, cancel, call).await
+    }
+
+    /// Calls the store until it answers.
+    async fn until_answered<A, F>(
+        &self,
+        partition: Partition,
+        cancel: &AtomicBool,
+        call: impl Fn() -> F + Send + Sync,
+    ) -> Result<A, Setback>
+    where
+        F: Future<Output = Result<A, StoreError>> + Send,
+    {
         let mut again = Again::new(&self.spec, &*self.clock, partition);
         loop {
             let begun = observe::begin();
-            match self.store.read(partition, marker, ask.clone()).await {
+            match call().await {
                 Ok(answer) => {
                     again.passed();
                     observe::read(self.spec.name, begun);
@@ -237,6 +275,15 @@ where
     }
 }
 
+/// Nothing was committed, for the store was of no use.
+fn set_back<E, S>(owned: Owned<S>, batch: Batch<E>, setback: Setback) -> Half<E, S> {
+    match setback {
+        Setback::Backoff(reason) => ready(owned, batch, End::Backoff(reason)),
+        Setback::Retake(reason) => Half::Ended(Fate::Retake(owned.id, reason.clone()), End::Backoff(reason)),
+        Setback::Stopped(reason) => Half::Ended(Fate::Stopped(stopped(&owned, "E3", reason)), End::Done),
+    }
+}
+
 /// Nothing was committed: the records come again.
 fn ready<E, S>(owned: Owned<S>, batch: Batch<E>, end: End) -> Half<E, S> {
     Half::Ended(Fate::Ready(Box::new(owned), batch.records), end)
@@ -248,15 +295,5 @@ pub(super) fn stopped<S>(owned: &Owned<S>, invariant: &'static str, reason: Stri
         invariant,
         reason,
         position: Some(owned.position),
-    }
-}
-
-/// Moves the sweep on behind `after`, or ends it.
-pub(super) fn finish_sweep<S>(owned: &mut Owned<S>, after: Option<Key>, more: bool) {
-    let Some(sweep) = &mut owned.sweep else { return };
-    sweep.after = after;
-    if !more {
-        owned.table = sweep.nudge.offset;
-        owned.sweep = None;
     }
 }

@@ -106,7 +106,7 @@ where
                     .nudges(owned.table)
                     .into_iter()
                     .min_by_key(|nudge| nudge.offset);
-                owned.sweep = next.map(|nudge| Sweep { nudge, after: None });
+                owned.sweep = next.map(Sweep::begin);
                 if owned.sweep.is_none() {
                     seat.table_seen = table;
                 }

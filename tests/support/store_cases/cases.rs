@@ -22,6 +22,23 @@ pub const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "pages name every key, indexed or not",
+        lines: &[
+            "claim 5 -> nothing",
+            "swap 5 0>10 parts 0 -> timers 0",
+            "keys 5/10 2 -> ",
+            "replicate 5 10>11 last 0 a=1 b=2@70 c=3@80+ d=4 e=5 -> timers 2 next 70",
+            "keys 5/11 1 -> a b c d e",
+            "keys 5/11 2 -> a b c d e",
+            "keys 5/11 9 -> a b c d e",
+            "keys 5/10 9 -> lost",
+            "replicate 5 11>12 last 0 -b -> timers 1 next 80",
+            "keys 5/12 2 -> a c d e",
+            "lose state a",
+            "keys 5/12 2 -> lost",
+        ],
+    },
+    Case {
         name: "a batch is applied once and in order",
         lines: &[
             "claim 5 -> nothing",

@@ -5,6 +5,8 @@
 //! `a=1` a state alone, `a=1@70` with a timer, `a=1@70+` indexed as well, `a=1~` with timer and
 //! index entry kept, `-a` removed. `lose …` is done to the store behind everybody's back.
 
+use std::collections::BTreeSet;
+
 use accrual::engine::error::StoreError;
 use accrual::engine::ports::{
     Ask, Change, Due, Found, Marker, Partition, Scan, Sizes, Step, Store, Timers, Write,
@@ -134,6 +136,11 @@ async fn answer<S: Store>(store: &S, partition: Partition, call: &str) -> String
                     .join(" ")
             })
         }
+        "keys" => {
+            let limit = number(words[2]) as usize;
+            let pages = pages(store, partition, marker(words[1]), limit).await;
+            pages.map(|named| named.iter().map(text).collect::<Vec<_>>().join(" "))
+        }
         "adopt" => {
             let sizes: Vec<u64> = words[2].split(':').map(|n| n.parse().expect("a size")).collect();
             let counted = Sizes {
@@ -161,6 +168,22 @@ async fn answer<S: Store>(store: &S, partition: Partition, call: &str) -> String
         Err(StoreError::Fenced { epoch }) => format!("fenced {epoch}"),
         Err(error) => format!("{error}"),
     }
+}
+
+/// What all pages name.
+async fn pages<S: Store>(
+    store: &S,
+    partition: Partition,
+    expected: Marker,
+    limit: usize,
+) -> Result<BTreeSet<Bytes>, StoreError> {
+    let (mut named, mut next) = (BTreeSet::new(), Some(0));
+    while let Some(from) = next {
+        let page = store.keys(partition, expected, from, limit).await?;
+        named.extend(page.keys);
+        next = page.next;
+    }
+    Ok(named)
 }
 
 fn shown(found: &Found) -> String {
