@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::keys;
 use crate::domain::instant::Instant;
-use crate::domain::rules::book::{Publication, RuleBook};
+use crate::domain::rules::book::{Asked, Publication, RuleBook};
 use crate::domain::rules::model::RuleVersion;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Offset, Record};
@@ -91,13 +91,14 @@ impl GlobalTable for RuleTable {
     }
 }
 
-/// Which shops' open orders the records behind `after` ask to look again.
+/// Which shops' orders the records behind `after` ask to look again.
 pub fn nudges(book: &RuleBook, after: Offset) -> Vec<Nudge> {
     let asked = book.nudges(after);
     asked
-        .map(|(shop_id, offset)| Nudge {
+        .map(|(shop_id, offset, asked)| Nudge {
             offset,
             prefix: keys::shop_prefix(shop_id),
+            every_key: asked == Asked::All,
         })
         .collect()
 }
@@ -191,7 +192,8 @@ mod tests {
             nudges(&table.book().load(), 5),
             [Nudge {
                 offset: 6,
-                prefix: Bytes::from("acme\0")
+                prefix: Bytes::from("acme\0"),
+                every_key: false,
             }]
         );
         assert_eq!(nudges(&table.book().load(), 6), []);

@@ -61,6 +61,8 @@ struct Shop {
     statuses: Vec<StatusChange>,
     /// Where open orders were last asked to look again.
     asks_at: Option<i64>,
+    /// Where all orders, ended ones too, were last asked to state what they count.
+    facts_at: Option<i64>,
     /// Where timers of members were last moved: birthdays, or levels.
     members_at: Option<i64>,
     /// A version looks at what orders count: it has tiers, or a bonus for first orders.
@@ -96,10 +98,13 @@ impl RuleBook {
         if judges_members(&rules, &shop.versions) {
             shop.members_at = Some(position);
         }
-        if looks_at_order_facts(&rules) && !std::mem::replace(&mut shop.looks_at_order_facts, true) {
-            // Open orders tell what they count.
-            shop.asks_at = Some(position);
+        let has_tiers = |rules: &RuleVersion| rules.tiers.is_some();
+        let brings_tiers = has_tiers(&rules) && !shop.versions.iter().any(|v| has_tiers(&v.rules));
+        let looks = looks_at_order_facts(&rules);
+        if brings_tiers || (looks && !shop.looks_at_order_facts) {
+            shop.facts_at = Some(position);
         }
+        shop.looks_at_order_facts |= looks;
         let version = Published {
             rules: Arc::new(rules),
             published,
@@ -186,13 +191,17 @@ impl RuleBook {
             .find(|s| s.status == ShopStatus::Open)
     }
 
-    /// The shops whose open orders were asked to look again behind `after`, with the position.
-    pub fn nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64)> {
-        let asked = self
-            .shops
-            .iter()
-            .filter_map(|(id, shop)| Some((&**id, shop.asks_at?)));
-        asked.filter(move |(_, position)| *position > after)
+    /// The shops whose orders were asked to look again behind `after`, with the position, and which of
+    /// their orders.
+    pub fn nudges(&self, after: i64) -> impl Iterator<Item = (&str, i64, Asked)> {
+        let asked = self.shops.iter().flat_map(|(id, shop)| {
+            let all = shop.facts_at.map(|at| (&**id, at, Asked::All));
+            // All orders of one position are the open ones too.
+            let open = shop.asks_at.filter(|at| shop.facts_at != Some(*at));
+            let open = open.map(|at| (&**id, at, Asked::Open));
+            all.into_iter().chain(open)
+        });
+        asked.filter(move |(_, position, _)| *position > after)
     }
 
     /// The shops whose members' timers were moved behind `after`, with the position.
@@ -232,6 +241,13 @@ impl RuleBook {
     fn shop_mut(&mut self, shop_id: &str) -> &mut Shop {
         Arc::make_mut(self.shops.entry(Arc::from(shop_id)).or_default())
     }
+}
+
+/// Which orders look at a change of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Open,
+    All,
 }
 
 /// When birthday gifts come by a version; `None`: never. Versions that agree in this leave

@@ -152,3 +152,34 @@ fn when_a_shop_opens_again() {
     );
     check(&[(10, Resting), (20, Resting), (20, Open)], 20, Open, Some(20));
 }
+
+#[test]
+fn which_orders_look_at_a_version() {
+    let asked = |book: &RuleBook, after: i64| {
+        let asked = book.nudges(after).map(|(_, position, asked)| (position, asked));
+        let mut asked: Vec<_> = asked.collect();
+        asked.sort_by_key(|(position, _)| *position);
+        asked
+    };
+    let with_tiers = |number: u32, takes_over: bool| {
+        let mut rules = version(number, 10, takes_over);
+        rules.tiers = Some(Tiers {
+            told: ToldTier::Prefer,
+            counts: Counts::of(&Base::default()),
+            on_refund: OnRefund::Recheck,
+            on_expiry: OnExpiry::Fitting,
+            retroactive: false,
+            levels: vec![Level::new("member")],
+        });
+        rules
+    };
+    let mut book = book(&[(1, 10, 0)], false);
+    assert_eq!(asked(&book, -1), []);
+    // Tiers for the first time: ended orders too, once.
+    book.publish(with_tiers(2, true), Instant(0), 1);
+    assert_eq!(asked(&book, -1), [(1, Asked::All)]);
+    book.publish(with_tiers(3, true), Instant(0), 2);
+    assert_eq!(asked(&book, -1), [(1, Asked::All), (2, Asked::Open)]);
+    assert_eq!(asked(&book, 1), [(2, Asked::Open)]);
+    assert_eq!(asked(&book, 2), []);
+}
