@@ -73,7 +73,7 @@ tiers:
     - {name: basic}
     - name: gold
       enter: [{amount: '1000'}]
-      within: {days: 30}
+      within: {days: 1}
       valid: {after_days: 1}
       gifts: {entry: {points: 25, expiry: {after_days: 1}}}
 ";

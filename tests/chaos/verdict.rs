@@ -5,13 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
 use super::load::WALLET;
 use crate::support::accrual::replay;
+use crate::support::deployment::rfc3339;
 use crate::support::outputs::{Published, printed};
 
 const SHOWN_MAX: usize = 12;
+/// Everything that the load sets a timer for is due so long after its last line, and for a day nothing
+/// more.
+const ALL_DUE_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
 /// By number: what was added, and the balance then.
 type Changes = BTreeMap<i64, (i64, i64)>;
@@ -23,7 +28,8 @@ impl Wanted {
     pub fn of(rules: &Path, lines: &str, dir: &Path, unsure: &BTreeSet<String>) -> Wanted {
         let file = dir.join("events.jsonl");
         std::fs::write(&file, lines).expect("a writable directory");
-        let events = printed(&replay(&[rules], &[&file], None));
+        let until = rfc3339(Utc::now() + ALL_DUE_WITHIN);
+        let events = printed(&replay(&[rules], &[&file], Some(&until)));
         let sure = events.into_iter().filter(|event| !is_of(event, unsure));
         Wanted(sure.map(|event| (event.id.clone(), event)).collect())
     }
