@@ -12,6 +12,7 @@ use crate::domain::ledger::redemption::Amounts;
 use crate::domain::money;
 use crate::engine::board::{Board, Phase, Progress};
 use crate::engine::ports::{Clock, Log, Millis, Partition, Store, Table};
+use crate::engine::takeover::SHARED_STORE;
 use crate::http::backend::Problem;
 use crate::http::views::{Member, Order, Quote, QuoteRequest, StageStatus, Status};
 use crate::metrics::Exposition;
@@ -249,6 +250,9 @@ impl RunningStage {
         match self.store_trouble.of_server() {
             Some(why) => reasons.push(format!("{name}: {why}")),
             None => reasons.extend(self.troubles(wall).into_iter().map(|why| format!("{name} {why}"))),
+        }
+        if let Some(identity) = self.board.shared_with(wall) {
+            reasons.push(format!("{name}: {SHARED_STORE}. Found the state of {identity}"));
         }
         for partition in self.board.stalled_since(wall - STALLED_AFTER_MS) {
             reasons.push(format!(

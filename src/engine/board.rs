@@ -9,6 +9,8 @@ use super::ports::{Millis, Offset, Partition};
 
 /// Within this time, two finds of somebody else's state are somebody else at work.
 const FOREIGN_AGAIN_MS: Millis = 10 * 60_000;
+/// So long after the last find readiness says so, and the log so often.
+const FOREIGN_SHOWN_MS: Millis = 60_000;
 
 /// Progress of one stage in this process.
 #[derive(Debug, Default)]
@@ -39,6 +41,8 @@ struct Inner {
     rejoin: Option<String>,
     /// When the store of a partition last held somebody else's state.
     foreign: BTreeMap<Partition, Millis>,
+    /// Somebody else at work in the store.
+    shared: Option<Shared>,
     /// Partitions that cannot go on just now.
     troubles: BTreeMap<Partition, Trouble>,
     /// Restores that came to their end, since the start.
@@ -50,6 +54,14 @@ struct Inner {
 pub struct Trouble {
     pub since: Millis,
     pub reason: String,
+}
+
+/// Somebody else's state that was found again: when last, and when the log said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shared {
+    identity: String,
+    found: Millis,
+    logged: Millis,
 }
 
 /// Progress of one partition.
@@ -182,11 +194,30 @@ impl Board {
             .collect()
     }
 
-    /// The store of the partition held somebody else's state at `now`. Whether it did so a short
-    /// while ago as well.
-    pub fn is_foreign_again(&self, partition: Partition, now: Millis) -> bool {
-        let before = self.lock().foreign.insert(partition, now);
-        before.is_some_and(|before| now - before <= FOREIGN_AGAIN_MS)
+    /// The store of the partition held the state of `identity` at `now`. True where the log is to
+    /// say so: it did a short while ago as well.
+    pub fn found_foreign(&self, partition: Partition, now: Millis, identity: &str) -> bool {
+        let mut inner = self.lock();
+        let before = inner.foreign.insert(partition, now);
+        if before.is_none_or(|before| now - before > FOREIGN_AGAIN_MS) {
+            return false;
+        }
+        let logged = inner.shared.as_ref().map(|shared| shared.logged);
+        let is_due = logged.is_none_or(|logged| now - logged >= FOREIGN_SHOWN_MS);
+        inner.shared = Some(Shared {
+            identity: identity.to_owned(),
+            found: now,
+            logged: logged.filter(|_| !is_due).unwrap_or(now),
+        });
+        is_due
+    }
+
+    /// Whose state the store holds again and again.
+    pub fn shared_with(&self, now: Millis) -> Option<String> {
+        let inner = self.lock();
+        let shared = inner.shared.as_ref();
+        let recent = shared.filter(|shared| now - shared.found <= FOREIGN_SHOWN_MS);
+        recent.map(|shared| shared.identity.clone())
     }
 
     /// Rings only where something moved.
@@ -360,13 +391,17 @@ mod tests {
     #[test]
     fn somebody_elses_state_is_at_work_when_it_is_found_twice_within_minutes() {
         let board = Board::default();
-        assert!(
-            !board.is_foreign_again(1, 0),
-            "once is a store that was used before"
-        );
-        assert!(!board.is_foreign_again(2, 1), "another partition");
-        assert!(board.is_foreign_again(1, FOREIGN_AGAIN_MS));
-        assert!(!board.is_foreign_again(1, 2 * FOREIGN_AGAIN_MS + 1), "long ago");
+        let found = |partition, at| board.found_foreign(partition, at, "b");
+        let (again, shown) = (FOREIGN_AGAIN_MS, FOREIGN_SHOWN_MS);
+        assert!(!found(1, 0), "once is a store that was used before");
+        assert!(!found(2, 1), "another partition");
+        assert_eq!(board.shared_with(1), None);
+        assert!(found(1, again));
+        assert!(!found(2, again + 1), "the log says so already");
+        assert!(found(2, again + shown), "and says it again");
+        assert_eq!(board.shared_with(again + 2 * shown), Some("b".to_owned()));
+        assert_eq!(board.shared_with(again + 2 * shown + 1), None, "it has ended");
+        assert!(!found(1, 3 * again), "long ago");
     }
 
     #[test]

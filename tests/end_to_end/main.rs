@@ -13,6 +13,7 @@ mod redis_losses;
 mod redis_troubles;
 mod rewritten;
 mod scenarios;
+mod shared_redis;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -37,7 +37,10 @@ pub struct Shop {
 
 impl Shop {
     pub fn new() -> Shop {
-        let redis = servers::own_redis();
+        Shop::at(servers::own_redis())
+    }
+
+    fn at(redis: Redis) -> Shop {
         let mut deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), PARTITIONS);
         let look = ("ACCRUAL_LIMITS__STORE_LOOK_SECONDS", "1");
         deployment.settings.push((look.0.to_owned(), look.1.to_owned()));
@@ -45,6 +48,21 @@ impl Shop {
         std::fs::write(&rules, RULES).expect("a writable temp dir");
         deployment.publish_rules(&rules);
         Shop { redis, deployment }
+    }
+
+    /// Another system, with topics of its own, that uses this one's Redis under its name.
+    pub fn of_same_application(&self) -> Shop {
+        let mut other = Shop::at(servers::redis_at(&self.redis.url));
+        for (name, value) in [
+            ("ACCRUAL_APPLICATION_ID", self.deployment.topics.prefix.as_str()),
+            ("ACCRUAL_INSTANCE_ID", "other"),
+        ] {
+            other
+                .deployment
+                .settings
+                .push((name.to_owned(), value.to_owned()));
+        }
+        other
     }
 
     pub fn start(&self) -> Accrual {

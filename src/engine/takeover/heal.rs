@@ -15,6 +15,10 @@ use crate::engine::ports::{
 use crate::engine::spec::Limits;
 use crate::engine::stored::{self, shown};
 
+/// What is wrong when a store holds somebody else's state again and again.
+pub const SHARED_STORE: &str = "two systems use the same application_id on one Redis: each rebuilds what the \
+                                other wrote. Give each its own application_id, or its own Redis";
+
 /// A changelog partition on its way to the claim.
 struct Walk {
     start: Offset,
@@ -100,14 +104,12 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
 
     /// Once is a store that was used for something else before; twice is somebody who uses it.
     fn report_foreign(&self, partition: Partition, identity: &str) {
-        if self.spec.board.is_foreign_again(partition, self.clock.wall()) {
-            tracing::error!(
-                stage = self.spec.name,
-                partition,
-                identity,
-                "two systems use the same application_id on one Redis: each rebuilds what the other wrote. \
-                 Give each its own application_id, or its own Redis"
-            );
+        if self
+            .spec
+            .board
+            .found_foreign(partition, self.clock.wall(), identity)
+        {
+            tracing::error!(stage = self.spec.name, partition, identity, "{SHARED_STORE}");
         }
     }
 

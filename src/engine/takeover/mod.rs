@@ -6,6 +6,8 @@
 mod heal;
 mod input;
 
+pub use heal::SHARED_STORE;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -67,6 +67,11 @@ pub fn own_redis() -> Redis {
     Redis::new()
 }
 
+/// One that runs already and is somebody else's to stop.
+pub fn redis_at(url: &str) -> Redis {
+    Redis::given(url.to_owned())
+}
+
 /// Three Redis nodes that share the slots, without replicas.
 pub fn redis_cluster() -> Cluster {
     Cluster::new()
