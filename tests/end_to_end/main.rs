@@ -1,6 +1,7 @@
 //! Accrual over real Kafka and Redis publishes what `replay` prints, byte for byte, whatever
 //! dies, freezes or forgets meanwhile.
 
+mod clock_steps;
 mod dead_letters;
 mod faults;
 mod gauges;
