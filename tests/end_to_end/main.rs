@@ -15,6 +15,7 @@ mod redis_troubles;
 mod rewritten;
 mod scenarios;
 mod shared_redis;
+mod slow_clients;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,7 @@
 //! The binary itself: once for a command, or running until it is stopped or killed.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -143,6 +144,11 @@ impl Accrual {
             Ok(answer) if answer.status == 200 => answer.json(),
             _ => Value::Null,
         }
+    }
+
+    /// Where it serves HTTP.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     pub fn get(&self, path: &str) -> http::Answer {
