@@ -1,11 +1,13 @@
 //! Without faults: what is published is what `replay` prints.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::deployment::{Deployment, set_clocks};
 use crate::support::outputs::{Published, assert_same, assert_same_set};
+use crate::support::scenario::Scenario;
 use crate::support::servers;
 use crate::support::stream::{ALL_DAYS, Line, Stream, seed};
 
@@ -96,6 +98,33 @@ fn without_balances(events: &[Published]) -> Vec<Published> {
         }
     };
     events.iter().map(strip).collect()
+}
+
+/// By what the scenario expects, not by what `replay` of the same build prints.
+#[test]
+fn a_zero_date_counts_as_the_orders_creation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/fine-zero-date");
+    let scenario = Scenario::load(&folder);
+    let redis = servers::redis();
+    let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 1);
+    deployment.publish_rules(&scenario.rules);
+    let accrual = deployment.start();
+    let events = std::fs::read_to_string(&scenario.events).expect("events.jsonl");
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        accrual.set_clock(event["time"].as_str().expect("a time"));
+        deployment.feed(line, None);
+        deployment.topics.flush();
+        deployment.wait_quiet(&[&accrual]);
+    }
+    deployment.run_until(&[&accrual], UNTIL);
+    let published = deployment.published();
+    let outputs: Vec<Value> = published
+        .iter()
+        .map(|event| json!({ "type": event.kind, "data": event.data() }))
+        .collect();
+    let complaints = scenario.complaints(&outputs);
+    assert!(complaints.is_empty(), "{complaints:#?} in {published:#?}");
 }
 
 #[test]

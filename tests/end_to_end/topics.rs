@@ -17,6 +17,8 @@ const NOTICED: Duration = Duration::from_secs(60);
 const SETTLED: Duration = Duration::from_secs(120);
 const CREATED: &str = "2024-03-04T00:00:00Z";
 const PAID: &str = "2024-03-05T00:00:00Z";
+/// Of a start and one trouble.
+const LOG_MAX_LINES: usize = 60;
 /// The points of the orders are due between the two.
 const LATER: &str = "2024-03-10T00:00:00Z";
 
@@ -205,4 +207,29 @@ fn an_input_created_again_under_a_running_process_stops_it() {
     feed(&deployment, (0..10).map(|n| format!("B-{n}")));
     wait_not_ready(&accrual, &[&input, "deleted and created again", "topics accept"]);
     wait_not_ready(&accrual, &["orders", "stopped"]);
+}
+
+#[test]
+fn a_missing_output_is_named_and_all_comes_once_it_is_there() {
+    let (_redis, deployment) = deployment();
+    let output = deployment.topics.name("points_issued");
+    deployment.topics.delete("points_issued");
+    let orders: BTreeSet<String> = (0..20).map(|n| format!("A-{n}")).collect();
+    feed(&deployment, orders.iter().cloned());
+    let log = new_dir("missing").join("log");
+    let accrual = Accrual::new(&deployment.settings, log.clone());
+    accrual.launch();
+    wait_not_ready(&accrual, &[&output, "does not exist", "topics create"]);
+    accrual.set_clock(LATER);
+    wait_for("the ledger to have something to write to it", SETTLED, || {
+        accrual.status()["stages"]["ledger"]["behind"].as_u64() > Some(0)
+    });
+    succeed(&["topics", "create"], &deployment.settings);
+    accrual.wait_ready();
+    deployment.wait_quiet(&[&accrual]);
+    assert_eq!(issued(&deployment), orders);
+    let said = std::fs::read_to_string(&log).expect("a log");
+    let names_it = |line: &&str| line.contains("does not exist") && line.contains("ERROR");
+    assert_eq!(said.lines().filter(names_it).count(), 1, "{said}");
+    assert!(said.lines().count() < LOG_MAX_LINES, "{said}");
 }
