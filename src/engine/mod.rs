@@ -18,7 +18,7 @@
 //! | E10 | Everything is bounded: batches, turns, parts, inboxes, states. |
 //! | E11 | The global table is read to its end before a partition starts and before a decision that looks at it. |
 //! | E12 | Partition counts of input and changelog are equal; an offset that is gone, lies beyond the meta record or belongs to another topic of the input's name stops the partition. |
-//! | E13 | A timer fires only when the input is read past it or to its end; a partition's clock never goes back. |
+//! | E13 | A timer fires only when the input is read past it or to its end, and not while part of the input is read by nobody; a partition's clock never goes back. |
 //! | E14 | An error's class is its remedy: retry, redo, rejoin, take over afresh, stop. |
 //! | E15 | The store's keys have the sizes that their owner left: lost entries are noticed before anything is decided, at rest within a minute, and the partition is rebuilt. |
 

@@ -14,6 +14,7 @@ pub enum Mutation {
     E5NoWaitForClaim,
     E5GroupOffset,
     E5NoClaim,
+    E5MarkIgnored,
     E7IgnoreAge,
     E7SlowCopy,
     E8TimerNow,
@@ -23,6 +24,7 @@ pub enum Mutation {
     E11NoCatchUp,
     E12OffsetAhead,
     E13NoGate,
+    E13HeldFires,
     E14AmbiguousIsAbort,
     E14KeepProducer,
 }

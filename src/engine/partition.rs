@@ -200,7 +200,7 @@ impl<S> Owned<S> {
 
     /// Timers before this may fire at `now`; `None`: none is due.
     pub fn fires_before(&self, now: Millis) -> Option<Millis> {
-        if self.timers_held {
+        if self.holds_timers() {
             return None;
         }
         let before = if mutation::on(Mutation::E13NoGate) {
@@ -209,6 +209,10 @@ impl<S> Owned<S> {
             self.gate.open_until().min(now)
         };
         self.timers.next.filter(|next| *next < before).map(|_| before)
+    }
+
+    fn holds_timers(&self) -> bool {
+        self.timers_held && !mutation::on(Mutation::E13HeldFires)
     }
 
     /// How long the store may still be left alone (E15). A clock that went back proves nothing.
@@ -223,7 +227,7 @@ impl<S> Owned<S> {
     pub fn waits_for_gate(&self, now: Millis) -> bool {
         self.timers
             .next
-            .is_some_and(|next| !self.timers_held && next < now && next >= self.gate.open_until())
+            .is_some_and(|next| !self.holds_timers() && next < now && next >= self.gate.open_until())
     }
 
     /// Notes that the key's timer or nudge was refused at `now`.

@@ -93,6 +93,10 @@ pub struct Knobs {
     pub foreign: f64,
     /// Records that make a state too large, and timers that can never be decided.
     pub hopeless: bool,
+    /// In the end a changelog is left for another, or is still being filled.
+    pub moved: bool,
+    /// In the end part of the input is read by nobody.
+    pub unread: bool,
 }
 
 impl Knobs {
@@ -170,6 +174,8 @@ impl Knobs {
             part_lost: r.chance(0.1),
             foreign: p(r, 0.1),
             hopeless: stages == Stages::Toys && r.chance(0.5),
+            moved: stages != Stages::Relay && r.chance(0.1),
+            unread: stages == Stages::Toys && r.chance(0.1),
         }
     }
 }

@@ -11,6 +11,7 @@ mod cleaner;
 mod clock;
 mod conformance;
 mod damage;
+mod end;
 mod executor;
 mod faults;
 mod group;

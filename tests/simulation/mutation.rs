@@ -131,6 +131,11 @@ pub const ROWS: &[Row] = &[
         engine::Mutation::E5NoClaim,
         "the takeover writes no claim: the epoch is the end of the changelog",
     ),
+    e(
+        "E5e",
+        engine::Mutation::E5MarkIgnored,
+        "a changelog that is being filled or was left is taken over",
+    ),
     w(
         "E5d",
         Mutation::E5UnstableOffset,
@@ -197,9 +202,14 @@ pub const ROWS: &[Row] = &[
         "a group's offset beyond the changelog's is passed over",
     ),
     e(
-        "E13",
+        "E13a",
         engine::Mutation::E13NoGate,
         "a timer fires without knowing the input before it",
+    ),
+    e(
+        "E13b",
+        engine::Mutation::E13HeldFires,
+        "a timer fires while part of the input is read by nobody",
     ),
     e(
         "E14a",

@@ -13,9 +13,9 @@ use accrual::engine::stage::Stage;
 
 use super::chaos;
 use super::clock::SimClock;
+use super::end;
 use super::executor::{Executor, Task};
 use super::faults::{Knobs, Stages};
-use super::log::Place;
 use super::model::{self, Written};
 use super::producer::SimLog;
 use super::real;
@@ -171,20 +171,17 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
     world.after(250, move |world| look(world, input, last));
 }
 
-/// All is well. In some runs somebody then sets the group's offset of a partition ahead (E12), or a
-/// changelog has lost a part of a state that Redis does not have either (E2): what that skips nobody
-/// can know, so whoever takes the partition over must stop there.
+/// All is well. In some runs something then happens after which nobody may go on, or no timer may
+/// fire: whoever takes the partitions over must see it.
 fn the_end(world: &mut World, input: Input) {
-    let (ahead, lost) = (world.knobs.offset_ahead, world.knobs.part_lost);
-    if !ahead && !lost {
+    let Some(begin) = end::drawn(&world.knobs) else {
         world.watch.done = true;
         return;
-    }
+    };
     let machines = 0..world.machines.len();
     world.commands.extend(machines.clone().map(Command::Crash));
     world.after(TRANSACTIONS_OVER_MS, move |world| {
-        world.watch.stopped = if ahead { set_ahead(world) } else { lose_part(world) };
-        if world.watch.stopped.is_none() {
+        if !begin(world) {
             world.watch.done = true;
             return;
         }
@@ -192,27 +189,6 @@ fn the_end(world: &mut World, input: Input) {
         world.commands.extend(machines.map(Command::Start));
         world.after(STOPPED_MS, |world| world.watch.done = true);
     });
-}
-
-fn set_ahead(world: &mut World) -> Option<Place> {
-    let (partitions, by) = (world.knobs.partitions as usize, world.rng.between(1, 5));
-    let partition = world.rng.below(partitions) as i32;
-    world.note(|| format!("somebody sets the offset of {partition} ahead by {by}"));
-    world.groups.set_ahead(0, partition, by);
-    Some((world.topics.id("in-changelog"), partition))
-}
-
-fn lose_part(world: &mut World) -> Option<Place> {
-    let topic = world.topics.id("in-changelog");
-    for partition in 0..world.topics.partitions(topic) {
-        let place = (topic, partition);
-        if let Some(offset) = world.topics.log_mut(place).lose_part() {
-            world.note(|| format!("log: {place:?} has lost the part at {offset}"));
-            world.empty((0, partition));
-            return Some(place);
-        }
-    }
-    None
 }
 
 fn judge(world: &World, input: &[Written]) -> Vec<String> {
@@ -250,7 +226,7 @@ fn limits(knobs: &Knobs) -> Limits {
 
 /// The stages of one machine, as its process starts.
 fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
-    let (caller, knobs, ids) = {
+    let (caller, knobs, ids, unread) = {
         let world = sim.lock();
         let ids: Vec<usize> = ["in", "in-changelog", "mid", "mid-changelog"]
             .iter()
@@ -263,9 +239,11 @@ fn stages(sim: &Sim, machine: usize) -> Vec<Task> {
             },
             world.knobs.clone(),
             ids,
+            world.watch.unread,
         )
     };
     let boards = [Arc::new(Board::default()), Arc::new(Board::default())];
+    boards[0].hold_timers(unread);
     let spec = |stage: usize| StageSpec {
         name: ["orders", "ledger"][stage],
         input_topic: ["in", "mid"][stage].into(),

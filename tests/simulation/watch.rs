@@ -10,6 +10,7 @@ use accrual::engine::ports::{Key, Millis, Offset, Partition, Record};
 use accrual::engine::stored;
 use bytes::Bytes;
 
+use super::end;
 use super::faults::Stages;
 use super::log::{Place, State};
 use super::model::Model;
@@ -36,8 +37,10 @@ pub struct Watch {
     /// Counts what became visible.
     pub seen: u64,
     pub done: bool,
-    /// Nothing may be decided here any more.
-    pub stopped: Option<Place>,
+    /// Nothing may be decided here any more, and what it is if somebody does.
+    pub stopped: Option<(Place, &'static str)>,
+    /// Part of the input is read by nobody: its timers are held.
+    pub unread: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -96,6 +99,9 @@ impl World {
         let due: i64 = words[2].parse().expect("number");
         self.late_enough(record, due)?;
         let member = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
+        if words[1] == end::UNREAD {
+            return Err("E13: a timer fired although part of the input is read by nobody".into());
+        }
         let value = (due, words[3].parse().expect("number"), member);
         match self.watch.mid.insert(words[1].to_string(), value) {
             Some(_) => Err(format!("twice: {text}")),
@@ -178,8 +184,8 @@ impl World {
             | Change::Part(..)
             | Change::Mark(_)
             | Change::Foreign(_) => {}
-            Change::Meta(_) if self.watch.stopped == Some(place) => {
-                return Err("E2, E12: a batch although nobody can know what belongs before it".into());
+            Change::Meta(_) if self.watch.stopped.is_some_and(|(stopped, _)| stopped == place) => {
+                return Err(self.watch.stopped.map_or("", |(_, what)| what).into());
             }
             Change::Meta(meta) => {
                 let before = *owner;

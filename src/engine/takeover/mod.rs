@@ -301,8 +301,8 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
         // What is being filled has its last meta at its very end, and what was left has nothing
         // behind its mark: whoever finds the last meta has seen the mark that counts.
         match mark.as_ref().and_then(Mark::refusal) {
-            Some(reason) => Err(stopped(partition, "E5", reason)),
-            None => Ok(last),
+            Some(reason) if !mutation::on(Mutation::E5MarkIgnored) => Err(stopped(partition, "E5", reason)),
+            _ => Ok(last),
         }
     }
 
