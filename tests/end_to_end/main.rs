@@ -20,3 +20,4 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod topics;
+mod upgrades;

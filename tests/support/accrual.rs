@@ -14,6 +14,8 @@ use super::servers::{Control, Process, free_port, new_dir, wait_for};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const BINARY_VARIABLE: &str = "ACCRUAL_TEST_BINARY";
+/// Names the binary that runs before an upgrade.
+const BEFORE_VARIABLE: &str = "ACCRUAL_BEFORE_BINARY";
 /// A shell's exit code for a process that a signal ended, less the signal.
 const SIGNALLED: i32 = 128;
 
@@ -68,7 +70,11 @@ fn binary() -> PathBuf {
 }
 
 fn command(arguments: &[&str], settings: &Settings) -> Command {
-    let mut command = Command::new(binary());
+    command_of(&binary(), arguments, settings)
+}
+
+fn command_of(binary: &Path, arguments: &[&str], settings: &Settings) -> Command {
+    let mut command = Command::new(binary);
     let own = std::env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with("ACCRUAL_")) {
         command.env_remove(name);
@@ -98,15 +104,27 @@ impl Accrual {
         accrual
     }
 
+    /// Starts the version before, where `ACCRUAL_BEFORE_BINARY` names one, and waits until it is ready.
+    pub fn start_before(settings: &Settings) -> Accrual {
+        let before = std::env::var_os(BEFORE_VARIABLE).map_or_else(binary, PathBuf::from);
+        let accrual = Accrual::of(before, settings, new_dir("accrual").join("log"));
+        accrual.start_again();
+        accrual
+    }
+
     /// Not started yet. What it says goes to the file `log`.
     pub fn new(settings: &Settings, log: PathBuf) -> Accrual {
+        Accrual::of(binary(), settings, log)
+    }
+
+    fn of(binary: PathBuf, settings: &Settings, log: PathBuf) -> Accrual {
         let port = free_port();
         let mut all: Settings = vec![
             ("ACCRUAL_HTTP__LISTEN".to_owned(), format!("127.0.0.1:{port}")),
             ("ACCRUAL_CLOCK".to_owned(), "manual".to_owned()),
         ];
         all.extend(settings.iter().cloned());
-        let process = Process::new("accrual", log, move || command(&["run"], &all));
+        let process = Process::new("accrual", log, move || command_of(&binary, &["run"], &all));
         Accrual { process, port }
     }
 
