@@ -19,5 +19,6 @@ mod slow_clients;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 mod topics;
 mod upgrades;

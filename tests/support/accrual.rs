@@ -69,7 +69,8 @@ fn binary() -> PathBuf {
     given.map_or_else(|| env!("CARGO_BIN_EXE_accrual").into(), PathBuf::from)
 }
 
-fn command(arguments: &[&str], settings: &Settings) -> Command {
+/// A command with nothing of this process' own settings. Not started yet.
+pub fn command(arguments: &[&str], settings: &Settings) -> Command {
     command_of(&binary(), arguments, settings)
 }
 
