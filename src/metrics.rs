@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 pub const EVENTS_READ_TOTAL: &str = "accrual_events_read_total";
 pub const DEAD_LETTERS_TOTAL: &str = "accrual_dead_letters_total";
+pub const DEAD_LETTERS_REDRIVEN_TOTAL: &str = "accrual_dead_letters_redriven_total";
 pub const EVENTS_BEHIND: &str = "accrual_events_behind";
 pub const BEHIND_SECONDS: &str = "accrual_behind_seconds";
 pub const TIMERS_PENDING: &str = "accrual_timers_pending";
@@ -122,6 +123,7 @@ const fn metric(
 pub const ALL: &[Metric] = &[
     metric(EVENTS_READ_TOTAL, Counter, &[STAGE], "Input records decided and committed."),
     metric(DEAD_LETTERS_TOTAL, Counter, &[STAGE, CODE], "Records refused for good, by code."),
+    metric(DEAD_LETTERS_REDRIVEN_TOTAL, Counter, &[STAGE], "Records that were refused before, sent back and decided now."),
     metric(EVENTS_BEHIND, Gauge, &[STAGE, PARTITION], "Input records not yet read."),
     metric(BEHIND_SECONDS, Gauge, &[STAGE, PARTITION], "Age of the oldest input record not yet decided; 0 when there is none."),
     metric(TIMERS_PENDING, Gauge, &[STAGE, PARTITION], "Timers set and not yet fired."),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
 use crate::config::{Settings, Stage};
 use crate::domain::instant::Instant;
-use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, STAGE, TIMESTAMP, TOPIC};
+use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, REDRIVEN, STAGE, TIMESTAMP, TOPIC};
 use crate::engine::partitioner::Partitioner;
 use crate::engine::ports::{Header, OutRecord, Partition, Record};
 use crate::engine::processor::Processor;
@@ -18,21 +18,41 @@ use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 
 use super::operations::{Letter, LetterId, Letters, Redriven};
+use super::redriven;
 use super::setup::placing;
 use super::setup::stage_topics;
 
 const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.
-const OURS: [&str; 7] = [REASON, DETAIL, STAGE, TOPIC, PARTITION, OFFSET, TIMESTAMP];
+const OURS: [&str; 8] = [
+    REASON, DETAIL, STAGE, TOPIC, PARTITION, OFFSET, TIMESTAMP, REDRIVEN,
+];
+
+/// What was found of the letters asked for.
+struct Found {
+    records: Vec<Record>,
+    redriven: redriven::Redriven,
+}
+
+impl Found {
+    fn redriven(&self, id: LetterId) -> Option<Instant> {
+        self.redriven.get(&(id.partition, id.offset)).copied()
+    }
+}
 
 /// The requested letters, by partition and offset.
 pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
     let found = read(settings, cluster, letters).await?;
-    Ok(found.iter().map(letter).collect())
+    let shown = found.records.iter().map(letter).map(|letter| Letter {
+        redriven: found.redriven(letter.id),
+        ..letter
+    });
+    Ok(shown.collect())
 }
 
-/// Sends records back to the topic they were read from, in their order. States of timers were read
-/// from none: asked for by their ids they are an error, else they stay.
+/// Sends records back to the topic they were read from, in their order, and marks them. Those with a
+/// mark stay, and so do states of timers, which were read from no topic: asked for by their ids the
+/// former go again, and the latter are an error.
 pub async fn redrive(
     settings: &Settings,
     cluster: &Cluster,
@@ -40,7 +60,9 @@ pub async fn redrive(
     value: Option<Vec<u8>>,
 ) -> anyhow::Result<Redriven> {
     let found = read(settings, cluster, letters).await?;
-    letters.all_in(found.iter().map(|record| letter(record).id))?;
+    letters.all_in(found.records.iter().map(id))?;
+    let again = |record: &Record| letters.ids.is_empty() && found.redriven(id(record)).is_some();
+    let (before, found): (Vec<_>, Vec<_>) = found.records.iter().cloned().partition(again);
     let (found, states): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|record| !text(record, TOPIC).is_empty());
@@ -75,21 +97,28 @@ pub async fn redrive(
             headers: headers(&record.headers, value.as_deref()),
             ..record.clone()
         };
+        let sent_back = redriven::header(shown.id);
         let out = OutRecord {
             topic: Arc::from(shown.topic.as_str()),
             partition: Some(placement.of(&back, &text(record, STAGE), &shown.code, there)),
             key: back.key,
             value: back.value,
-            headers: back.headers,
+            headers: back.headers.into_iter().chain([sent_back]).collect(),
         };
         publisher
             .publish(out)
             .await
             .with_context(|| format!("sending to {}", shown.topic))?;
+        let dead_letters = &settings.topics.dead_letters;
+        publisher
+            .publish(redriven::mark(dead_letters, shown.id))
+            .await
+            .with_context(|| format!("{} was sent back; marking it in {dead_letters}", shown.id))?;
     }
     Ok(Redriven {
         sent: found.len(),
         left: states.len(),
+        before: before.len(),
     })
 }
 
@@ -147,7 +176,8 @@ impl Placement {
     }
 }
 
-async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Record>> {
+/// Reads to the end, for the marks lie behind the letters.
+async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Found> {
     let group = format!("{}-dead-letters", settings.application_id);
     let reader = TopicReader::new(
         cluster,
@@ -156,28 +186,40 @@ async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyh
         &settings.topics.dead_letters,
     )?;
     let limit = letters.limit.unwrap_or(usize::MAX);
-    let mut found = Vec::new();
+    let mut found = Found {
+        records: Vec::new(),
+        redriven: BTreeMap::new(),
+    };
     for partition in 0..reader.partitions().await? {
         let mut from = 0;
-        while found.len() < limit {
+        loop {
             let chunk = reader.read(partition, from, READ_MAX_RECORDS).await?;
-            found.extend(chunk.records.into_iter().filter(|record| wanted(record, letters)));
+            for record in chunk.records {
+                if let Some(id) = redriven::marked(&record) {
+                    let at = Instant::from_millis(record.timestamp.unwrap_or_default());
+                    found.redriven.insert((id.partition, id.offset), at);
+                } else if found.records.len() < limit && wanted(&record, letters) {
+                    found.records.push(record);
+                }
+            }
             if chunk.next >= chunk.end || chunk.next <= from {
                 break;
             }
             from = chunk.next;
         }
     }
-    found.truncate(limit);
     Ok(found)
 }
 
-fn wanted(record: &Record, letters: &Letters) -> bool {
-    let id = LetterId {
+fn id(record: &Record) -> LetterId {
+    LetterId {
         partition: record.partition,
         offset: record.offset,
-    };
-    let named = letters.ids.is_empty() || letters.ids.contains(&id);
+    }
+}
+
+fn wanted(record: &Record, letters: &Letters) -> bool {
+    let named = letters.ids.is_empty() || letters.ids.contains(&id(record));
     named
         && letters
             .code
@@ -188,10 +230,7 @@ fn wanted(record: &Record, letters: &Letters) -> bool {
 fn letter(record: &Record) -> Letter {
     let number = |name| text(record, name).parse().unwrap_or(-1);
     Letter {
-        id: LetterId {
-            partition: record.partition,
-            offset: record.offset,
-        },
+        id: id(record),
         code: text(record, REASON),
         detail: text(record, DETAIL),
         topic: text(record, TOPIC),
@@ -200,6 +239,7 @@ fn letter(record: &Record) -> Letter {
         at: Instant::from_millis(record.timestamp.unwrap_or_default()),
         key: record.key.as_ref().map(|key| key.to_vec()),
         value: record.value.as_ref().map(|value| value.to_vec()),
+        redriven: None,
     }
 }
 

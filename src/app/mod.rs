@@ -15,6 +15,7 @@ mod memory;
 mod node;
 pub mod operations;
 mod patience;
+mod redriven;
 mod replay;
 mod rule_files;
 mod rules;

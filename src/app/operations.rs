@@ -75,6 +75,8 @@ pub struct Redriven {
     pub sent: usize,
     /// States of timers, which have no topic to go to.
     pub left: usize,
+    /// Sent back before: they go again only by their ids.
+    pub before: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +132,8 @@ pub struct Letter {
     pub at: Instant,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
+    /// When it was last sent back.
+    pub redriven: Option<Instant>,
 }
 
 /// Which dead letters.

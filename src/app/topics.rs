@@ -14,9 +14,10 @@ use super::operations::{TopicFound, TopicState};
 const INPUT_MAX_BYTES: u64 = 4 << 20;
 const DEAD_LETTER_MAX_BYTES: u64 = 8 << 20;
 /// Longer than any outage of the ledger stage that one would sit out.
-const ENTRIES_RETENTION_MS: i64 = 30 * 24 * 3_600_000;
+const ENTRIES_RETENTION_MS: i64 = 30 * DAY_MS;
 /// A store that was last written half of this ago can still be healed by the changelog (E7).
-pub const TOMBSTONE_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+pub const TOMBSTONE_RETENTION_MS: i64 = 7 * DAY_MS;
+const DAY_MS: i64 = 24 * 3_600_000;
 
 const CLEANUP: &str = "cleanup.policy";
 
@@ -138,6 +139,14 @@ async fn found(admin: &Admin, spec: &TopicSpec, any_partitions: bool) -> anyhow:
     })
 }
 
+/// As Kafka takes it; 0 days: for ever.
+fn retention_ms(days: u32) -> i64 {
+    match days {
+        0 => -1,
+        days => i64::from(days) * DAY_MS,
+    }
+}
+
 fn wanted(settings: &Settings) -> Vec<Wanted> {
     let topics = &settings.topics;
     let many = topics.partitions;
@@ -164,15 +173,19 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
         ("retention.ms", "-1".to_string()),
     ];
     let entries = [("retention.ms", ENTRIES_RETENTION_MS.to_string())];
+    let outputs = [(
+        "retention.ms",
+        retention_ms(settings.retention.outputs_days).to_string(),
+    )];
     let changelog = [("delete.retention.ms", TOMBSTONE_RETENTION_MS.to_string())];
     vec![
         topic(&topics.order_events, many, "delete", &input),
         topic(&topics.point_commands, many, "delete", &input),
         // One partition: rule versions and shop statuses have one order for all.
         topic(&topics.point_rules, 1, "compact", &[]),
-        output(&topics.points_issued, &[]),
-        output(&topics.points_expired, &[]),
-        output(&topics.points_events, &[]),
+        output(&topics.points_issued, &outputs),
+        output(&topics.points_expired, &outputs),
+        output(&topics.points_events, &outputs),
         output(&topics.dead_letters, &letters),
         topic(&topics.ledger_entries, many, "delete", &entries),
         topic(&topics.orders_changelog, many, "compact", &changelog),

@@ -180,6 +180,7 @@ impl Operations for Fake {
             at: Instant(0),
             key: Some(b"A-1".to_vec()),
             value: Some(b"{}".to_vec()),
+            redriven: letters.code.is_some().then_some(Instant(0)),
         }])
     }
 
@@ -188,6 +189,7 @@ impl Operations for Fake {
         Ok(Redriven {
             sent: letters.ids.len(),
             left,
+            before: 2 * left,
         })
     }
 }
@@ -314,7 +316,16 @@ fn commands_answer_with_status_and_text() {
         (
             "dead-letters list --code too_large",
             0,
-            "3:118\t1970-01-01T00:00:00Z\ttoo_large\torder-events:3:7\tA-1\tdata.order: missing\n",
+            "id\tat\tredriven\tcode\tread_at\tkey\tdetail\n\
+             3:118\t1970-01-01T00:00:00Z\t1970-01-01T00:00:00Z\ttoo_large\torder-events:3:7\tA-1\tdata.order: missing\n",
+            "",
+        ),
+        (
+            "dead-letters list --json",
+            0,
+            "{\"id\":\"3:118\",\"at\":\"1970-01-01T00:00:00Z\",\"redriven_at\":null,\"code\":\"malformed\",\
+             \"topic\":\"order-events\",\"partition\":3,\"offset\":7,\"key\":\"A-1\",\
+             \"detail\":\"data.order: missing\"}\n",
             "",
         ),
         ("dead-letters list 3:118 --value", 0, "{}\n", ""),
@@ -329,7 +340,7 @@ fn commands_answer_with_status_and_text() {
         (
             "dead-letters redrive --all",
             0,
-            "0 sent back\n1 states of timers stay: they were read from no topic\n",
+            "0 sent back\n2 were sent back before; name them to send them again\n1 states of timers stay: they were read from no topic\n",
             "",
         ),
     ];
@@ -355,7 +366,7 @@ fn text_of_strangers_neither_colours_nor_begins_a_line() {
         (&["quote", "acme", "m-1", "--subtotal", "1", "--tier", HOSTILE], 1),
         (&["rules", "show", HOSTILE], 1),
         (&["rules", "check", HOSTILE], 1),
-        (&["dead-letters", "list", "--code", HOSTILE], 1),
+        (&["dead-letters", "list", "--code", HOSTILE], 2),
     ];
     for (words, lines) in rows {
         let (_, out, err) = run_words(words);

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::{ConfigArgument, DONE, Usage};
 use crate::app::escaped::Escaped;
 use crate::app::operations::{Letter, LetterId, Letters, Operations};
+use crate::domain::instant::Instant;
 
 const LIST_DEFAULT_COUNT: usize = 100;
+const HEADING: &str = "id\tat\tredriven\tcode\tread_at\tkey\tdetail";
 
 /// Look at refused records, and send them back
 #[derive(Debug, Subcommand)]
@@ -30,8 +33,13 @@ pub enum DeadLettersCommand {
         /// Print the records' values alone, byte for byte
         #[arg(long)]
         value: bool,
+        /// Print each as a line of JSON
+        #[arg(long, conflicts_with = "value")]
+        json: bool,
     },
     /// Send records back to the topic they were read from, each to the partition where its id belongs
+    ///
+    /// What was sent back before goes again only by its id.
     ///
     /// topics.partitioner decides where an id belongs. With `any`, or where no id can be read, the record goes to the partition that it
     /// was read from; so does a record without key, unless it was refused as wrong_partition.
@@ -65,13 +73,23 @@ pub fn execute(
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
     match command {
-        DeadLettersCommand::List { which, limit, value } => {
+        DeadLettersCommand::List {
+            which,
+            limit,
+            value,
+            json,
+        } => {
             let letters = which.letters(Some(*limit));
             let found = operations.dead_letters(&which.config.settings()?, &letters)?;
+            if !value && !json && !found.is_empty() {
+                writeln!(out, "{HEADING}")?;
+            }
             for letter in &found {
                 if *value {
                     out.write_all(letter.value.as_deref().unwrap_or_default())?;
                     writeln!(out)?;
+                } else if *json {
+                    writeln!(out, "{}", as_json(letter))?;
                 } else {
                     writeln!(out, "{}", line(letter))?;
                 }
@@ -91,6 +109,10 @@ pub fn execute(
             let value = with.as_ref().map(read).transpose()?;
             let done = operations.redrive(&which.config.settings()?, &which.letters(None), value)?;
             writeln!(out, "{} sent back", done.sent)?;
+            if done.before > 0 {
+                let what = "were sent back before; name them to send them again";
+                writeln!(out, "{} {what}", done.before)?;
+            }
             if done.left > 0 {
                 let what = "states of timers stay: they were read from no topic";
                 writeln!(out, "{} {what}", done.left)?;
@@ -116,10 +138,10 @@ fn line(letter: &Letter) -> String {
         .as_deref()
         .map(String::from_utf8_lossy)
         .unwrap_or_default();
+    let redriven = letter.redriven.map_or_else(|| "-".to_owned(), Instant::rfc3339);
     format!(
-        "{}:{}\t{}\t{}\t{}:{}:{}\t{}\t{}",
-        letter.id.partition,
-        letter.id.offset,
+        "{}\t{}\t{redriven}\t{}\t{}:{}:{}\t{}\t{}",
+        letter.id,
         letter.at.rfc3339(),
         Escaped(&letter.code),
         Escaped(&letter.topic),
@@ -128,6 +150,22 @@ fn line(letter: &Letter) -> String {
         Escaped(key),
         Escaped(&letter.detail)
     )
+}
+
+/// Key and texts of foreign records may be anything: bytes that are no UTF-8 are replaced.
+fn as_json(letter: &Letter) -> Value {
+    let key = letter.key.as_deref().map(String::from_utf8_lossy);
+    json!({
+        "id": letter.id.to_string(),
+        "at": letter.at.rfc3339(),
+        "redriven_at": letter.redriven.map(Instant::rfc3339),
+        "code": letter.code,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "key": key,
+        "detail": letter.detail,
+    })
 }
 
 fn letter_id(text: &str) -> Result<LetterId, String> {

@@ -102,7 +102,7 @@ fn files_and_variables_are_read() {
             "[retention]\norders_days = 30",
             &[("ACCRUAL_RETENTION__COMMAND_IDS_DAYS", "7")],
             |s| format!("{:?}", s.retention),
-            "Retention { orders_days: 30, command_ids_days: 7, tier_facts_months: 36 }",
+            "Retention { orders_days: 30, command_ids_days: 7, tier_facts_months: 36, outputs_days: 30 }",
         ),
         (
             "[topics]\npoints_issued = 'points'\npoints_expired = 'points'\nreplication_factor = 3",

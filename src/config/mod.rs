@@ -28,6 +28,7 @@ const DEFAULT_APPLICATION: &str = "accrual";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_PARTITIONS: i32 = 12;
 const DEFAULT_COMMAND_IDS_DAYS: u32 = 90;
+const DEFAULT_OUTPUTS_DAYS: u32 = 30;
 const DEFAULT_TIER_FACTS_MONTHS: u32 = 36;
 
 const ID_MAX_BYTES: usize = 100;
@@ -81,6 +82,8 @@ pub struct Retention {
     pub command_ids_days: u32,
     /// 0: for ever.
     pub tier_facts_months: u32,
+    /// Of output topics that are created. 0: for ever.
+    pub outputs_days: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -294,9 +297,10 @@ fn retention(reader: &mut Reader) -> Retention {
         let days = reader.number(path, least..=RETENTION_MAX_DAYS);
         days.and_then(|days| u32::try_from(days).ok()).unwrap_or(default)
     };
-    let (orders_days, command_ids_days) = (
+    let (orders_days, command_ids_days, outputs_days) = (
         days("retention.orders_days", 0, 0),
         days("retention.command_ids_days", 1, DEFAULT_COMMAND_IDS_DAYS),
+        days("retention.outputs_days", 0, DEFAULT_OUTPUTS_DAYS),
     );
     let months = reader.number("retention.tier_facts_months", 0..=RETENTION_MAX_MONTHS);
     let months = months.and_then(|months| u32::try_from(months).ok());
@@ -304,6 +308,7 @@ fn retention(reader: &mut Reader) -> Retention {
         orders_days,
         command_ids_days,
         tier_facts_months: months.unwrap_or(DEFAULT_TIER_FACTS_MONTHS),
+        outputs_days,
     }
 }
 

@@ -15,6 +15,8 @@ pub const TOPIC: &str = "accrual-topic";
 pub const PARTITION: &str = "accrual-partition";
 pub const OFFSET: &str = "accrual-offset";
 pub const TIMESTAMP: &str = "accrual-timestamp";
+/// Of a record that was sent back, and of the mark beside its dead letter: `partition:offset` of that.
+pub const REDRIVEN: &str = "accrual-redriven";
 
 /// Detail is cut to this many bytes: a header must not grow with bad input.
 const DETAIL_MAX_BYTES: usize = 1_000;
@@ -59,6 +61,11 @@ pub fn of_timer(
         value: state.filter(|state| state.len() <= STATE_MAX_BYTES),
         headers,
     }
+}
+
+/// Whether a record was refused before and sent back.
+pub fn was_sent_back(record: &Record) -> bool {
+    record.headers.iter().any(|(name, _)| &**name == REDRIVEN)
 }
 
 /// Where it was read and why it was refused, for the log.

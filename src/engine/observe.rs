@@ -11,8 +11,8 @@ use super::error::LogError;
 use super::partition::Fill;
 use super::ports::{Millis, Partition};
 use crate::metrics::{
-    BATCH_RECORDS, BATCH_TIMERS, CHANGELOG_FOREIGN_TOTAL, DEAD_LETTERS_TOTAL, EVENTS_READ_TOTAL,
-    RESTORE_RECORDS_LEFT, RESTORE_RECORDS_TOTAL, STATES_LARGE_TOTAL, STORE_LOST_TOTAL,
+    BATCH_RECORDS, BATCH_TIMERS, CHANGELOG_FOREIGN_TOTAL, DEAD_LETTERS_REDRIVEN_TOTAL, DEAD_LETTERS_TOTAL,
+    EVENTS_READ_TOTAL, RESTORE_RECORDS_LEFT, RESTORE_RECORDS_TOTAL, STATES_LARGE_TOTAL, STORE_LOST_TOTAL,
     STORE_READ_DURATION_SECONDS, STORE_REPLICATE_DURATION_SECONDS, TIMER_LATENESS_SECONDS,
     TIMERS_FIRED_TOTAL, TRANSACTION_DURATION_SECONDS, TRANSACTIONS_FAILED_TOTAL,
 };
@@ -65,6 +65,13 @@ pub fn restored(stage: &'static str, partition: Partition, read: u64, left: u64)
     counter!(RESTORE_RECORDS_TOTAL, "stage" => stage).increment(read);
     let labels = [("stage", stage.to_string()), ("partition", partition.to_string())];
     gauge!(RESTORE_RECORDS_LEFT, &labels).set(left as f64);
+}
+
+/// Records that were refused before and are decided now.
+pub fn sent_back(stage: &'static str, records: usize) {
+    if records > 0 {
+        counter!(DEAD_LETTERS_REDRIVEN_TOTAL, "stage" => stage).increment(records as u64);
+    }
 }
 
 /// A batch that is committed and in the store.

@@ -9,6 +9,7 @@ use super::decide::{Prepared, Setback, stopped};
 use super::{Fate, Shared};
 use crate::engine::again::Again;
 use crate::engine::batch::{Cause, Decision};
+use crate::engine::dead_letter;
 use crate::engine::error::{LogError, Refusal, Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
@@ -90,6 +91,9 @@ where
             }
         }
         observe::applied(self.spec.name, owned.id, &decision, self.clock.now());
+        let taken = decided.records.iter().take(decision.taken);
+        let sent_back = taken.filter(|record| dead_letter::was_sent_back(record)).count();
+        observe::sent_back(self.spec.name, sent_back);
         owned.marker.batch = batch;
         owned.position = decision.position;
         owned.clock = decision.clock;
