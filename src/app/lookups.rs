@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
+use chrono_tz::Tz;
 use tokio::time::Instant as Deadline;
 
 use crate::adapters::kafka::{Admin, Cluster};
@@ -111,18 +112,25 @@ impl Lookups {
         let found = self.orders.state(order_id.as_bytes(), &key).await?;
         let Some(bytes) = found.bytes else { return Ok(None) };
         let order = order_state::decode(&bytes).map_err(unreadable)?;
-        let explained = order.explain(OrderKey { shop_id, order_id }, book, found.as_of.now(clock));
+        let now = found.as_of.now(clock);
+        let zone = book.zone(shop_id, now);
+        let explained = order.explain(OrderKey { shop_id, order_id }, book, now);
         // A rule that was published a moment ago may not have been read here yet.
         let mut explained = explained.map_err(|error| Problem::Unavailable(error.to_string()))?;
         if let Some(member_id) = explained.decided_by.take() {
             let (member, _) = self.account(shop_id, &member_id).await?;
-            let words = member.and_then(|member| member.explain_order(order_id));
+            let words = member.and_then(|member| member.explain_order(order_id, zone));
             if let Some(LedgerWords { points, why }) = words {
                 explained.points = points;
                 explained.why.extend(why);
             }
         }
-        Ok(Some(order_view(shop_id, order_id, explained, found.as_of)))
+        let answer = Answer {
+            as_of: now,
+            last_change: found.as_of,
+            zone,
+        };
+        Ok(Some(order_view(shop_id, order_id, explained, answer)))
     }
 
     /// `None`: not known.
@@ -135,7 +143,12 @@ impl Lookups {
         let (member, as_of) = self.account(shop_id, member_id).await?;
         let Some(member) = member else { return Ok(None) };
         let now = as_of.now(clock);
-        let mut view = member_view((shop_id, member_id), &member, now, as_of);
+        let answer = Answer {
+            as_of: now,
+            last_change: as_of,
+            zone: book.zone(shop_id, now),
+        };
+        let mut view = member_view((shop_id, member_id), &member, answer);
         view.tier = member_tier::view(&member, Rules { book, shop_id }, now);
         Ok(Some(view))
     }
@@ -164,7 +177,9 @@ impl Lookups {
             amount: quote.amount.map(|amount| amount.to_string()),
             currency: rules.map(|version| version.rules.currency.code.to_string()),
             limit: quote.limit.as_str().to_string(),
-            as_of: as_of.shown(),
+            as_of: now.rfc3339(),
+            last_change: as_of.shown(),
+            timezone: book.zone(shop_id, now).map(|zone| zone.name().to_owned()),
         })
     }
 
@@ -275,7 +290,15 @@ impl Replica {
     }
 }
 
-fn order_view(shop_id: &str, order_id: &str, explained: Explanation, as_of: AsOf) -> views::Order {
+/// What every answer says of itself.
+struct Answer {
+    as_of: Instant,
+    /// When the replica was last written.
+    last_change: AsOf,
+    zone: Option<Tz>,
+}
+
+fn order_view(shop_id: &str, order_id: &str, explained: Explanation, answer: Answer) -> views::Order {
     let (mut facts, mut told_by) = (BTreeMap::new(), BTreeMap::new());
     for fact in explained.facts {
         facts.insert(fact.name.clone(), fact.at.rfc3339());
@@ -299,17 +322,14 @@ fn order_view(shop_id: &str, order_id: &str, explained: Explanation, as_of: AsOf
         base_amount,
         currency,
         why: explained.why,
-        as_of: as_of.shown(),
+        as_of: answer.as_of.rfc3339(),
+        last_change: answer.last_change.shown(),
+        timezone: answer.zone.map(|zone| zone.name().to_owned()),
     }
 }
 
-fn member_view(
-    (shop_id, member_id): (&str, &str),
-    member: &Member,
-    now: Instant,
-    as_of: AsOf,
-) -> views::Member {
-    let view = member.view(now);
+fn member_view((shop_id, member_id): (&str, &str), member: &Member, answer: Answer) -> views::Member {
+    let view = member.view(answer.as_of);
     let lots = view.lots.into_iter().map(|lot| views::Lot {
         lot_id: lot.part.lot_id,
         points: lot.part.points,
@@ -326,7 +346,9 @@ fn member_view(
         lots: lots.collect(),
         sequence: view.sequence,
         tier: None,
-        as_of: as_of.shown(),
+        as_of: answer.as_of.rfc3339(),
+        last_change: answer.last_change.shown(),
+        timezone: answer.zone.map(|zone| zone.name().to_owned()),
     }
 }
 

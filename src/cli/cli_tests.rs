@@ -129,6 +129,8 @@ impl Operations for Fake {
             currency: Some("TWD".to_owned()),
             why: vec!["the rule requires a login".to_owned()],
             as_of: "2022-03-04T00:00:00Z".to_owned(),
+            last_change: "2022-03-01T00:00:00Z".to_owned(),
+            timezone: Some("Asia/Taipei".to_owned()),
         }))
     }
 
@@ -143,6 +145,8 @@ impl Operations for Fake {
             sequence: 1,
             tier: None,
             as_of: "2022-03-04T00:00:00Z".to_owned(),
+            last_change: "2022-03-01T00:00:00Z".to_owned(),
+            timezone: Some("Asia/Taipei".to_owned()),
         }))
     }
 
@@ -163,6 +167,8 @@ impl Operations for Fake {
             currency: Some("TWD".to_owned()),
             limit: tier.unwrap_or("balance").to_owned(),
             as_of: "2022-03-04T00:00:00Z".to_owned(),
+            last_change: "2022-03-01T00:00:00Z".to_owned(),
+            timezone: Some("Asia/Taipei".to_owned()),
         })
     }
 
@@ -281,17 +287,17 @@ fn commands_answer_with_status_and_text() {
         (
             "explain order acme A-1",
             0,
-            "Order A-1 of shop acme, by a guest, as of 2022-03-04T00:00:00Z\n  bound to rule version 3\n  \
-             created at 2022-03-02T00:00:00Z, by event e1\n  \
-             paid at 2022-03-03T00:00:00Z, by event e2\n  earns on 100.00 TWD\n  \
+            "Order A-1 of shop acme, by a guest, as of 2022-03-04T08:00:00+08:00\n  bound to rule version 3\n  \
+             created at 2022-03-02T08:00:00+08:00, by event e1\n  \
+             paid at 2022-03-03T08:00:00+08:00, by event e2\n  earns on 100.00 TWD\n  \
              withheld (guest)\n  the rule requires a login\n",
             "",
         ),
         (
             "explain order acme bare",
             0,
-            "Order bare of shop acme, by a customer who is not known yet, as of 2022-03-04T00:00:00Z\n  \
-             bound to rule version 3\n  paid at 2022-03-03T00:00:00Z, by event e2\n  earns on 100.00 TWD\n  \
+            "Order bare of shop acme, by a customer who is not known yet, as of 2022-03-04T08:00:00+08:00\n  \
+             bound to rule version 3\n  paid at 2022-03-03T08:00:00+08:00, by event e2\n  earns on 100.00 TWD\n  \
              withheld (guest)\n  the rule requires a login\n",
             "",
         ),
@@ -304,13 +310,13 @@ fn commands_answer_with_status_and_text() {
         (
             "explain member acme m-1",
             0,
-            "Member m-1 of shop acme, as of 2022-03-04T00:00:00Z\n  balance 5, usable 5, pending 0, after 1 changes\n",
+            "Member m-1 of shop acme, as of 2022-03-04T08:00:00+08:00\n  balance 5, usable 5, pending 0, after 1 changes\n",
             "",
         ),
         (
             "quote acme m-1 --subtotal 1.50 --tier gold",
             0,
-            "100 points, worth 1.50 TWD (decided by gold), as of 2022-03-04T00:00:00Z\n",
+            "100 points, worth 1.50 TWD (decided by gold), as of 2022-03-04T08:00:00+08:00\n",
             "",
         ),
         (

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
+use super::local_time::LocalTime;
 use super::{ConfigArgument, DONE, FAILED};
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
@@ -87,6 +88,7 @@ fn rendered<V: serde::Serialize>(
 }
 
 fn order(order: &Order) -> String {
+    let local = LocalTime::of(order.timezone.as_deref());
     // The snapshot says who placed it, and when.
     let member = match (order.member_id.as_deref(), order.facts.contains_key("created")) {
         (Some(member), _) => member,
@@ -95,7 +97,9 @@ fn order(order: &Order) -> String {
     };
     let mut lines = vec![format!(
         "Order {} of shop {}, by {member}, as of {}",
-        order.order_id, order.shop_id, order.as_of
+        order.order_id,
+        order.shop_id,
+        local.show(&order.as_of)
     )];
     lines.push(match order.rule_version {
         Some(version) => format!("  bound to rule version {version}"),
@@ -106,7 +110,7 @@ fn order(order: &Order) -> String {
     lines.extend(facts.iter().map(|(fact, at)| {
         let event = order.told_by.get(*fact);
         let by = event.map(|id| format!(", by event {id}")).unwrap_or_default();
-        format!("  {fact} at {at}{by}")
+        format!("  {fact} at {}{by}", local.show(at))
     }));
     if let Some(base) = &order.base_amount {
         lines.push(format!(
@@ -125,17 +129,20 @@ fn order(order: &Order) -> String {
         .unwrap_or_default();
     lines.push(format!("  {}{reason}{points}", order.outcome));
     if let Some(due) = &order.due_at {
-        lines.push(format!("  due at {due}"));
+        lines.push(format!("  due at {}", local.show(due)));
     }
     lines.extend(order.why.iter().map(|why| format!("  {why}")));
     joined(&lines)
 }
 
 fn member(member: &Member) -> String {
+    let local = LocalTime::of(member.timezone.as_deref());
     let mut lines = vec![
         format!(
             "Member {} of shop {}, as of {}",
-            member.member_id, member.shop_id, member.as_of
+            member.member_id,
+            member.shop_id,
+            local.show(&member.as_of)
         ),
         format!(
             "  balance {}, usable {}, pending {}, after {} changes",
@@ -143,7 +150,7 @@ fn member(member: &Member) -> String {
         ),
     ];
     if let Some(tier) = &member.tier {
-        lines.extend(tier_lines(tier));
+        lines.extend(tier_lines(tier, local));
     }
     for lot in &member.lots {
         let order = lot
@@ -152,24 +159,26 @@ fn member(member: &Member) -> String {
             .map(|id| format!(" for order {id}"))
             .unwrap_or_default();
         let expires = match &lot.expires_at {
-            Some(at) => format!("expires at {at}"),
+            Some(at) => format!("expires at {}", local.show(at)),
             None => "never expires".to_owned(),
         };
         lines.push(format!(
             "  lot {}: {} points{order}, issued at {}, {expires}",
-            lot.lot_id, lot.points, lot.issued_at
+            lot.lot_id,
+            lot.points,
+            local.show(&lot.issued_at)
         ));
     }
     joined(&lines)
 }
 
-fn tier_lines(tier: &Tier) -> Vec<String> {
+fn tier_lines(tier: &Tier, local: LocalTime) -> Vec<String> {
     let since = match &tier.since {
-        Some(since) => format!("since {since}"),
+        Some(since) => format!("since {}", local.show(since)),
         None => "always".to_owned(),
     };
     let until = match &tier.until {
-        Some(until) => format!("until {until}"),
+        Some(until) => format!("until {}", local.show(until)),
         None => "without an end".to_owned(),
     };
     let code = tier.reason.as_ref().map(|code| format!(" ({code})"));
@@ -248,9 +257,9 @@ mod tests {
             }),
         };
         assert_eq!(
-            tier_lines(&tier),
+            tier_lines(&tier, LocalTime::of(Some("Asia/Taipei"))),
             [
-                "  level silver, since 2024-05-01T02:00:00Z, until 2025-05-01T15:59:00Z",
+                "  level silver, since 2024-05-01T10:00:00+08:00, until 2025-05-01T23:59:00+08:00",
                 "    because the conditions of a level were met (reached)",
                 "    to keep it: nothing is missing",
                 "    to reach gold: amount 450 more (4550 of 5000) and orders 1 more (1 of 2), or points 10 more (0 of 10)",

@@ -3,6 +3,7 @@
 
 mod dead_letters;
 mod explain;
+mod local_time;
 pub mod logging;
 
 mod quote;

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::local_time::LocalTime;
 use super::{ConfigArgument, DONE};
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
@@ -61,7 +62,9 @@ pub fn execute(
         };
         let text = format!(
             "{} points{worth} (decided by {}), as of {}",
-            quote.points, quote.limit, quote.as_of
+            quote.points,
+            quote.limit,
+            LocalTime::of(quote.timezone.as_deref()).show(&quote.as_of)
         );
         writeln!(out, "{}", Escaped(text))?;
     }

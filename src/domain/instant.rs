@@ -1,6 +1,7 @@
 //! A point in time. Microseconds, because a snapshot without a revision is ordered by them.
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Timelike, Utc};
+use chrono_tz::Tz;
 
 /// From the first day of year 1.
 const DAYS_TO_1970: i64 = 719_163;
@@ -67,6 +68,14 @@ impl Instant {
         };
         text[end] = b'Z';
         String::from_utf8(text[..=end].to_vec()).unwrap_or_default()
+    }
+
+    /// RFC 3339 in a zone, with its offset then.
+    pub fn rfc3339_in(self, zone: Tz) -> String {
+        let named = self.clamp(Self::FIRST, Self::LAST);
+        let time = named.to_utc().unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
+        let local = time.with_timezone(&zone);
+        local.to_rfc3339_opts(SecondsFormat::AutoSi, false)
     }
 
     /// Reads RFC 3339. `None` for anything else. A time at the edge of what can be written, as
@@ -136,7 +145,6 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::SecondsFormat;
 
     use super::*;
 

@@ -70,6 +70,8 @@ impl Backend for Fake {
             sequence: 1,
             tier: None,
             as_of: rfc3339(0),
+            last_change: rfc3339(0),
+            timezone: None,
         })
     }
 
@@ -80,6 +82,8 @@ impl Backend for Fake {
             currency: None,
             limit: asked.tier.as_deref().unwrap_or("balance").to_owned(),
             as_of: rfc3339(0),
+            last_change: rfc3339(0),
+            timezone: None,
         })
     }
 }
@@ -105,13 +109,12 @@ async fn every_route_answers() {
     let router = routes(Arc::new(Fake::default()), &options).all;
     let long = format!("/v1/shops/acme/members/{}", "m".repeat(256));
     let large = format!("{{\"now\":\"{}\"}}", "1".repeat(BODY_MAX_BYTES));
-    let member = r#"{"shop_id":"a b","member_id":"m/1","balance":5,"usable":5,"pending":0,"lots":[],"sequence":1,"as_of":"1970-01-01T00:00:00Z"}"#;
+    let member = r#"{"shop_id":"a b","member_id":"m/1","balance":5,"usable":5,"pending":0,"lots":[],"sequence":1,"as_of":"1970-01-01T00:00:00Z","last_change":"1970-01-01T00:00:00Z","timezone":null}"#;
     let stage = r#"{"partitions":0,"behind":0,"due":0,"pending":0,"next_due":null,"rebuilding":0}"#;
     let status = format!(
         r#"{{"now":"1970-01-01T00:00:00Z","quiet":true,"stages":{{"orders":{stage}}},"next_due":null}}"#
     );
-    let quote =
-        r#"{"points":5,"amount":"100.00","currency":null,"limit":"gold","as_of":"1970-01-01T00:00:00Z"}"#;
+    let quote = r#"{"points":5,"amount":"100.00","currency":null,"limit":"gold","as_of":"1970-01-01T00:00:00Z","last_change":"1970-01-01T00:00:00Z","timezone":null}"#;
     let get = Method::GET;
     let post = Method::POST;
     // In order: the clock goes on from row to row.

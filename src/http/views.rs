@@ -46,7 +46,12 @@ pub struct Member {
     /// The level held; left out where the shop's rules have no tiers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// When it was answered.
     pub as_of: String,
+    /// When the replica that was read was last written: a quiet shop's lies far back.
+    pub last_change: String,
+    /// IANA name of the shop's zone; null where it has no rules.
+    pub timezone: Option<String>,
 }
 
 /// A level of membership that is worked out from orders.
@@ -122,7 +127,12 @@ pub struct Order {
     pub currency: Option<String>,
     /// In words: what decided, and what is being waited for.
     pub why: Vec<String>,
+    /// When it was answered.
     pub as_of: String,
+    /// When the replica that was read was last written: a quiet shop's lies far back.
+    pub last_change: String,
+    /// IANA name of the shop's zone; null where it has no rules.
+    pub timezone: Option<String>,
 }
 
 /// How much a member could redeem for an order of `subtotal`.
@@ -145,5 +155,10 @@ pub struct Quote {
     /// What decided: `balance`, `max_points`, `per`, `max_percent`, `payable`, `min_payable`, `step`,
     /// `min_order`, `min_points`, `worth` (they would be worth nothing) or `disabled`.
     pub limit: String,
+    /// When it was answered.
     pub as_of: String,
+    /// When the replica that was read was last written: a quiet shop's lies far back.
+    pub last_change: String,
+    /// IANA name of the shop's zone; null where it has no rules.
+    pub timezone: Option<String>,
 }

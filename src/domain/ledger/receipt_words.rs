@@ -1,5 +1,7 @@
 //! A receipt in plain sentences: by what an order was priced, and what limits and caps cut.
 
+use chrono_tz::Tz;
+
 use super::member::Member;
 use super::receipt::{Cuts, GivenPart, Receipt};
 use crate::domain::rules::model::BirthdaySpan;
@@ -14,7 +16,8 @@ pub struct LedgerWords {
 
 impl Member {
     /// `None`: the ledger knows nothing of the order's points.
-    pub fn explain_order(&self, order: &str) -> Option<LedgerWords> {
+    /// `zone`: the shop's, as far as it is known.
+    pub fn explain_order(&self, order: &str, zone: Option<Tz>) -> Option<LedgerWords> {
         let details = self.orders.get(order)?;
         if let Some(receipt) = &details.receipt {
             return Some(receipt.words());
@@ -24,7 +27,7 @@ impl Member {
             points: Some(points),
             why: vec![format!(
                 "{points} points were told to be pending, due at {}",
-                due_at.rfc3339()
+                zone.map_or_else(|| due_at.rfc3339(), |zone| due_at.rfc3339_in(zone))
             )],
         })
     }

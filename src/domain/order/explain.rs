@@ -30,6 +30,7 @@ pub struct Explanation {
     pub decided_by: Option<String>,
     /// What earns, and its currency.
     pub base: Option<(Decimal, String)>,
+    /// With instants in the shop's zone, as far as that is known.
     pub why: Vec<String>,
 }
 
@@ -70,12 +71,12 @@ impl Order {
                     .to_owned(),
             ),
             (Some(tie), Some(bound), Some(snapshot)) => {
-                told.why.push(binding(tie.created_at, bound));
+                told.why.push(case.binding(tie.created_at, bound));
                 case.explain_bound(bound, snapshot, &mut told);
             }
             (Some(tie), ..) => told.why.push(format!(
                 "no rule version was in force when it was created at {}",
-                tie.created_at.rfc3339()
+                case.local(tie.created_at)
             )),
         }
         if let Progress::Withheld { reason, .. } = self.progress {
@@ -108,6 +109,54 @@ impl Order {
 }
 
 impl Case<'_> {
+    /// An instant as the shop's people read it.
+    pub(super) fn local(&self, at: Instant) -> String {
+        let zone = self.book.zone(self.key.shop_id, self.now);
+        zone.map_or_else(|| at.rfc3339(), |zone| at.rfc3339_in(zone))
+    }
+
+    fn binding(&self, created_at: Instant, bound: &Published) -> String {
+        let mut words = format!(
+            "it was created at {}, when rule version {} was in force (effective from {}",
+            self.local(created_at),
+            bound.rules.version,
+            self.local(bound.rules.effective_from),
+        );
+        if bound.published > bound.rules.effective_from {
+            words.push_str(&format!(", published {}", self.local(bound.published)));
+        }
+        words.push_str("); later versions do not change what it earns");
+        words
+    }
+
+    fn after_issue(&self, issued: &Issued, facts: &Facts) -> Vec<String> {
+        let mut why = vec![format!(
+            "{} points were issued to member {} with effect at {}",
+            issued.points,
+            issued.member_id,
+            self.local(issued.at)
+        )];
+        if issued.parts > 1 {
+            why.push(format!(
+                "in {} parts: later edits added to the first, less what the member still held from reversals",
+                issued.parts
+            ));
+        }
+        if issued.kept < issued.points {
+            why.push(format!(
+                "of these it may keep {}; what could be taken back the member's ledger tells",
+                issued.kept
+            ));
+        }
+        let late = |refund: &&Refund| refund.after_issue;
+        let refunds = facts.refunds.iter().filter(late).count();
+        let cancelled = facts.cancelled().is_some_and(|cancelled| cancelled.after_issue);
+        if issued.kept == issued.points && (refunds > 0 || cancelled) {
+            why.push("what happened after the issue takes nothing back".to_owned());
+        }
+        why
+    }
+
     fn explain_bound(&self, bound: &Published, snapshot: &Snapshot, told: &mut Explanation) {
         let (rules, facts) = (&*bound.rules, &self.order.facts);
         let earned = earning::before_issue(facts, snapshot, rules, facts.as_told());
@@ -118,7 +167,7 @@ impl Case<'_> {
             }
             Progress::Issued(issued) => {
                 told.points = Some(issued.points);
-                told.why.extend(after_issue(issued, facts));
+                told.why.extend(self.after_issue(issued, facts));
                 let assessed = earning::assess(facts, snapshot, rules, facts.as_told());
                 told.why
                     .extend(assessed.iter().map(|assessed| bonus_issued(issued, assessed)));
@@ -153,7 +202,7 @@ impl Case<'_> {
             told.why.push(format!(
                 "rule version {} takes over when points are issued, from {} on",
                 later.rules.version,
-                later.counts_from().rfc3339()
+                self.local(later.counts_from())
             ));
         }
         told.why.extend(self.waiting(bound, snapshot));
@@ -166,7 +215,7 @@ impl Case<'_> {
         if let Progress::Deferred { since } = order.progress {
             why.push(format!(
                 "its points were due at {} while the shop was resting; they are due again when it opens",
-                since.rfc3339()
+                self.local(since)
             ));
         }
         let due = self.due(bound);
@@ -174,7 +223,7 @@ impl Case<'_> {
         let terms = due::terms(&rules.issuance, &order.facts);
         match (due, order.due_at) {
             (Some(due), Some(at)) => {
-                let told = format!("due at {}, set by event {}", at.rfc3339(), due.cause_id);
+                let told = format!("due at {}, set by event {}", self.local(at), due.cause_id);
                 let state = if at < self.now { ": being decided" } else { "" };
                 why.push(format!("{told}{state}"));
             }
@@ -258,20 +307,6 @@ fn bonus_issued(issued: &Issued, assessed: &Assessed<'_>) -> String {
     }
 }
 
-fn binding(created_at: Instant, bound: &Published) -> String {
-    let mut words = format!(
-        "it was created at {}, when rule version {} was in force (effective from {}",
-        created_at.rfc3339(),
-        bound.rules.version,
-        bound.rules.effective_from.rfc3339(),
-    );
-    if bound.published > bound.rules.effective_from {
-        words.push_str(&format!(", published {}", bound.published.rfc3339()));
-    }
-    words.push_str("); later versions do not change what it earns");
-    words
-}
-
 fn too_little(earned: &Earned) -> Option<Reason> {
     match (earned.points(), earned.whole) {
         (0, 0) => Some(earned.lacking),
@@ -322,34 +357,6 @@ fn formula(earning: &Earning) -> String {
             at_least, percent, ..
         } => format!("{percent} % from {at_least} on"),
     }
-}
-
-fn after_issue(issued: &Issued, facts: &Facts) -> Vec<String> {
-    let mut why = vec![format!(
-        "{} points were issued to member {} with effect at {}",
-        issued.points,
-        issued.member_id,
-        issued.at.rfc3339()
-    )];
-    if issued.parts > 1 {
-        why.push(format!(
-            "in {} parts: later edits added to the first, less what the member still held from reversals",
-            issued.parts
-        ));
-    }
-    if issued.kept < issued.points {
-        why.push(format!(
-            "of these it may keep {}; what could be taken back the member's ledger tells",
-            issued.kept
-        ));
-    }
-    let late = |refund: &&Refund| refund.after_issue;
-    let refunds = facts.refunds.iter().filter(late).count();
-    let cancelled = facts.cancelled().is_some_and(|cancelled| cancelled.after_issue);
-    if issued.kept == issued.points && (refunds > 0 || cancelled) {
-        why.push("what happened after the issue takes nothing back".to_owned());
-    }
-    why
 }
 
 /// The fact that is not there yet.

@@ -17,7 +17,7 @@ impl Case<'_> {
         told.points = None;
         told.why.push(format!(
             "its points were due at {}; how many of them were credited, member {}'s ledger decided",
-            issued.at.rfc3339(),
+            self.local(issued.at),
             issued.member_id
         ));
     }

@@ -149,6 +149,13 @@ impl RuleBook {
             .flat_map(|shop| &shop.versions)
     }
 
+    /// The zone of a shop by the version in force, else by its first one.
+    pub fn zone(&self, shop_id: &str, at: Instant) -> Option<Tz> {
+        let version = self.in_force(shop_id, at);
+        let version = version.or_else(|| self.versions(shop_id).next());
+        version.map(|version| version.rules.timezone)
+    }
+
     pub fn shop_ids(&self) -> impl Iterator<Item = &str> {
         self.shops.keys().map(|id| &**id)
     }

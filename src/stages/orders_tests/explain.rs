@@ -33,8 +33,8 @@ pub(super) fn check_words(rules: &str, lines: &[&str], head: &str, wanted: &[&st
     }
 }
 
-pub(super) const BOUND: &str = "it was created at 2022-03-01T02:00:00Z, when rule version 1 was in force \
-                     (effective from 2019-12-31T16:00:00Z); later versions do not change what it earns";
+pub(super) const BOUND: &str = "it was created at 2022-03-01T10:00:00+08:00, when rule version 1 was in force \
+                     (effective from 2020-01-01T00:00:00+08:00); later versions do not change what it earns";
 
 #[test]
 fn an_order_says_where_it_stands() {
@@ -62,7 +62,7 @@ fn an_order_says_where_it_stands() {
         &[
             BOUND,
             "1000 TWD earns 10 points: 1 for every 100",
-            "due at 2022-03-08T02:00:00Z, set by event e2",
+            "due at 2022-03-08T10:00:00+08:00, set by event e2",
         ],
     );
     check_words(
@@ -89,7 +89,7 @@ fn an_order_says_where_it_stands() {
         "issued - 10",
         &[
             BOUND,
-            "10 points were issued to member m-1 with effect at 2022-03-02T02:00:00Z",
+            "10 points were issued to member m-1 with effect at 2022-03-02T10:00:00+08:00",
             "of these it may keep 7; what could be taken back the member's ledger tells",
         ],
     );
@@ -123,7 +123,7 @@ fn an_order_says_why_it_has_no_points() {
         &[CREATED],
         "withheld no_rule 0",
         &[
-            "no rule version was in force when it was created at 2022-03-01T02:00:00Z",
+            "no rule version was in force when it was created at 2022-03-01T10:00:00+08:00",
             "it ended without points: the shop had no rule when it was created",
         ],
     );
@@ -143,7 +143,7 @@ fn an_order_says_why_it_has_no_points() {
         &[
             BOUND,
             "1000 TWD earns 10 points: 1 for every 100",
-            "its points were due at 2022-03-02T02:00:00Z while the shop was resting; they are due again \
+            "its points were due at 2022-03-02T10:00:00+08:00 while the shop was resting; they are due again \
              when it opens",
         ],
     );

@@ -27,7 +27,7 @@ fn an_order_says_what_depends_on_its_member() {
         "issued - -",
         &[
             BOUND,
-            "its points were due at 2022-03-02T02:00:00Z; how many of them were credited, member m-1's ledger decided",
+            "its points were due at 2022-03-02T10:00:00+08:00; how many of them were credited, member m-1's ledger decided",
         ],
     );
 }
