@@ -1,6 +1,5 @@
 //! One process at a time runs an instance's stages. Two with one `instance_id` are the same member to
-//! Kafka's groups, which lets the newer one in and throws the older one out: the newer one waits here
-//! instead.
+//! Kafka's groups, which accept the newer one and fence the older one: the newer one waits here instead.
 //!
 //! A lease in Redis, which its holder renews. Redis may lose it or be away: that never stops the
 //! holder, which renews it when it can. Exactly-once does not depend on it.
