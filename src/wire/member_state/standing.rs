@@ -41,6 +41,7 @@ pub fn write(standing: &Standing, base: Instant, named: &mut Named, out: &mut Wr
         periods,
         folded,
         folded_with,
+        ..
     } = timeline;
     write_record(record, base, named, out);
     out.time(*folded, base);
@@ -213,12 +214,7 @@ pub fn read(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) -> 
         })
     })?;
     Ok(Standing {
-        timeline: Timeline {
-            record,
-            periods,
-            folded,
-            folded_with,
-        },
+        timeline: Timeline::of(record, periods, folded, folded_with),
         told,
         last_cause,
         gifts,

@@ -63,16 +63,16 @@ pub(in crate::wire::member_state) fn standing() -> Standing {
         checked,
     };
     Standing {
-        timeline: Timeline {
+        timeline: Timeline::of(
             record,
-            periods: vec![
+            vec![
                 period(Began::Set, Checked::Not),
                 period(Began::Reached, Checked::Enter),
                 period(Began::TierRemoved, Checked::Over(at(1_000_000))),
             ],
-            folded: at(6_000_000),
-            folded_with: 2,
-        },
+            at(6_000_000),
+            2,
+        ),
         told: Some(Told {
             level: "gold".into(),
             since: Some(at(5_000_000)),

@@ -16,7 +16,8 @@ use crate::domain::ledger::member::{ByCommand, Celebration, Seen};
 use crate::domain::ledger::orders::{Cancellation, Details, Orders, Redeemed, Remembered, Share, Taken};
 use crate::domain::ledger::receipt::{Cuts, GivenPart, Receipt};
 use crate::domain::ledger::standing::Standing;
-use crate::domain::ledger::tiers::facts::Counted;
+use crate::domain::ledger::tiers::Timeline;
+use crate::domain::ledger::tiers::facts::{Counted, Record};
 use crate::domain::ledger::usage::{Count, Counter, Usage};
 use crate::domain::price_list::PricedFor;
 use crate::domain::short_text::ShortText;
@@ -251,9 +252,14 @@ fn member() -> impl Strategy<Value = Member> {
         let (known_since, registered, birthday, sequence, debt, open_from) = facts;
         let orders: BTreeMap<u64, Remembered> = of_orders(orders, &lots);
         let standing = counted.map(|counted| {
-            let mut standing = Standing::default();
-            standing.timeline.record.orders = of_orders(counted, &lots);
-            Box::new(standing)
+            let record = Record {
+                orders: of_orders(counted, &lots),
+                ..Record::default()
+            };
+            Box::new(Standing {
+                timeline: Timeline::of(record, Vec::new(), Instant::MIN, 0),
+                ..Standing::default()
+            })
         });
         Member {
             standing,

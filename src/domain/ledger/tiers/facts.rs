@@ -82,6 +82,12 @@ impl Counted {
         self.fact.steps.first().map(|step| step.at)
     }
 
+    /// Of an order that counts nothing its creation.
+    pub fn span(&self) -> Option<Span> {
+        let instants = Span::over(self.instants().map(|at| Some(Span::at(at))));
+        instants.or(Some(Span::at(self.fact.created_at)))
+    }
+
     fn is_blank(&self) -> bool {
         self.points.is_empty() && self.fact.steps.is_empty() && !self.fact.live
     }
@@ -161,6 +167,14 @@ impl Record {
         all.filter(|at| *at > after).min()
     }
 
+    /// The first and the last instant of facts that are kept one by one.
+    pub fn span(&self) -> Option<Span> {
+        let orders = self.orders.values().map(Counted::span);
+        let qualified = self.qualified.iter().map(|one| Some(Span::at(one.at)));
+        let settings = self.settings.iter().map(|one| Some(Span::at(one.since)));
+        Span::over(orders.chain(qualified).chain(settings))
+    }
+
     /// What happens at an instant.
     pub fn looks_at(&self, at: Instant) -> Look {
         let mut look = Look::default();
@@ -172,8 +186,8 @@ impl Record {
                 }
             }
             for (_, points) in counted.points.iter().filter(|(known, _)| *known == at) {
-                look.counts = true;
-                look.refunds |= *points < 0;
+                look.points = true;
+                look.takes_points |= *points < 0;
             }
         }
         look.counts |= self.qualified.iter().any(|one| one.at == at);
@@ -184,8 +198,9 @@ impl Record {
         self.settings.iter().filter(move |setting| setting.since == at)
     }
 
-    /// What facts within a window amount to, with what is left of each at `as_of`.
-    pub fn measures(&self, window: Window, as_of: Instant) -> Measures {
+    /// What facts within a window amount to, with what is left of each at `as_of`, and of points at
+    /// `points_as_of`.
+    pub fn measures(&self, window: Window, as_of: Instant, points_as_of: Instant) -> Measures {
         let mut sum = Measures::default();
         if window.from == Instant::MIN {
             let Carried {
@@ -206,8 +221,12 @@ impl Record {
                 sum.add(step.amount, step.goods.into());
                 sum.largest = sum.largest.max(step.amount);
             }
-            if counted.points.first().is_some_and(|(at, _)| window.holds(*at)) {
-                let points = counted.points.iter().filter(|(at, _)| *at <= as_of);
+            if counted
+                .points
+                .first()
+                .is_some_and(|(at, _)| window.holds_points(*at))
+            {
+                let points = counted.points.iter().filter(|(at, _)| *at <= points_as_of);
                 sum.points = points.fold(sum.points, |sum, (_, points)| sum.saturating_add(*points));
             }
         }
@@ -262,4 +281,27 @@ pub struct Look {
     pub counts: bool,
     /// Something that counted does less, or no more.
     pub refunds: bool,
+    /// Points were issued or taken back.
+    pub points: bool,
+    pub takes_points: bool,
+}
+
+/// From the first instant to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub first: Instant,
+    pub last: Instant,
+}
+
+impl Span {
+    fn at(at: Instant) -> Self {
+        Span { first: at, last: at }
+    }
+
+    pub fn over(spans: impl IntoIterator<Item = Option<Span>>) -> Option<Self> {
+        spans.into_iter().flatten().reduce(|a, b| Span {
+            first: a.first.min(b.first),
+            last: a.last.max(b.last),
+        })
+    }
 }

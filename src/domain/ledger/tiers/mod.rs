@@ -4,6 +4,7 @@
 //! versions, each at its own instant: whatever the order of arrival, the same facts give the same
 //! periods. A fact that comes late takes back the periods from its instant on, and folds again.
 
+mod conditions;
 pub mod facts;
 pub mod fold;
 mod measure;
@@ -13,6 +14,8 @@ mod window;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod points_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod tests;
@@ -21,7 +24,7 @@ pub use self::measure::{Measure, Unmet};
 pub use self::period::{Began, Checked, Period};
 pub use self::window::day_of_end;
 
-use self::facts::{Counted, Qualified, Record, Setting};
+use self::facts::{Counted, Qualified, Record, Setting, Span};
 use self::fold::Fold;
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::{Published, RuleBook};
@@ -72,31 +75,46 @@ pub struct Timeline {
     pub folded: Instant,
     /// The highest rule version that was known when they were.
     pub folded_with: u32,
+    /// Of `record`. A member's facts are looked at with each of its entries, and mostly there is
+    /// nothing ahead and nothing too old.
+    span: Option<Span>,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
-        Timeline {
-            record: Record::default(),
-            periods: Vec::new(),
-            folded: Instant::MIN,
-            folded_with: 0,
-        }
+        Timeline::of(Record::default(), Vec::new(), Instant::MIN, 0)
     }
 }
 
 impl Timeline {
+    pub fn of(record: Record, periods: Vec<Period>, folded: Instant, folded_with: u32) -> Self {
+        Timeline {
+            span: record.span(),
+            record,
+            periods,
+            folded,
+            folded_with,
+        }
+    }
+
     /// What an order counts from now on; `None`: nothing, it is not this member's. Gives the first
     /// instant at which that differs from what was known. Before `horizon` facts are not kept one by
     /// one any more, so that nothing there is worked out again.
     pub fn learn_order(&mut self, order: u64, counted: Option<Counted>, horizon: Instant) -> Option<Instant> {
+        let is_new = !self.record.orders.contains_key(&order);
         let changed = self.record.set_order(order, counted).map(|at| at.max(horizon));
+        let counted = self.record.orders.get(&order);
+        self.span = match counted.filter(|_| is_new) {
+            Some(counted) => Span::over([self.span, counted.span()]),
+            None => self.record.span(),
+        };
         self.take_back_from(changed);
         changed
     }
 
     pub fn learn_points(&mut self, order: u64, at: Instant, points: i64) -> Option<Instant> {
         let changed = self.record.add_points(order, at, points);
+        self.span = self.record.span();
         self.take_back_from(changed);
         changed
     }
@@ -104,6 +122,7 @@ impl Timeline {
     pub fn qualify(&mut self, qualified: Qualified) -> Instant {
         let at = qualified.at;
         self.record.qualify(qualified);
+        self.span = self.record.span();
         self.take_back_from(Some(at));
         at
     }
@@ -111,6 +130,7 @@ impl Timeline {
     pub fn set(&mut self, setting: Setting) -> Instant {
         let at = setting.since;
         self.record.set(setting);
+        self.span = self.record.span();
         self.take_back_from(Some(at));
         at
     }
@@ -146,6 +166,7 @@ impl Timeline {
         let mut fold = Fold {
             rules,
             record: &self.record,
+            last: self.last(),
             periods: &mut self.periods,
         };
         fold.run(self.folded, facts_to, ends_before);
@@ -160,7 +181,9 @@ impl Timeline {
         } else {
             rules.change_after(self.folded).map(|at| (at, Next::Version))
         };
-        let fact = self.record.next_after(self.folded).map(|at| (at, Next::Fact));
+        let lies_ahead = self.last().is_some_and(|last| last > self.folded);
+        let fact = lies_ahead.then(|| self.record.next_after(self.folded)).flatten();
+        let fact = fact.map(|at| (at, Next::Fact));
         let end = self.present().and_then(|period| period.until);
         let end = end.filter(|at| ends_to.is_none_or(|to| *at <= to));
         let end = end.map(|at| (at, Next::End));
@@ -184,19 +207,27 @@ impl Timeline {
         look(&Fold {
             rules,
             record: &self.record,
+            last: self.last(),
             periods: &mut periods,
         })
     }
 
     /// Carries facts from before `horizon` as sums, and forgets periods that ended before it.
     pub fn carry_before(&mut self, horizon: Instant) {
-        self.record.carry_before(horizon);
+        if self.span.is_some_and(|span| span.first < horizon) {
+            self.record.carry_before(horizon);
+            self.span = self.record.span();
+        }
         let old = self
             .periods
             .iter()
             .filter(|period| period.since < horizon)
             .count();
         self.periods.drain(..old.saturating_sub(1));
+    }
+
+    fn last(&self) -> Option<Instant> {
+        self.span.map(|span| span.last)
     }
 
     pub fn present(&self) -> Option<&Period> {

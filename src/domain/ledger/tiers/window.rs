@@ -16,20 +16,53 @@ const ENDS_MAX: usize = 4;
 pub struct Window {
     pub from: Instant,
     pub to: Instant,
+    /// Points have bounds of their own: those of the instant at which a period ends come after it.
+    pub points_from: Instant,
+    pub points_to: Instant,
 }
 
 impl Window {
     /// What lies after `since`, up to and with `to`.
     pub fn after(since: Instant, to: Instant) -> Self {
+        Window::between(Instant(since.0.saturating_add(1)), to)
+    }
+
+    fn between(from: Instant, to: Instant) -> Self {
         Window {
-            from: Instant(since.0.saturating_add(1)),
+            from,
             to,
+            points_from: from,
+            points_to: to,
+        }
+    }
+
+    /// The same of a period that began at `since` where the one before it ended.
+    pub fn with_points_of(self, since: Instant) -> Self {
+        Window {
+            points_from: since,
+            ..self
+        }
+    }
+
+    /// The same up to the end of a period.
+    pub fn before_points_of_end(self) -> Self {
+        Window {
+            points_to: just_before(self.to),
+            ..self
         }
     }
 
     pub fn holds(&self, at: Instant) -> bool {
         self.from <= at && at <= self.to
     }
+
+    pub fn holds_points(&self, at: Instant) -> bool {
+        self.points_from <= at && at <= self.points_to
+    }
+}
+
+pub fn just_before(at: Instant) -> Instant {
+    Instant(at.0.saturating_sub(1))
 }
 
 /// An instant with the local day that it belongs to: an end at 24:00 belongs to the day it ends.
@@ -72,6 +105,8 @@ pub fn day_of_end(zone: Tz, at: Instant, valid: &Expiry) -> NaiveDate {
 pub enum Origin {
     /// What happened at that very instant made it begin, and is out.
     Began(Instant),
+    /// It began where another ended, and points of that instant are in.
+    BeganAtEnd(Instant),
     /// It has been held always; the member's first fact is here.
     Always(Option<Instant>),
 }
@@ -103,7 +138,15 @@ pub fn of(within: Within, zone: Tz, moment: Moment, began: Origin) -> Window {
         }),
         Within::Lifetime => Instant::MIN,
     };
-    Window { from, to: moment.at }
+    let window = Window::between(from, moment.at);
+    match (within, began) {
+        (Within::InTierMonths(_) | Within::InTierDays(_), Origin::BeganAtEnd(began))
+            if just_before(from) == began =>
+        {
+            window.with_points_of(began)
+        }
+        _ => window,
+    }
 }
 
 /// Where the block begins that holds an instant.
@@ -114,7 +157,7 @@ fn block(
     begins: impl Fn(NaiveDate, u32) -> Option<NaiveDate>,
 ) -> Instant {
     let (began, out_micros) = match origin {
-        Origin::Began(began) => (began, 1),
+        Origin::Began(began) | Origin::BeganAtEnd(began) => (began, 1),
         Origin::Always(Some(first)) => (first, 0),
         Origin::Always(None) => return Instant::MIN,
     };
