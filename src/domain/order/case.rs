@@ -58,6 +58,7 @@ impl<'a> Case<'a> {
             frozen: issued && !adjusts,
         };
         self.note_newest(event, stage.frozen);
+        let counted_from = self.counted_from(event);
         let mut news = self.order.facts.learn(event, stage);
         self.order.last_event = self.order.last_event.max(Some(self.now));
         let mut asked_at = event.time;
@@ -94,12 +95,15 @@ impl<'a> Case<'a> {
             self.tell_cancelled(event);
         }
         self.promise();
-        self.state_fact(Some(event));
+        // Most events tell that the order went on, and it counts as before.
+        if counted_from.is_none() || self.counted_from(event) != counted_from {
+            self.state_fact(Some(event));
+        }
     }
 
     /// Settles what is due at or before `now`.
     pub fn timer(&mut self) {
-        self.state_fact(None);
+        self.state_fact_by_time();
         if self.bound.is_none() || !self.order.is_open() {
             return;
         }

@@ -84,28 +84,59 @@ pub fn before_issue(
     rules: &RuleVersion,
     buyer: MemberTraits<'_>,
 ) -> Earned {
-    let amounts = Amounts::of(snapshot, &rules.accrual.base);
-    let works = Works {
-        facts,
-        snapshot,
-        rules,
-        amounts: &amounts,
-        buyer,
-    };
-    let mut counting = facts
-        .refunds
-        .iter()
-        .filter(|refund| extent(refund, rules) != Extent::None && facts.takes_back(refund))
-        .peekable();
-    if counting.peek().is_none() {
-        return works.before_issue(None);
+    Valued::of(facts, snapshot, rules).earned_by(buyer)
+}
+
+/// An order whose points have not been credited yet: its goods are valued once, whatever members
+/// it is priced for.
+pub struct Valued<'v> {
+    facts: &'v Facts,
+    snapshot: &'v Snapshot,
+    rules: &'v RuleVersion,
+    amounts: Amounts,
+    /// What came back; `None`: nothing did that counts.
+    back: Option<Back>,
+    /// What came back takes all points.
+    takes_all: bool,
+}
+
+impl<'v> Valued<'v> {
+    pub fn of(facts: &'v Facts, snapshot: &'v Snapshot, rules: &'v RuleVersion) -> Self {
+        let amounts = Amounts::of(snapshot, &rules.accrual.base);
+        let counts = |refund: &&Refund| extent(refund, rules) != Extent::None && facts.takes_back(refund);
+        let mut counting = facts.refunds.iter().filter(counts).peekable();
+        let back = match counting.peek() {
+            None => None,
+            Some(_) => Some(amounts.back(snapshot, counting)),
+        };
+        let is_full = rules.reversal.before_refund == Extent::Full;
+        let takes_all = back
+            .as_ref()
+            .is_some_and(|back| is_full && amounts.returned(back).any());
+        Valued {
+            facts,
+            snapshot,
+            rules,
+            amounts,
+            back,
+            takes_all,
+        }
     }
-    let back = amounts.back(snapshot, counting);
-    let mut earned = works.before_issue(Some(&back));
-    if rules.reversal.before_refund == Extent::Full && amounts.returned(&back).any() {
-        earned.take_all();
+
+    pub fn earned_by(&self, buyer: MemberTraits<'_>) -> Earned {
+        let works = Works {
+            facts: self.facts,
+            snapshot: self.snapshot,
+            rules: self.rules,
+            amounts: &self.amounts,
+            buyer,
+        };
+        let mut earned = works.before_issue(self.back.as_ref());
+        if self.takes_all {
+            earned.take_all();
+        }
+        earned
     }
-    earned
 }
 
 /// What became of each bonus of the rule, for a member like this.

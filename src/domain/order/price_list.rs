@@ -1,11 +1,11 @@
 //! Orders whose member's ledger decides the points: prices for every case, due and ahead.
 
 use super::case::Case;
-use super::earning;
+use super::earning::Valued;
 use super::eligibility;
 use super::facts::OrderEvent;
 use super::pending::Takeover;
-use super::settlement::{Cause, Resting, reason_by_amount};
+use super::settlement::{self, Cause, Expiries, Resting, reason_by_amount};
 use super::{CausedBy, Issued, PossibleIssue, Progress, Reason, SentForecast};
 use crate::domain::entry::EntryKind;
 use crate::domain::instant::Instant;
@@ -54,9 +54,11 @@ impl Case<'_> {
         if let Some((reason, lost)) = for_everybody.and_then(|price| Some((price.reason?, price.lost))) {
             return self.end_without(reason, Some(lost).filter(|lost| *lost > 0), at, &cause);
         }
+        let has_bonuses = !bound.rules.bonuses.is_empty();
+        let valued = if has_bonuses { self.valued(bound) } else { None };
         let possible = list.prices.iter().map(|price| PossibleIssue {
             of: price.of.clone(),
-            bonuses: self.bonuses_for(bound, &price.of),
+            bonuses: bonuses_for(valued.as_ref(), &price.of),
         });
         let by_member = possible.collect();
         self.send(
@@ -82,7 +84,10 @@ impl Case<'_> {
     pub(super) fn price_list(&self, bound: &Published, at: Instant, resting: Resting) -> PriceList {
         let told = bound.rules.told_tier(self.order.facts.tier());
         let cases = bound.rules.priced_for(told).into_iter();
-        let prices = cases.map(|of| self.price(bound, at, resting, of)).collect();
+        let valued = self.valued(bound);
+        let mut expiries = Expiries::of(self, bound, at);
+        let prices = cases.map(|of| price(valued.as_ref(), bound, resting, of, &mut expiries));
+        let prices = prices.collect();
         self.list_of(bound, told.map(Into::into), prices)
     }
 
@@ -102,42 +107,10 @@ impl Case<'_> {
         }
     }
 
-    fn price(&self, bound: &Published, at: Instant, resting: Resting, of: PricedFor) -> Price {
-        let (rules, facts) = (&bound.rules, &self.order.facts);
-        let Some(snapshot) = &facts.snapshot else {
-            return Price {
-                of,
-                reason: Some(Reason::BelowRate),
-                parts: Vec::new(),
-                lost: 0,
-            };
-        };
-        let earned = earning::before_issue(facts, snapshot, rules, of.traits());
-        let reason = match rules.earning(of.traits().tier) {
-            None => Some(Reason::TierExcluded),
-            Some(_) => reason_by_amount(&earned, resting == Resting::Withholds),
-        };
-        let parts = match reason {
-            None => self.parts(bound, at, of.traits().tier, &earned),
-            Some(_) => Vec::new(),
-        };
-        let is_told = matches!(reason, None | Some(Reason::Refunded));
-        Price {
-            of,
-            reason,
-            parts,
-            lost: if is_told { earned.lost() } else { 0 },
-        }
-    }
-
-    /// The bonuses that such a member's order has, those without points included.
-    fn bonuses_for(&self, bound: &Published, of: &PricedFor) -> Vec<ShortText> {
+    fn valued<'v>(&'v self, bound: &'v Published) -> Option<Valued<'v>> {
         let facts = &self.order.facts;
-        let Some(snapshot) = &facts.snapshot else {
-            return Vec::new();
-        };
-        let earned = earning::before_issue(facts, snapshot, &bound.rules, of.traits());
-        earned.bonuses.into_iter().map(|bonus| bonus.id).collect()
+        let snapshot = facts.snapshot.as_ref()?;
+        Some(Valued::of(facts, snapshot, &bound.rules))
     }
 
     /// What would be issued at a due time that lies ahead, by what is known now. `None`: nothing.
@@ -232,6 +205,46 @@ impl Case<'_> {
         };
         self.send(&member_id, ahead.at, ahead.cause, EntryKind::Forecast(forecast));
     }
+}
+
+fn price(
+    valued: Option<&Valued<'_>>,
+    bound: &Published,
+    resting: Resting,
+    of: PricedFor,
+    expiries: &mut Expiries<'_>,
+) -> Price {
+    let Some(valued) = valued else {
+        return Price {
+            of,
+            reason: Some(Reason::BelowRate),
+            parts: Vec::new(),
+            lost: 0,
+        };
+    };
+    let earned = valued.earned_by(of.traits());
+    let reason = match bound.rules.earning(of.traits().tier) {
+        None => Some(Reason::TierExcluded),
+        Some(_) => reason_by_amount(&earned, resting == Resting::Withholds),
+    };
+    let parts = match reason {
+        None => settlement::parts(of.traits().tier, &earned, expiries),
+        Some(_) => Vec::new(),
+    };
+    let is_told = matches!(reason, None | Some(Reason::Refunded));
+    Price {
+        of,
+        reason,
+        parts,
+        lost: if is_told { earned.lost() } else { 0 },
+    }
+}
+
+/// The bonuses that such a member's order has, those without points included.
+fn bonuses_for(valued: Option<&Valued<'_>>, of: &PricedFor) -> Vec<ShortText> {
+    let bonuses = valued.map(|valued| valued.earned_by(of.traits()).bonuses);
+    let bonuses = bonuses.into_iter().flatten();
+    bonuses.map(|bonus| bonus.id).collect()
 }
 
 /// Of all that a price list says, to notice that it is another.

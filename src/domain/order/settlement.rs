@@ -1,5 +1,7 @@
 //! The decision at the due time, and orders that end without points.
 
+use chrono_tz::Tz;
+
 use super::case::{Case, Told};
 use super::due::{self, Due};
 use super::earning::{self, Earned};
@@ -125,7 +127,7 @@ impl Case<'_> {
             return;
         };
         let (member_id, tier) = (buyer.id.clone(), buyer.tier.map(ShortText::from));
-        let parts = self.parts(bound, at, tier.as_deref(), earned);
+        let parts = parts(tier.as_deref(), earned, &mut Expiries::of(self, bound, at));
         let issue = Issue {
             origin: IssueOrigin::Due,
             number: 0,
@@ -153,33 +155,6 @@ impl Case<'_> {
             bonuses,
             by_member: Vec::new(),
         });
-    }
-
-    /// Each part that brings points.
-    pub(super) fn parts(
-        &self,
-        bound: &Published,
-        at: Instant,
-        tier: Option<&str>,
-        earned: &Earned,
-    ) -> Vec<IssuePart> {
-        let mut parts = Vec::with_capacity(1 + earned.bonuses.len());
-        if earned.own > 0 {
-            parts.push(IssuePart {
-                bonus_id: None,
-                points: earned.own,
-                base_amount: earned.base.to_decimal(),
-                expires_at: expires_at(self, bound, at, tier),
-            });
-        }
-        let bonuses = earned.bonuses.iter().filter(|bonus| bonus.points > 0);
-        parts.extend(bonuses.map(|bonus| IssuePart {
-            bonus_id: Some(bonus.id.clone()),
-            points: bonus.points,
-            base_amount: bonus.amount.to_decimal(),
-            expires_at: bonus_expires_at(self, bound, at, tier, bonus.expiry),
-        }));
-        parts
     }
 
     /// An order that ends again, having gone on, says so again.
@@ -261,6 +236,27 @@ impl Case<'_> {
     }
 }
 
+/// Each part that brings points.
+pub(super) fn parts(tier: Option<&str>, earned: &Earned, expiries: &mut Expiries<'_>) -> Vec<IssuePart> {
+    let mut parts = Vec::with_capacity(1 + earned.bonuses.len());
+    if earned.own > 0 {
+        parts.push(IssuePart {
+            bonus_id: None,
+            points: earned.own,
+            base_amount: earned.base.to_decimal(),
+            expires_at: expiries.of_order(tier),
+        });
+    }
+    let bonuses = earned.bonuses.iter().filter(|bonus| bonus.points > 0);
+    parts.extend(bonuses.map(|bonus| IssuePart {
+        bonus_id: Some(bonus.id.clone()),
+        points: bonus.points,
+        base_amount: bonus.amount.to_decimal(),
+        expires_at: expiries.of_bonus(tier, bonus.expiry),
+    }));
+    parts
+}
+
 /// The first reason that depends on the amount. `rests`: the shop does, and points do not wait.
 pub(super) fn reason_by_amount(earned: &Earned, rests: bool) -> Option<Reason> {
     let nothing = earned.points() == 0;
@@ -273,6 +269,59 @@ pub(super) fn reason_by_amount(earned: &Earned, rests: bool) -> Option<Reason> {
     nothing.then_some(earned.lacking)
 }
 
+/// When lots issued at one instant expire. Most tiers and bonuses have the same expiry, and it is
+/// worked out once.
+pub(super) struct Expiries<'e> {
+    at: Instant,
+    bound: &'e RuleVersion,
+    /// The version that the bound one points to.
+    rules: &'e RuleVersion,
+    known: Vec<(Tz, Expiry, Option<Instant>)>,
+}
+
+impl<'e> Expiries<'e> {
+    pub fn of(case: &'e Case<'_>, bound: &'e Published, at: Instant) -> Self {
+        let rules: &RuleVersion = match bound.rules.expiry.bind {
+            ExpiryBind::Order => &bound.rules,
+            ExpiryBind::Issuance => case
+                .book
+                .in_force(case.key.shop_id, at)
+                .map_or(&bound.rules, |v| &v.rules),
+        };
+        Expiries {
+            at,
+            bound: &bound.rules,
+            rules,
+            known: Vec::new(),
+        }
+    }
+
+    fn of_order(&mut self, tier: Option<&str>) -> Option<Instant> {
+        let of_tier = tier
+            .and_then(|tier| self.rules.accrual.tiers.get(tier))
+            .and_then(|tier| tier.expiry.as_ref());
+        self.find(self.rules.timezone, *of_tier.unwrap_or(&self.rules.expiry.expiry))
+    }
+
+    /// By the bonus' own expiry, else as the order's.
+    fn of_bonus(&mut self, tier: Option<&str>, own: Option<Expiry>) -> Option<Instant> {
+        match own {
+            Some(own) => self.find(self.bound.timezone, own),
+            None => self.of_order(tier),
+        }
+    }
+
+    fn find(&mut self, zone: Tz, expiry: Expiry) -> Option<Instant> {
+        let is_same = |known: &&(Tz, Expiry, Option<Instant>)| (known.0, known.1) == (zone, expiry);
+        if let Some((.., at)) = self.known.iter().find(is_same) {
+            return *at;
+        }
+        let at = calendar::expires_at(zone, self.at, &expiry);
+        self.known.push((zone, expiry, at));
+        at
+    }
+}
+
 /// When a lot issued at `at` expires, by the version that the bound one points to.
 pub(super) fn expires_at(
     case: &Case<'_>,
@@ -280,17 +329,7 @@ pub(super) fn expires_at(
     at: Instant,
     tier: Option<&str>,
 ) -> Option<Instant> {
-    let rules: &RuleVersion = match bound.rules.expiry.bind {
-        ExpiryBind::Order => &bound.rules,
-        ExpiryBind::Issuance => case
-            .book
-            .in_force(case.key.shop_id, at)
-            .map_or(&bound.rules, |v| &v.rules),
-    };
-    let of_tier = tier
-        .and_then(|tier| rules.accrual.tiers.get(tier))
-        .and_then(|tier| tier.expiry.as_ref());
-    calendar::expires_at(rules.timezone, at, of_tier.unwrap_or(&rules.expiry.expiry))
+    Expiries::of(case, bound, at).of_order(tier)
 }
 
 /// When a bonus' lot expires: by its own expiry, else as the order's.
@@ -301,8 +340,5 @@ pub(super) fn bonus_expires_at(
     tier: Option<&str>,
     own: Option<Expiry>,
 ) -> Option<Instant> {
-    match own {
-        Some(own) => calendar::expires_at(bound.rules.timezone, at, &own),
-        None => expires_at(case, bound, at, tier),
-    }
+    Expiries::of(case, bound, at).of_bonus(tier, own)
 }

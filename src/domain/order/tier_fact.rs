@@ -9,7 +9,7 @@ use super::amounts::Amounts;
 use super::case::Case;
 use super::due;
 use super::eligibility::not_for_this_sale;
-use super::facts::{Facts, OrderEvent, Snapshot};
+use super::facts::{Fact, Facts, OrderEvent, Snapshot};
 use super::{CausedBy, Stated};
 use crate::domain::calendar;
 use crate::domain::entry::{EntryKind, FactStep, OrderFact};
@@ -35,6 +35,32 @@ impl Case<'_> {
         if known.is_none_or(|known| snapshot.replaces(known)) {
             self.order.newest = Some(snapshot.clone());
         }
+    }
+
+    /// The tiers by which the order has told what it counts: no later version changes it.
+    fn told_by(&self) -> Option<&Tiers> {
+        let is_told = self.order.stated.is_some() && self.order.newest.is_none();
+        self.bound.filter(|_| is_told)?.rules.tiers.as_ref()
+    }
+
+    /// Tells what the order counts where time alone may have changed that.
+    pub(super) fn state_fact_by_time(&mut self) {
+        if self.told_by().is_none() {
+            self.state_fact(None);
+        }
+    }
+
+    /// From when on the order counts, where nothing else of what it counts can change by an event;
+    /// `None`: something may.
+    pub(super) fn counted_from(&self, event: &OrderEvent) -> Option<Option<Instant>> {
+        let tiers = self.told_by()?;
+        let happens_alone = event.snapshot.is_none()
+            && event.refund.is_none()
+            && event.claim.is_none()
+            && event.withdraws.is_empty()
+            && event.tells.get(Fact::Cancelled).is_none();
+        let met = due::trigger(&self.order.facts, tiers.counts.on);
+        happens_alone.then(|| met.map(|met| met.at))
     }
 
     /// Tells the member's ledger what the order counts, if that has changed; a member whose order
@@ -122,7 +148,9 @@ impl Case<'_> {
             }
             _ => Vec::new(),
         };
-        let live = facts.cancelled().is_none() && has_goods(facts, snapshot);
+        // Whether an order is live matters to bonuses for first orders alone.
+        let is_looked_at = !steps.is_empty() || self.book.looks_at_first_orders(self.key.shop_id);
+        let live = is_looked_at && facts.cancelled().is_none() && has_goods(facts, snapshot);
         if !live && steps.is_empty() {
             return OrderFact::NOTHING;
         }
@@ -135,6 +163,9 @@ impl Case<'_> {
 }
 
 fn has_goods(facts: &Facts, snapshot: &Arc<Snapshot>) -> bool {
+    if facts.refunds.is_empty() {
+        return true;
+    }
     let amounts = Amounts::of(snapshot, &Default::default());
     let back = amounts.back(snapshot, facts.refunds.iter());
     amounts.returned_of_all(&back).share < Ratio::ONE

@@ -67,6 +67,8 @@ struct Shop {
     members_at: Option<i64>,
     /// A version looks at what orders count: it has tiers, or a bonus for first orders.
     looks_at_order_facts: bool,
+    /// A version has a bonus for first orders: orders that do not count for levels are looked at.
+    looks_at_first_orders: bool,
     /// A version has a level that points lead to.
     looks_at_points: bool,
 }
@@ -100,11 +102,12 @@ impl RuleBook {
         }
         let has_tiers = |rules: &RuleVersion| rules.tiers.is_some();
         let brings_tiers = has_tiers(&rules) && !shop.versions.iter().any(|v| has_tiers(&v.rules));
-        let looks = looks_at_order_facts(&rules);
-        if brings_tiers || (looks && !shop.looks_at_order_facts) {
+        let first_orders = looks_at_first_orders(&rules);
+        if brings_tiers || (first_orders && !shop.looks_at_first_orders) {
             shop.facts_at = Some(position);
         }
-        shop.looks_at_order_facts |= looks;
+        shop.looks_at_first_orders |= first_orders;
+        shop.looks_at_order_facts |= first_orders || has_tiers(&rules);
         let version = Published {
             rules: Arc::new(rules),
             published,
@@ -227,6 +230,13 @@ impl RuleBook {
             .is_some_and(|shop| shop.looks_at_order_facts)
     }
 
+    /// Whether any version of a shop has a bonus for first orders.
+    pub fn looks_at_first_orders(&self, shop_id: &str) -> bool {
+        self.shops
+            .get(shop_id)
+            .is_some_and(|shop| shop.looks_at_first_orders)
+    }
+
     /// Whether any version of a shop has a level that points lead to.
     pub fn looks_at_points(&self, shop_id: &str) -> bool {
         self.shops.get(shop_id).is_some_and(|shop| shop.looks_at_points)
@@ -264,8 +274,8 @@ fn birthday(rules: &RuleVersion) -> Option<(Tz, BirthdayOn, NaiveTime)> {
     Some((rules.timezone, gift.on, gift.at))
 }
 
-fn looks_at_order_facts(rules: &RuleVersion) -> bool {
-    rules.tiers.is_some() || rules.bonuses.iter().any(|bonus| bonus.when.first_order)
+fn looks_at_first_orders(rules: &RuleVersion) -> bool {
+    rules.bonuses.iter().any(|bonus| bonus.when.first_order)
 }
 
 fn looks_at_points(rules: &RuleVersion) -> bool {
