@@ -1,6 +1,6 @@
 # What one types. `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench bench-replay bench-recovery bench-storm up down servers check fmt lint
+.PHONY: help demo test chaos bench bench-replay bench-levels bench-recovery bench-storm up down servers check fmt lint
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ bench: test-servers ## a million order events through accrual, Kafka and Redis o
 bench-replay: ## a million order events through `accrual replay`
 	cargo build --release
 	cargo bench --profile dev --bench replay
+
+bench-levels: ## a shop with five levels against one without, through `accrual replay`
+	cargo build --release
+	cargo bench --profile dev --bench levels
 
 bench-recovery: test-servers ## time to the next points when an owner dies or Redis is lost
 	cargo build --release

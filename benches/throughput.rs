@@ -4,6 +4,8 @@
 //! `make bench`, or after `cargo build --release`:
 //! `cargo bench --profile dev --bench throughput -- [--orders 200000] [--partitions 12]`
 //! (only the load is made by the development build; accrual itself is the release build).
+//! With `--regular` each member orders twenty times; with `--levels` as well, in a shop with five
+//! levels of membership.
 //!
 //! The events stand on the topic before accrual starts. Time runs from the start of the process
 //! to the Kafka timestamp of the last issued point, joining the group included; the rate is also
@@ -16,7 +18,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use common::system::{Instance as Accrual, System, now_millis, send};
-use common::{EVENTS_PER_ORDER, RULES, argument};
+use common::{Buyers, EVENTS_PER_ORDER, RULES, RULES_WITH_LEVELS, argument};
 use rdkafka::Message;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::Producer;
@@ -28,8 +30,14 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 fn main() {
     let orders = argument("--orders", 200_000);
     let partitions = argument("--partitions", 12);
-    let system = System::new(partitions, RULES);
-    let (bytes, took) = preload(&system, orders);
+    let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    let (rules, buyers) = match (asked("--levels"), asked("--regular")) {
+        (true, _) => (RULES_WITH_LEVELS, Buyers::regular(orders)),
+        (false, true) => (RULES, Buyers::regular(orders)),
+        (false, false) => (RULES, Buyers::MANY),
+    };
+    let system = System::new(partitions, rules);
+    let (bytes, took) = preload(&system, orders, buyers);
     let events = orders * EVENTS_PER_ORDER;
     println!(
         "{events} events, {} bytes each, produced at {:.0}/s",
@@ -58,14 +66,14 @@ fn main() {
 }
 
 /// Writes five events for each order, many orders under way at once.
-fn preload(system: &System, orders: usize) -> (usize, Duration) {
+fn preload(system: &System, orders: usize, buyers: Buyers) -> (usize, Duration) {
     let producer = system.producer();
     let begun = Instant::now();
     let mut bytes = 0;
     for wave in (0..orders).step_by(OPEN_ORDERS) {
         for step in 0..EVENTS_PER_ORDER {
             for order in wave..(wave + OPEN_ORDERS).min(orders) {
-                let (key, value) = (common::order_id(order), event(order, step));
+                let (key, value) = (common::order_id(order), event(buyers, order, step));
                 bytes += value.len();
                 send(&producer, "order-events", &key, &value);
             }
@@ -75,7 +83,7 @@ fn preload(system: &System, orders: usize) -> (usize, Duration) {
     (bytes, begun.elapsed())
 }
 
-fn event(order: usize, step: usize) -> String {
+fn event(buyers: Buyers, order: usize, step: usize) -> String {
     let time = format!(
         "2026-02-{:02}T{:02}:{:02}:{:02}.{:03}+08:00",
         order / 20_000 % 28 + 1,
@@ -85,7 +93,7 @@ fn event(order: usize, step: usize) -> String {
         order % 1000
     );
     let attributes = r#""datacontenttype":"application/json","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","#;
-    common::event(order, step, &time, attributes)
+    common::event_of(buyers, order, step, &time, attributes)
 }
 
 /// Kafka timestamps of the first and the last of so many issued lots, in ms.
