@@ -27,7 +27,7 @@ const FINE_PRINT: [(&str, usize); 20] = [
     ("Bonuses", 5),
     ("Real orders, again", 11),
     ("Spans", 1),
-    ("Levels", 17),
+    ("Levels", 18),
     ("Limits", 7),
 ];
 

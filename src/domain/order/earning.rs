@@ -94,6 +94,9 @@ pub struct Valued<'v> {
     snapshot: &'v Snapshot,
     rules: &'v RuleVersion,
     amounts: Amounts,
+    /// The amount without refunds, and what is left of it.
+    whole_base: BaseAmount,
+    base: BaseAmount,
     /// What came back; `None`: nothing did that counts.
     back: Option<Back>,
     /// What came back takes all points.
@@ -105,15 +108,16 @@ impl<'v> Valued<'v> {
         let amounts = Amounts::of(snapshot, &rules.accrual.base);
         let counts = |refund: &&Refund| extent(refund, rules) != Extent::None && facts.takes_back(refund);
         let mut counting = facts.refunds.iter().filter(counts).peekable();
-        let back = match counting.peek() {
-            None => None,
-            Some(_) => Some(amounts.back(snapshot, counting)),
-        };
+        let is_any = counting.peek().is_some();
+        let back = is_any.then(|| amounts.back(snapshot, counting));
         let is_full = rules.reversal.before_refund == Extent::Full;
-        let takes_all = back
+        let returned = back
             .as_ref()
-            .is_some_and(|back| is_full && amounts.returned(back).any());
+            .map_or(Returned::NOTHING, |back| amounts.returned(back));
+        let takes_all = is_full && returned.any();
         Valued {
+            whole_base: amounts.base(Returned::NOTHING),
+            base: amounts.base(returned),
             facts,
             snapshot,
             rules,
@@ -131,7 +135,10 @@ impl<'v> Valued<'v> {
             amounts: &self.amounts,
             buyer,
         };
-        let mut earned = works.before_issue(self.back.as_ref());
+        let mut earned = match self.rules.bonuses.is_empty() {
+            true => works.own_before_issue(self.whole_base, self.base),
+            false => works.before_issue(self.back.as_ref()),
+        };
         if self.takes_all {
             earned.take_all();
         }
@@ -229,22 +236,6 @@ impl Works<'_> {
     fn before_issue(&self, back: Option<&Back>) -> Earned {
         let whole_base = self.amounts.base(Returned::NOTHING);
         let left = back.map_or(Returned::NOTHING, |back| self.amounts.returned(back));
-        if self.rules.bonuses.is_empty() {
-            let base = self.amounts.base(left);
-            let whole = self.own_points(whole_base, whole_base);
-            return Earned {
-                // Fewer goods never earn more.
-                own: if back.is_some() {
-                    self.own_points(base, base).min(whole)
-                } else {
-                    whole
-                },
-                base,
-                bonuses: Vec::new(),
-                whole,
-                lacking: self.lacking(whole_base),
-            };
-        }
         let assessed = self
             .sale(back)
             .map(|sale| bonus::assess(&sale, &self.rules.bonuses));
@@ -255,6 +246,23 @@ impl Works<'_> {
             earned.whole = self.before_issue(None).points();
         }
         earned
+    }
+
+    /// By a rule without bonuses.
+    fn own_before_issue(&self, whole_base: BaseAmount, base: BaseAmount) -> Earned {
+        let whole = self.own_points(whole_base, whole_base);
+        let own = match base == whole_base {
+            true => whole,
+            // Fewer goods never earn more.
+            false => self.own_points(base, base).min(whole),
+        };
+        Earned {
+            own,
+            base,
+            bonuses: Vec::new(),
+            whole,
+            lacking: self.lacking(whole_base),
+        }
     }
 
     fn after_issue(&self, back: &Back, given: &[ShortText]) -> Earned {

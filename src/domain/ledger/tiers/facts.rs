@@ -93,7 +93,7 @@ impl Counted {
     }
 
     /// Every instant at which something changes.
-    fn instants(&self) -> impl Iterator<Item = Instant> {
+    pub fn instants(&self) -> impl Iterator<Item = Instant> {
         let steps = self.fact.steps.iter().map(|step| step.at);
         steps.chain(self.points.iter().map(|(at, _)| *at))
     }

@@ -16,6 +16,8 @@ pub struct Fold<'a> {
     pub record: &'a Record,
     /// Of the record's facts.
     pub last: Option<Instant>,
+    /// The first of them that is not in `periods` yet.
+    pub ahead: Option<Instant>,
     pub periods: &'a mut Vec<Period>,
 }
 
@@ -60,13 +62,15 @@ impl<'a> Fold<'a> {
                 self.facts(at, Part::PointsAlone);
             }
             after = at;
+            if self.ahead.is_some_and(|ahead| ahead <= at) {
+                let lies_ahead = self.last.is_some_and(|last| last > at);
+                self.ahead = lies_ahead.then(|| self.record.next_after(at)).flatten();
+            }
         }
     }
 
     fn next(&self, after: Instant, facts_to: Instant, ends_before: Instant) -> Option<(Instant, Next)> {
-        let lies_ahead = self.last.is_some_and(|last| last > after);
-        let fact = lies_ahead.then(|| self.record.next_after(after)).flatten();
-        let fact = fact.filter(|at| *at <= facts_to);
+        let fact = self.ahead.filter(|at| *at <= facts_to);
         let version = self.rules.change_after(after).filter(|at| *at <= facts_to);
         let end = self.periods.last().and_then(|period| period.until);
         let end = end.filter(|at| *at < ends_before);

@@ -78,6 +78,8 @@ pub struct Timeline {
     /// Of `record`. A member's facts are looked at with each of its entries, and mostly there is
     /// nothing ahead and nothing too old.
     span: Option<Span>,
+    /// The first instant behind `folded` at which something counts.
+    ahead: Option<Instant>,
 }
 
 impl Default for Timeline {
@@ -90,6 +92,7 @@ impl Timeline {
     pub fn of(record: Record, periods: Vec<Period>, folded: Instant, folded_with: u32) -> Self {
         Timeline {
             span: record.span(),
+            ahead: record.next_after(folded),
             record,
             periods,
             folded,
@@ -103,18 +106,21 @@ impl Timeline {
     pub fn learn_order(&mut self, order: u64, counted: Option<Counted>, horizon: Instant) -> Option<Instant> {
         let is_new = !self.record.orders.contains_key(&order);
         let changed = self.record.set_order(order, counted).map(|at| at.max(horizon));
-        let counted = self.record.orders.get(&order);
-        self.span = match counted.filter(|_| is_new) {
-            Some(counted) => Span::over([self.span, counted.span()]),
-            None => self.record.span(),
-        };
+        match self.record.orders.get(&order).filter(|_| is_new) {
+            Some(counted) => {
+                let ahead = counted.instants().filter(|at| *at > self.folded);
+                self.ahead = ahead.chain(self.ahead).min();
+                self.span = Span::over([self.span, counted.span()]);
+            }
+            None => self.look_at_all(),
+        }
         self.take_back_from(changed);
         changed
     }
 
     pub fn learn_points(&mut self, order: u64, at: Instant, points: i64) -> Option<Instant> {
         let changed = self.record.add_points(order, at, points);
-        self.span = self.record.span();
+        self.look_at_all();
         self.take_back_from(changed);
         changed
     }
@@ -122,7 +128,7 @@ impl Timeline {
     pub fn qualify(&mut self, qualified: Qualified) -> Instant {
         let at = qualified.at;
         self.record.qualify(qualified);
-        self.span = self.record.span();
+        self.look_at_all();
         self.take_back_from(Some(at));
         at
     }
@@ -130,7 +136,7 @@ impl Timeline {
     pub fn set(&mut self, setting: Setting) -> Instant {
         let at = setting.since;
         self.record.set(setting);
-        self.span = self.record.span();
+        self.look_at_all();
         self.take_back_from(Some(at));
         at
     }
@@ -150,7 +156,13 @@ impl Timeline {
         if let Some(at) = changed.filter(|at| *at <= self.folded) {
             self.periods.retain(|period| period.since < at);
             self.folded = Instant(at.0.saturating_sub(1));
+            self.ahead = self.record.next_after(self.folded);
         }
+    }
+
+    fn look_at_all(&mut self) {
+        self.span = self.record.span();
+        self.ahead = self.record.next_after(self.folded);
     }
 
     /// Takes in facts and versions up to `facts_to`, and ends of periods before `ends_before`.
@@ -167,9 +179,11 @@ impl Timeline {
             rules,
             record: &self.record,
             last: self.last(),
+            ahead: self.ahead,
             periods: &mut self.periods,
         };
         fold.run(self.folded, facts_to, ends_before);
+        self.ahead = fold.ahead;
         self.folded = self.folded.max(facts_to);
     }
 
@@ -181,9 +195,7 @@ impl Timeline {
         } else {
             rules.change_after(self.folded).map(|at| (at, Next::Version))
         };
-        let lies_ahead = self.last().is_some_and(|last| last > self.folded);
-        let fact = lies_ahead.then(|| self.record.next_after(self.folded)).flatten();
-        let fact = fact.map(|at| (at, Next::Fact));
+        let fact = self.ahead.map(|at| (at, Next::Fact));
         let end = self.present().and_then(|period| period.until);
         let end = end.filter(|at| ends_to.is_none_or(|to| *at <= to));
         let end = end.map(|at| (at, Next::End));
@@ -208,6 +220,7 @@ impl Timeline {
             rules,
             record: &self.record,
             last: self.last(),
+            ahead: self.ahead,
             periods: &mut periods,
         })
     }
@@ -216,7 +229,7 @@ impl Timeline {
     pub fn carry_before(&mut self, horizon: Instant) {
         if self.span.is_some_and(|span| span.first < horizon) {
             self.record.carry_before(horizon);
-            self.span = self.record.span();
+            self.look_at_all();
         }
         let old = self
             .periods
