@@ -48,6 +48,7 @@ pub enum Kind {
     WriteReplyLost,
     ClockBack,
     TopicCreatedAgain,
+    TopicGrown,
 }
 
 use Kind::*;
@@ -66,7 +67,7 @@ pub fn drawn(clocks: bool) -> Vec<Kind> {
 const LONG_MS: u64 = 10_000;
 
 /// Name, how often beside the others, and for how long, in milliseconds.
-const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 29] = [
+const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 30] = [
     (
         KillBeyondSession,
         "kill -9, back after its session",
@@ -126,6 +127,7 @@ const KINDS: [(Kind, &str, u32, std::ops::Range<u64>); 29] = [
         0,
         0..1,
     ),
+    (TopicGrown, "order-events grown in place, and moved", 0, 0..1),
 ];
 
 impl Kind {
@@ -143,7 +145,7 @@ impl Kind {
                 Target::Instance
             }
             ScaleOut => Target::Guest,
-            TopicCreatedAgain => unreachable!("it has a run of its own"),
+            TopicCreatedAgain | TopicGrown => unreachable!("it has a run of its own"),
             RedisFlushed | RedisRestarted | RedisKilled | RedisAsleep | RedisOldSnapshot
             | RedisFieldsLost | RedisKeyLost | RedisPassword | RedisFull => Target::Redis,
             BrokerRestarted | BrokerKilled | BrokerFrozen => Target::Broker,

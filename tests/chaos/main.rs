@@ -5,8 +5,8 @@
 //! Without arguments: every kind of fault once, about two minutes.
 //! `cargo test --test chaos -- --minutes 15 [--brokers 3] [--clocks] [--seed S] [--orders-a-second 20] [--gap-ms 3000]`
 //!
-//! `-- --topic-created-again` is a run of its own: somebody deletes the topic of order events and
-//! creates it again.
+//! Runs of their own: `-- --topic-created-again`, somebody deletes the topic of order events and
+//! creates it again; `-- --topic-grown`, somebody adds partitions to it in place.
 //!
 //! Logs of a run that went wrong stay in `target/tmp/chaos-SEED`, with `--keep-logs` of any.
 //! `ACCRUAL_TEST_BINARY` names another binary than this build's.
@@ -48,7 +48,11 @@ fn main() -> ExitCode {
         seed: value("--seed").unwrap_or_else(|| rand::random::<u32>().into()),
         minutes,
         clocks: flag("--clocks"),
-        change: flag("--topic-created-again").then_some(faults::Kind::TopicCreatedAgain),
+        change: match (flag("--topic-created-again"), flag("--topic-grown")) {
+            (true, _) => Some(faults::Kind::TopicCreatedAgain),
+            (_, true) => Some(faults::Kind::TopicGrown),
+            _ => None,
+        },
         brokers: match value("--brokers").unwrap_or(1) {
             brokers @ (1 | 3) => brokers as usize,
             other => panic!("--brokers is 1 or 3, not {other}"),

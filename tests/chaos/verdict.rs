@@ -34,6 +34,11 @@ impl Wanted {
         Wanted(sure.map(|event| (event.id.clone(), event)).collect())
     }
 
+    /// Events of a kind that may come or not.
+    pub fn leave_out(&mut self, kind: Option<&str>) {
+        self.0.retain(|_, event| Some(&*event.kind) != kind);
+    }
+
     pub fn all_in(&self, ids: &HashMap<String, u32>) -> bool {
         self.0.keys().all(|id| ids.contains_key(id))
     }
