@@ -93,6 +93,7 @@ impl<'a> Account<'a> {
         let changed = standing
             .timeline
             .learn_points(ids::order_memory(order), at, points);
+        self.drop_blank_standing();
         self.points_changed = match (self.points_changed, changed) {
             (Some(known), Some(changed)) => Some(known.min(changed)),
             (known, changed) => known.or(changed),

@@ -87,6 +87,9 @@ impl Standing {
         let (_, level) = tiers.level(&period.level)?;
         let zone = published.rules.timezone;
         let notices = &published.rules.notices;
+        if notices.tier_expiring_days_before.is_empty() {
+            return None;
+        }
         let day = day_of_end(zone, until, &level.valid);
         let moment = |days_before: &u32| {
             let day = day.checked_sub_days(Days::new(u64::from(*days_before)))?;

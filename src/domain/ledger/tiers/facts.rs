@@ -125,7 +125,13 @@ impl Record {
         changed
     }
 
+    /// Gives the first instant at which that counts. What is taken back counts nothing where the
+    /// points themselves were never counted, or are kept in sums by now.
     pub fn add_points(&mut self, order: u64, at: Instant, points: i64) -> Option<Instant> {
+        let known = self.orders.get(&order);
+        if points < 0 && known.is_none_or(|known| known.points.is_empty()) {
+            return None;
+        }
         let known = self.orders.entry(order);
         let counted = known.or_insert_with(|| Counted::of(OrderFact::NOTHING));
         let place = counted.points.partition_point(|(known, _)| *known <= at);

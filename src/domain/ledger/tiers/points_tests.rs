@@ -96,6 +96,35 @@ fn points_of_the_end_count_for_what_begins_there() {
     }
 }
 
+/// As those of an order that is older than facts are kept.
+#[test]
+fn what_is_taken_back_of_points_that_do_not_count_counts_nothing() {
+    let book = book(&[shop(vec![silver()], |_| {})]);
+    let points = |id, time, points| Row::Points(id, at(time), points);
+    check(
+        &book,
+        &[
+            points(1, "2024-05-01 10:00", -3),
+            points(2, "2024-05-02 10:00", 5),
+        ],
+        "2024-05-10 00:00",
+        &["silver 2024-05-02 10:00..2024-06-02 23:59 reached"],
+    );
+    check(
+        &book,
+        &[
+            points(1, "2024-05-01 10:00", 6),
+            points(1, "2024-05-01 11:00", -3),
+            points(2, "2024-05-02 10:00", 1),
+        ],
+        "2024-05-10 00:00",
+        &[
+            "silver 2024-05-01 10:00..2024-06-01 23:59 reached",
+            "member 2024-05-01 11:00..ever refunded",
+        ],
+    );
+}
+
 /// Midnights and 10:00 of few days, so that ends, facts and points often meet.
 fn instants() -> impl Strategy<Value = Instant> {
     (0i64..40, any::<bool>()).prop_map(|(day, late)| {
