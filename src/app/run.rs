@@ -23,6 +23,7 @@ use super::front::Front;
 use super::gauges::Gauges;
 use super::instance::Instance;
 use super::lookups::Lookups;
+use super::memory;
 use super::node::Node;
 use super::patience::however_long;
 use super::setup::cluster;
@@ -37,6 +38,7 @@ const ABANDON_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT, or until a stage cannot go on.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
+    memory::keep_no_freed_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(ABANDON_AFTER);
