@@ -11,10 +11,17 @@ use super::mutation::{self, ROWS, Row};
 use super::scenario;
 
 /// Seeds that found something once. They are run first, for ever.
-const REGRESSIONS: &[(u64, &str)] = &[(
-    766,
-    "a rebuild that outlasts the tombstones brings back what is gone (E7)",
-)];
+const REGRESSIONS: &[(u64, &str)] = &[
+    (
+        766,
+        "a rebuild that outlasts the tombstones brings back what is gone (E7)",
+    ),
+    (
+        5663,
+        "a partition given up during its restore held back the ledger's timers",
+    ),
+    (27868, "the same of the real stages"),
+];
 
 struct Options {
     seeds: u64,

@@ -137,8 +137,14 @@ where
     ) -> Result<Option<Exit>, LogError> {
         let term = self.lanes.get(&cycle.lane).map_or(0, |lane| lane.term);
         for fate in cycle.fates {
-            self.shared.spec.board.ended(fate.partition());
-            let seat = self.seats.get_mut(&fate.partition());
+            let partition = fate.partition();
+            self.shared.spec.board.ended(partition);
+            if !self.seats.contains_key(&partition) {
+                // It was given up while the cycle ran. What that has shown of it since would hold up
+                // later stages for ever (E13).
+                self.board().drop_partition(partition);
+            }
+            let seat = self.seats.get_mut(&partition);
             if let Some(seat) = seat.filter(|seat| seat.term <= term && matches!(seat.place, Place::Away)) {
                 seat.in_turn = None;
                 self.settle(fate, input).await?;
