@@ -26,7 +26,8 @@ const PARTITIONS: i32 = 2;
 const COPIERS: usize = 2;
 /// Fed before each bounce.
 const RECORDS: usize = 2_500;
-const PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Sessions and transactions time out, and the broker starts, slowly on a busy machine.
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(180);
 const INPUT: &str = "order_events";
 const OUTPUT: &str = "points_events";
 
