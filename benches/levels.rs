@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 use common::replaying::replay;
-use common::{Buyers, EVENTS_PER_ORDER, RULES, RULES_WITH_LEVELS, argument};
+use common::{Buyers, EVENTS_PER_ORDER, RULES, argument, rules_with_levels};
 
 /// From an order's creation to each of its steps.
 const STEP_SECONDS: [i64; EVENTS_PER_ORDER] = [0, 60, 86_400, 3 * 86_400, 10 * 86_400];
@@ -34,8 +34,11 @@ fn main() {
     std::fs::create_dir_all(&dir).expect("a directory");
     let (events, out) = (dir.join("events.jsonl"), dir.join("out.jsonl"));
     write_events(&events, orders);
-    let shops = [("without levels", RULES), ("with five levels", RULES_WITH_LEVELS)];
-    let files = shops.map(|(name, rules)| {
+    let shops = [
+        ("without levels", RULES.to_owned()),
+        ("with five levels", rules_with_levels()),
+    ];
+    let files = shops.each_ref().map(|(name, rules)| {
         let file = dir.join(format!("{}.yaml", name.replace(' ', "-")));
         std::fs::write(&file, rules).expect("rules written");
         file

@@ -18,7 +18,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use common::system::{Instance as Accrual, System, now_millis, send};
-use common::{Buyers, EVENTS_PER_ORDER, RULES, RULES_WITH_LEVELS, argument};
+use common::{Buyers, EVENTS_PER_ORDER, RULES, argument, rules_with_levels};
 use rdkafka::Message;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::Producer;
@@ -32,11 +32,11 @@ fn main() {
     let partitions = argument("--partitions", 12);
     let asked = |name: &str| std::env::args().any(|argument| argument == name);
     let (rules, buyers) = match (asked("--levels"), asked("--regular")) {
-        (true, _) => (RULES_WITH_LEVELS, Buyers::regular(orders)),
-        (false, true) => (RULES, Buyers::regular(orders)),
-        (false, false) => (RULES, Buyers::MANY),
+        (true, _) => (rules_with_levels(), Buyers::regular(orders)),
+        (false, true) => (RULES.to_owned(), Buyers::regular(orders)),
+        (false, false) => (RULES.to_owned(), Buyers::MANY),
     };
-    let system = System::new(partitions, rules);
+    let system = System::new(partitions, &rules);
     let (bytes, took) = preload(&system, orders, buyers);
     let events = orders * EVENTS_PER_ORDER;
     println!(

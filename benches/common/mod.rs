@@ -22,15 +22,11 @@ expiry: {after_days: 3650}
 ";
 
 /// The same shop with five levels, each with a rate of its own.
-pub const RULES_WITH_LEVELS: &str = "
-shop_id: acme
-version: 1
-effective_from: 2024-01-01T00:00:00+08:00
-timezone: Asia/Taipei
-currency: TWD
-accrual:
-  rate: {every: \"100\", points: 1, rounding: per_unit}
-  tiers:
+pub fn rules_with_levels() -> String {
+    RULES.replace("issuance:", &format!("{LEVELS}issuance:"))
+}
+
+const LEVELS: &str = "  tiers:
     bronze: {rate: {every: \"100\", points: 2, rounding: per_unit}}
     silver: {rate: {every: \"100\", points: 3, rounding: per_unit}}
     gold: {rate: {every: \"100\", points: 4, rounding: per_unit}}
@@ -42,8 +38,6 @@ tiers:
     - {name: silver, enter: [{amount: \"3000\"}], within: {months: 12}, valid: {after_months: 12}}
     - {name: gold, enter: [{amount: \"6000\"}], within: {months: 12}, valid: {after_months: 12}}
     - {name: black, enter: [{amount: \"10000\"}], within: {months: 12}, valid: {after_months: 12}}
-issuance: {on: completed}
-expiry: {after_days: 3650}
 ";
 
 /// Who buys.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use accrual::engine::ports::Partition;
 
 use super::rng::Rng;
-use super::store::{HISTORY_MAX, Keys, Shard};
+use super::store::{HISTORY_MAX, Shard};
+use super::store_keys::Keys;
 use super::world::World;
 
 impl World {

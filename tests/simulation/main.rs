@@ -30,6 +30,7 @@ mod scenario;
 mod store;
 #[path = "../support/store_cases/mod.rs"]
 mod store_cases;
+mod store_keys;
 mod toy;
 mod watch;
 mod workload;

@@ -255,7 +255,7 @@ pub fn judge(world: &World, input: &[Written]) -> Vec<String> {
         match gifts.remove(member) {
             None if is_gold => wrong.push(format!("missing: the gift of {member}")),
             Some(points) if points != GOLD.1 => wrong.push(format!("wrong: gifts of {points} to {member}")),
-            // Whoever was gold for a while may have got it.
+            // A member that was gold only for a while may have got it.
             _ => {}
         }
     }

@@ -171,8 +171,8 @@ fn look(world: &mut World, input: Input, mut last: Looked) {
     world.after(250, move |world| look(world, input, last));
 }
 
-/// All is well. In some runs something then happens after which nobody may go on, or no timer may
-/// fire: whoever takes the partitions over must see it.
+/// Everything came out. In some runs something then happens after which no owner may go on, or no
+/// timer may fire. Every process is started again, and must notice it when it takes partitions over.
 fn the_end(world: &mut World, input: Input) {
     let Some(begin) = end::drawn(&world.knobs) else {
         world.watch.done = true;

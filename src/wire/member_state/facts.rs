@@ -11,10 +11,10 @@ use crate::domain::entry::{FactStep, OrderFact};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::tiers::facts::Counted;
 
-// What an order has.
-const LIVE: u64 = 1;
-const CAUSE: u64 = 1 << 1;
-const COUNTS_FROM_CREATION: u64 = 1 << 2;
+// What an order has, in this form and in the one before.
+pub(super) const LIVE: u64 = 1;
+pub(super) const CAUSE: u64 = 1 << 1;
+pub(super) const COUNTS_FROM_CREATION: u64 = 1 << 2;
 const HAS_POINTS: u64 = 1 << 3;
 /// Its points came as long after it began to count as those of the order before.
 const SAME_LAG: u64 = 1 << 4;
@@ -165,22 +165,35 @@ fn read_counted(
             goods,
         });
     }
-    let mut points = Vec::new();
-    if has & HAS_POINTS != 0 {
-        before = link.issued_at.unwrap_or(before);
-        for _ in 0..from.count()? {
-            before = from.time(before)?;
-            points.push((before, from.int()?));
-        }
-    }
     let fact = OrderFact {
         created_at,
         live: has & LIVE != 0,
         steps,
     };
-    Ok(Counted {
-        fact,
-        points,
-        cause_id,
-    })
+    let points_from = link.issued_at.unwrap_or(before);
+    with_points(
+        has,
+        points_from,
+        Counted {
+            cause_id,
+            ..Counted::of(fact)
+        },
+        from,
+    )
+}
+
+/// Reads the points of an order behind the rest of it, the first by its distance from `before`.
+pub(super) fn with_points(
+    has: u64,
+    mut before: Instant,
+    mut counted: Counted,
+    from: &mut Reader<'_>,
+) -> Result<Counted, Malformed> {
+    if has & HAS_POINTS != 0 {
+        for _ in 0..from.count()? {
+            before = from.time(before)?;
+            counted.points.push((before, from.int()?));
+        }
+    }
+    Ok(counted)
 }

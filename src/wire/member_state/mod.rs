@@ -3,6 +3,7 @@
 mod broadcasts;
 mod compact;
 mod facts;
+mod facts_v2;
 mod linked;
 mod orders;
 mod packed;

@@ -1,26 +1,17 @@
 //! A member's levels, and the facts that they are worked out from.
 
-use std::collections::BTreeMap;
-
 use rust_decimal::Decimal;
 
 use super::compact::{decimal, text};
-use super::facts;
 use super::linked::Named;
 use super::packed::{Malformed, Reader, Writer};
-use crate::domain::entry::{FactStep, OrderFact};
+use super::{facts, facts_v2};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::standing::{DueGift, GiftKind, Standing, Told};
-use crate::domain::ledger::tiers::facts::{Carried, Counted, Qualified, Record, Setting};
+use crate::domain::ledger::tiers::facts::{Carried, Qualified, Record, Setting};
 use crate::domain::ledger::tiers::{Began, Checked, Period, Timeline};
 use crate::domain::short_text::ShortText;
 
-// What an order of the second form has.
-const LIVE: u64 = 1;
-const CAUSE: u64 = 1 << 1;
-const COUNTS_FROM_CREATION: u64 = 1 << 2;
-const HAS_POINTS: u64 = 1 << 3;
-const STEPS_SHIFT: u32 = 4;
 // What a checked period is looked at again for.
 const NOT_CHECKED: u64 = 0;
 const ENTER: u64 = 1;
@@ -226,7 +217,7 @@ fn read_record(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) 
     let mut record = Record {
         orders: match named {
             Some(named) => facts::read(base, named, from)?,
-            None => read_facts_v2(base, from)?,
+            None => facts_v2::read(base, from)?,
         },
         ..Record::default()
     };
@@ -257,60 +248,6 @@ fn read_record(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) 
         first: optional(from, |from| from.time(base))?,
     };
     Ok(record)
-}
-
-fn read_facts_v2(base: Instant, from: &mut Reader<'_>) -> Result<BTreeMap<u64, Counted>, Malformed> {
-    let mut facts = BTreeMap::new();
-    let mut hash = 0u64;
-    for place in 0..from.count()? {
-        let distance = from.uint()?;
-        if place > 0 && distance == 0 {
-            return Err(Malformed);
-        }
-        hash = hash.checked_add(distance).ok_or(Malformed)?;
-        facts.insert(hash, read_counted_v2(base, from)?);
-    }
-    Ok(facts)
-}
-
-fn read_counted_v2(base: Instant, from: &mut Reader<'_>) -> Result<Counted, Malformed> {
-    let has = from.uint()?;
-    let cause_id = match has & CAUSE {
-        0 => None,
-        _ => Some(short(from)?),
-    };
-    let created_at = from.time(base)?;
-    let mut before = created_at;
-    let mut steps = Vec::new();
-    for place in 0..has >> STEPS_SHIFT {
-        if place > 0 || has & COUNTS_FROM_CREATION == 0 {
-            before = from.time(before)?;
-        }
-        let scale = from.uint32()?;
-        let amount = Decimal::try_from_i128_with_scale(from.int128()?, scale >> 1);
-        steps.push(FactStep {
-            at: before,
-            amount: amount.map_err(|_| Malformed)?,
-            goods: scale & 1 != 0,
-        });
-    }
-    let mut points = Vec::new();
-    if has & HAS_POINTS != 0 {
-        for _ in 0..from.count()? {
-            before = from.time(before)?;
-            points.push((before, from.int()?));
-        }
-    }
-    let fact = OrderFact {
-        created_at,
-        live: has & LIVE != 0,
-        steps,
-    };
-    Ok(Counted {
-        fact,
-        points,
-        cause_id,
-    })
 }
 
 fn read_period(base: Instant, from: &mut Reader<'_>) -> Result<Period, Malformed> {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::domain::digest::hex;
+use crate::domain::entry::{FactStep, OrderFact};
+use crate::domain::ledger::tiers::facts::Counted;
 
 pub(in crate::wire::member_state) fn standing() -> Standing {
     let at = Instant;
