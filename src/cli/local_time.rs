@@ -15,7 +15,6 @@ impl LocalTime {
 
     /// What is no instant is shown as it is.
     pub fn show(self, instant: &str) -> String {
-        let read = self.0.zip(Instant::parse(instant));
-        read.map_or_else(|| instant.to_owned(), |(zone, at)| at.rfc3339_in(zone))
+        Instant::parse(instant).map_or_else(|| instant.to_owned(), |at| at.rfc3339_in(self.0))
     }
 }

@@ -70,8 +70,11 @@ impl Instant {
         String::from_utf8(text[..=end].to_vec()).unwrap_or_default()
     }
 
-    /// RFC 3339 in a zone, with its offset then.
-    pub fn rfc3339_in(self, zone: Tz) -> String {
+    /// RFC 3339 in a zone, with its offset then; in UTC where no zone is known.
+    pub fn rfc3339_in(self, zone: Option<Tz>) -> String {
+        let Some(zone) = zone else {
+            return self.rfc3339();
+        };
         let named = self.clamp(Self::FIRST, Self::LAST);
         let time = named.to_utc().unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
         let local = time.with_timezone(&zone);

@@ -27,7 +27,7 @@ impl Member {
             points: Some(points),
             why: vec![format!(
                 "{points} points were told to be pending, due at {}",
-                zone.map_or_else(|| due_at.rfc3339(), |zone| due_at.rfc3339_in(zone))
+                due_at.rfc3339_in(zone)
             )],
         })
     }

@@ -111,8 +111,7 @@ impl Order {
 impl Case<'_> {
     /// An instant as the shop's people read it.
     pub(super) fn local(&self, at: Instant) -> String {
-        let zone = self.book.zone(self.key.shop_id, self.now);
-        zone.map_or_else(|| at.rfc3339(), |zone| at.rfc3339_in(zone))
+        at.rfc3339_in(self.book.zone(self.key.shop_id, self.now))
     }
 
     fn binding(&self, created_at: Instant, bound: &Published) -> String {
