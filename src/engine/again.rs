@@ -1,5 +1,6 @@
 //! A call to the store that is made again until it goes through.
 
+use super::board::Halt;
 use super::ports::{Clock, Partition};
 use super::spec::StageSpec;
 
@@ -34,7 +35,9 @@ impl<'a, C: Clock> Again<'a, C> {
             "the store fails; trying again"
         );
         let now = self.clock.wall();
-        self.spec.board.in_trouble(self.partition, now, reason);
+        self.spec
+            .board
+            .in_trouble(self.partition, Halt::Everything, now, reason);
         self.clock.pause(self.backoff_ms).await;
         self.backoff_ms = (self.backoff_ms * 2).min(self.spec.limits.backoff_max_ms);
     }
@@ -42,7 +45,7 @@ impl<'a, C: Clock> Again<'a, C> {
     /// The call went through.
     pub fn passed(&self) {
         if self.failed {
-            self.spec.board.is_well(self.partition);
+            self.spec.board.is_well(self.partition, Halt::Everything);
         }
     }
 }

@@ -43,10 +43,18 @@ struct Inner {
     foreign: BTreeMap<Partition, Millis>,
     /// Somebody else at work in the store.
     shared: Option<Shared>,
-    /// Partitions that cannot go on just now.
-    troubles: BTreeMap<Partition, Trouble>,
+    /// Partitions that cannot go on just now, and those whose timers alone cannot.
+    troubles: BTreeMap<(Partition, Halt), Trouble>,
     /// Restores that came to their end, since the start.
     restored: u64,
+}
+
+/// What of a partition cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Halt {
+    Everything,
+    /// Records are decided; nobody knows how far the input must be read first (E13).
+    Timers,
 }
 
 /// Why a partition cannot go on just now, and since when (real time).
@@ -171,18 +179,18 @@ impl Board {
     }
 
     /// The partition cannot go on just now; it tries again.
-    pub fn in_trouble(&self, partition: Partition, now: Millis, reason: &str) {
+    pub fn in_trouble(&self, partition: Partition, halt: Halt, now: Millis, reason: &str) {
         let mut inner = self.lock();
-        let since = inner
-            .troubles
-            .get(&partition)
-            .map_or(now, |trouble| trouble.since);
+        let known = inner.troubles.get(&(partition, halt));
+        let since = known.map_or(now, |trouble| trouble.since);
         let reason = reason.to_owned();
-        inner.troubles.insert(partition, Trouble { since, reason });
+        inner
+            .troubles
+            .insert((partition, halt), Trouble { since, reason });
     }
 
-    pub fn is_well(&self, partition: Partition) {
-        self.lock().troubles.remove(&partition);
+    pub fn is_well(&self, partition: Partition, halt: Halt) {
+        self.lock().troubles.remove(&(partition, halt));
     }
 
     /// What keeps partitions from going on, for longer than since `at`.
@@ -190,7 +198,7 @@ impl Board {
         let inner = self.lock();
         let lasting = inner.troubles.iter().filter(|(_, trouble)| trouble.since <= at);
         lasting
-            .map(|(partition, trouble)| (*partition, trouble.reason.clone()))
+            .map(|((partition, _), trouble)| (*partition, trouble.reason.clone()))
             .collect()
     }
 
@@ -274,7 +282,7 @@ impl Board {
         inner.busy.remove(&partition);
         inner.oldest.remove(&partition);
         inner.doubted.remove(&partition);
-        inner.troubles.remove(&partition);
+        inner.troubles.retain(|(of, _), _| *of != partition);
         drop(inner);
         self.moved.notify_waiters();
     }
@@ -407,11 +415,16 @@ mod tests {
     #[test]
     fn a_trouble_keeps_its_beginning_until_all_is_well() {
         let board = Board::default();
-        board.in_trouble(1, 5, "full");
-        board.in_trouble(1, 9, "gone");
+        board.in_trouble(1, Halt::Everything, 5, "full");
+        board.in_trouble(1, Halt::Everything, 9, "gone");
+        board.in_trouble(1, Halt::Timers, 7, "unknown");
+        let (gone, unknown) = ((1, "gone".to_owned()), (1, "unknown".to_owned()));
         assert_eq!(board.troubles_since(4), []);
-        assert_eq!(board.troubles_since(5), [(1, "gone".to_owned())]);
-        board.is_well(1);
+        assert_eq!(board.troubles_since(5), [gone.clone()]);
+        assert_eq!(board.troubles_since(7), [gone, unknown.clone()]);
+        board.is_well(1, Halt::Everything);
+        assert_eq!(board.troubles_since(9), [unknown]);
+        board.drop_partition(1);
         assert_eq!(board.troubles_since(9), []);
     }
 }

@@ -122,23 +122,24 @@ pub fn run(options: &Options) -> ExitCode {
     let kinds: Vec<(Kind, u32)> = options.kinds().into_iter().map(counted).collect();
     table::show(&setup.site, &load, &kinds, &times, &verdict);
     let missed = table::missed(&kinds, begun.elapsed());
-    match settled {
-        Ok(()) if verdict.is_good() && !missed => {
-            if took > SLOW_SETTLEMENT {
-                println!(
-                    "slow to settle; seed {}; logs are in {}",
-                    options.seed,
-                    dir.display()
-                );
-            } else if !options.keep_logs {
-                let _ = fs::remove_dir_all(&dir);
-            }
-            return ExitCode::SUCCESS;
+    if settled.is_ok() && verdict.is_good() && !missed {
+        if took > SLOW_SETTLEMENT {
+            println!(
+                "slow to settle; seed {}; logs are in {}",
+                options.seed,
+                dir.display()
+            );
+        } else if !options.keep_logs {
+            let _ = fs::remove_dir_all(&dir);
         }
-        Ok(()) => {}
-        Err(why) => println!("not settled after {SETTLE_TIMEOUT:?}: {why}"),
+        return ExitCode::SUCCESS;
     }
-    println!("{verdict}seed {}; logs are in {}", options.seed, dir.display());
+    // What went wrong comes last, where a cut log still shows it.
+    print!("{verdict}");
+    if let Err(why) = settled {
+        println!("not settled after {SETTLE_TIMEOUT:?}: {why}");
+    }
+    println!("seed {}; logs are in {}", options.seed, dir.display());
     ExitCode::FAILURE
 }
 

@@ -14,6 +14,8 @@ use crate::support::deployment::rfc3339;
 use crate::support::outputs::{Published, printed};
 
 const SHOWN_MAX: usize = 12;
+/// Characters of each.
+const SHOWN_LENGTH_MAX: usize = 600;
 /// Everything that the load sets a timer for is due so long after its last line, and for a day nothing
 /// more.
 const ALL_DUE_WITHIN: TimeDelta = TimeDelta::seconds(60);
@@ -145,7 +147,7 @@ impl Verdict {
 
     fn show(&mut self, example: String) {
         if self.examples.len() < SHOWN_MAX {
-            self.examples.push(example);
+            self.examples.push(example.chars().take(SHOWN_LENGTH_MAX).collect());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{End, Fate, Shared, Work};
 use crate::engine::again::Again;
 use crate::engine::batch::{self, Batch, Broken, Cause, Decision, Given, Outcome};
+use crate::engine::board::Halt;
 use crate::engine::error::{Stopped, StoreError};
 use crate::engine::mutation::{self, Mutation};
 use crate::engine::observe;
@@ -53,6 +54,27 @@ where
     C: Clock,
     T: Table,
 {
+    /// Finds out how far the input must be read before timers up to `at` fire. The time was taken
+    /// before the end is asked for: what came before it lies before the end (E13).
+    ///
+    /// Answers what a lane with nothing else to do does next.
+    async fn fence(&self, owned: &mut Owned<P::State>, at: Millis) -> End {
+        let board = &self.spec.board;
+        match self.log.input_bounds(owned.id).await {
+            Ok(bounds) => {
+                owned.gate.fence(at, bounds.end);
+                board.is_well(owned.id, Halt::Timers);
+                End::Done
+            }
+            // Asked again at the next turn. Events go on, so nothing else would show it.
+            Err(error) => {
+                let reason = format!("timers wait, for the end of the input is not known: {error}");
+                board.in_trouble(owned.id, Halt::Timers, self.clock.wall(), &reason);
+                End::Backoff(reason)
+            }
+        }
+    }
+
     /// Reads states and decides; opens the gate where that was asked for.
     pub(super) async fn decide(&self, work: Work<P::State>, cancel: &AtomicBool) -> Half<P::Event, P::State> {
         let Work {
@@ -63,12 +85,10 @@ where
             look,
         } = work;
         let now = self.clock.now();
-        if fence {
-            // The time is taken before the end is asked for: what came before it lies before the end.
-            if let Ok(bounds) = self.log.input_bounds(owned.id).await {
-                owned.gate.fence(now.min(ceiling), bounds.end);
-            }
-        }
+        let idle = match fence {
+            true => self.fence(&mut owned, now.min(ceiling)).await,
+            false => End::Done,
+        };
         let mut batch = Batch::read(&*self.processor, &self.spec, records, now);
         if let Some(setback) = self.turn_page(&mut owned, cancel).await.err() {
             return set_back(owned, batch, setback);
@@ -76,7 +96,7 @@ where
         for _ in 0..ATTEMPTS_MAX {
             self.compose(&owned, &mut batch, now);
             if batch.is_idle() && !look {
-                return ready(owned, batch, End::Done);
+                return ready(owned, batch, idle);
             }
             if batch.reads_table()
                 && !mutation::on(Mutation::E11NoCatchUp)

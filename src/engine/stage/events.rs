@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::seat::{Place, Seat};
 use super::{Exit, RECHECK_MS, RETAKE_BACKOFF_MS, Stage};
+use crate::engine::board::Halt;
 use crate::engine::error::LogError;
 use crate::engine::inbox::Inbox;
 use crate::engine::lane::{Cycle, End, Fate};
@@ -203,7 +204,7 @@ where
                     );
                 }
                 seat.failures = 0;
-                self.shared.spec.board.is_well(owned.id);
+                self.shared.spec.board.is_well(owned.id, Halt::Everything);
                 seat.inbox.put_back(undecided);
                 owned.gate.reached(seat.read_to(owned.position));
                 let partition = owned.id;
@@ -214,7 +215,7 @@ where
             }
             Fate::Retake(partition, reason) => {
                 let (stage, now) = (self.name(), self.shared.clock.wall());
-                self.board().in_trouble(partition, now, &reason);
+                self.board().in_trouble(partition, Halt::Everything, now, &reason);
                 let backoff_max_ms = self.shared.spec.limits.backoff_max_ms;
                 let Some(seat) = self.seats.get_mut(&partition) else {
                     return Ok(());

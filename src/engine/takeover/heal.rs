@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Failure, Takeover, read_on, stopped};
+use crate::engine::board::Halt;
 use crate::engine::changelog::parts::Joiner;
 use crate::engine::changelog::{Entry, Meta};
 use crate::engine::mutation::{self, Mutation};
@@ -40,7 +41,7 @@ impl<L: Log, S: Store, C: Clock> Takeover<'_, L, S, C> {
             .store_call(partition, || self.store.claim(partition, epoch))
             .await?;
         // From here on it is being restored, which the board shows.
-        self.spec.board.is_well(partition);
+        self.spec.board.is_well(partition, Halt::Everything);
         let now = self.clock.wall();
         let oldest = now - limits.store_max_age_ms;
         let step = Step {
