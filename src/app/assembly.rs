@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::adapters::clock::ProcessorClock;
-use crate::adapters::kafka::{Admin, Cluster, KafkaLog, Stage as KafkaStage, TableReader, end_process};
+use crate::adapters::kafka::{Admin, Cluster, KafkaLog, Overrun, Stage as KafkaStage, TableReader};
 use crate::adapters::redis::RedisStore;
 use crate::config::{Settings, Stage as StageKind};
 use crate::engine::board::Board;
@@ -189,7 +189,7 @@ impl Assembly<'_> {
                 input: plan.input.into(),
                 changelog: plan.changelog.map(Into::into),
             },
-            end_process(),
+            Overrun::end_process(),
         )?;
         let log_name = plan.changelog.unwrap_or(plan.input);
         let store = however_long("Redis", async || {

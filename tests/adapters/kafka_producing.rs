@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use accrual::adapters::kafka::TopicReader;
+use accrual::adapters::kafka::{KafkaLog, Overrun, TopicReader};
 use accrual::engine::error::LogError;
 use accrual::engine::ports::{Log, Producer};
 use bytes::Bytes;
 
-use super::kafka_support::{Raw, World, changelog_to, committed, is_fenced, join, out, revoked, transaction};
+use super::kafka_support::{
+    PATIENCE, Raw, World, changelog_to, committed, is_fenced, join, out, revoked, transaction,
+};
+use super::servers::{self, Jvm};
 
 async fn values_of(world: &World, topic: &Arc<str>) -> Vec<Option<Bytes>> {
     let reader = TopicReader::new(&world.cluster, "look", &world.application, topic).expect("a reader");
@@ -218,4 +222,50 @@ async fn an_open_transaction_hides_the_end_and_the_offset_until_it_is_resolved()
     let chunk = changelog_to(&log, 0, 2).await;
     assert_eq!((chunk.records.len(), chunk.next, chunk.end), (0, 2, 2));
     assert_eq!(committed(&log, 0).await, Some(4));
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_come_back_is_left_to_a_new_producer() {
+    let kafka = servers::own_kafka(Jvm::QuickStart);
+    let world = World::on(&kafka, 1, BTreeMap::new()).await;
+    let overrun = Overrun {
+        left_after: Duration::from_secs(2),
+        end: Arc::new(|call| panic!("{call} would end the process")),
+    };
+    let log = KafkaLog::new(world.stage("one"), overrun).expect("a log");
+    let (_input, membership, _) = join(&log).await;
+    let mut lane = log.producer(0).await.expect("a producer");
+    let one = |value: &'static [u8]| vec![out(&world.output, 0, "k", Some(value))];
+    lane.commit(transaction(one(b"before"), &[(0, 1)], &membership))
+        .await
+        .expect("committed");
+
+    kafka.pause();
+    let hanging = lane.commit(transaction(one(b"hanging"), &[(0, 2)], &membership));
+    let result = tokio::time::timeout(PATIENCE, hanging)
+        .await
+        .expect("left in time");
+    assert!(
+        matches!(&result, Err(LogError::Ambiguous(reason)) if reason.contains("has not come back")),
+        "{result:?}"
+    );
+    kafka.resume();
+
+    let mut lane = log
+        .producer(0)
+        .await
+        .expect("a producer beside the one that was left");
+    let position = committed(&log, 0).await;
+    lane.commit(transaction(one(b"after"), &[(0, 3)], &membership))
+        .await
+        .expect("committed");
+    assert_eq!(committed(&log, 0).await, Some(3));
+    // Which of both it came to, the new producer has found settled.
+    let values = values_of(&world, &world.output).await;
+    let values: Vec<&[u8]> = values.iter().flatten().map(|value| &**value).collect();
+    match position {
+        Some(1) => assert_eq!(values, [&b"before"[..], b"after"]),
+        Some(2) => assert_eq!(values, [&b"before"[..], b"hanging", b"after"]),
+        other => panic!("{other:?}"),
+    }
 }

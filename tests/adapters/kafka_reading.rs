@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use accrual::adapters::kafka::{Created, KafkaLog, Publisher, Stage, TableReader, TopicSpec, end_process};
+use accrual::adapters::kafka::{Created, KafkaLog, Overrun, Publisher, Stage, TableReader, TopicSpec};
 use accrual::engine::error::{LogError, Refusal};
 use accrual::engine::ports::{Bounds, Log, Producer, Record};
 use accrual::engine::processor::GlobalTable;
@@ -89,7 +89,7 @@ async fn a_stage_without_state_has_no_changelog() {
         changelog: None,
         ..world.stage("one")
     };
-    let log = KafkaLog::new(stage, end_process()).expect("a log");
+    let log = KafkaLog::new(stage, Overrun::end_process()).expect("a log");
     assert!(matches!(log.changelog(0, 0, 1).await, Err(LogError::Fatal(_))));
     let (_input, membership, _) = join(&log).await;
     let mut lane = log.producer(0).await.expect("a producer");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accrual::adapters::kafka::{
-    Admin, Cluster, Created, KafkaInput, KafkaLog, Membership, Publisher, Stage, TopicSpec, end_process,
+    Admin, Cluster, Created, KafkaInput, KafkaLog, Membership, Overrun, Publisher, Stage, TopicSpec,
 };
 use accrual::engine::error::LogError;
 use accrual::engine::ports::{
@@ -17,7 +17,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
-use super::{fresh, servers};
+use super::fresh;
+use super::servers::{self, Kafka};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,8 +40,13 @@ impl World {
     }
 
     pub async fn with(partitions: i32, output: BTreeMap<String, String>) -> Self {
+        Self::on(servers::kafka(), partitions, output).await
+    }
+
+    /// On a broker of the test's own.
+    pub async fn on(kafka: &Kafka, partitions: i32, output: BTreeMap<String, String>) -> Self {
         let application = fresh("test");
-        let cluster = Cluster::new(servers::kafka().brokers.clone(), BTreeMap::new());
+        let cluster = Cluster::new(kafka.brokers.clone(), BTreeMap::new());
         let world = Self {
             admin: Admin::new(&cluster, "test").expect("an admin"),
             input: format!("{application}-in").into(),
@@ -79,7 +85,7 @@ impl World {
     }
 
     pub fn log(&self, instance: &str) -> KafkaLog {
-        KafkaLog::new(self.stage(instance), end_process()).expect("a log")
+        KafkaLog::new(self.stage(instance), Overrun::end_process()).expect("a log")
     }
 
     /// Deletes a topic and creates another one under its name.

@@ -147,7 +147,8 @@ impl Verdict {
 
     fn show(&mut self, example: String) {
         if self.examples.len() < SHOWN_MAX {
-            self.examples.push(example.chars().take(SHOWN_LENGTH_MAX).collect());
+            self.examples
+                .push(example.chars().take(SHOWN_LENGTH_MAX).collect());
         }
     }
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use accrual::adapters::kafka::{
-    Cluster, KafkaInput, KafkaLog, KafkaProducer, Membership, Stage, end_process,
-};
+use accrual::adapters::kafka::{Cluster, KafkaInput, KafkaLog, KafkaProducer, Membership, Overrun, Stage};
 use accrual::engine::error::LogError;
 use accrual::engine::ports::{
     Input, InputEvent, Log, OutRecord, Partition, Position, Producer, Record, Transaction,
@@ -80,7 +78,7 @@ async fn copy(job: &Job) -> Result<(), LogError> {
         input: job.input.as_str().into(),
         changelog: None,
     };
-    let log = KafkaLog::new(stage, end_process())?;
+    let log = KafkaLog::new(stage, Overrun::end_process())?;
     let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
     loop {
         let mut copier = Copier {

@@ -31,7 +31,7 @@ pub use client::settings::{
     TRANSACTION_TIMEOUT_MS,
 };
 pub use consumer::{GroupHold, KafkaInput, Membership};
-pub use producer::{Cargo, Carrier, GroupOffsets, KafkaProducer, Overrun, Publisher, ReadTo, end_process};
+pub use producer::{Cargo, Carrier, GroupOffsets, KafkaProducer, Overrun, Publisher, ReadTo};
 pub use reader::{TableReader, TopicReader};
 
 use consumer::InstanceIdConflict;
@@ -43,21 +43,23 @@ pub struct KafkaLog {
     stage: Stage,
     reader: Arc<Reader>,
     watchdog: Watchdog,
+    overrun: Overrun,
     conflict: Arc<InstanceIdConflict>,
 }
 
 impl KafkaLog {
-    /// Asks nobody yet. `overrun` is what is done when a transaction call overruns its bound
-    /// (E14): [`end_process`], but for tests.
+    /// Asks nobody yet. `overrun` is what is done about a transaction that overruns its bound (E14):
+    /// [`Overrun::end_process`], but for tests.
     pub fn new(stage: Stage, overrun: Overrun) -> Result<Self, LogError> {
         let topic = stage.changelog.clone().unwrap_or_else(|| stage.input.clone());
         let reader = Arc::new(Reader::new(&stage.reader(), topic)?);
-        let watchdog = Watchdog::new(overrun)
+        let watchdog = Watchdog::new(&overrun)
             .map_err(|e| LogError::Fatal(format!("no thread for the watchdog: {e}")))?;
         Ok(Self {
             stage,
             reader,
             watchdog,
+            overrun,
             conflict: Arc::default(),
         })
     }
@@ -86,7 +88,12 @@ impl Log for KafkaLog {
     }
 
     fn producer(&self, lane: u32) -> impl Future<Output = Result<KafkaProducer, LogError>> + Send {
-        KafkaProducer::open(&self.stage, lane, self.watchdog.clone())
+        KafkaProducer::open(
+            &self.stage,
+            lane,
+            self.watchdog.of_client(),
+            self.overrun.left_after,
+        )
     }
 
     async fn changelog(

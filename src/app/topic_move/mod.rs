@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 
-use crate::adapters::kafka::{Cargo, Carrier, GroupOffsets, end_process};
+use crate::adapters::kafka::{Cargo, Carrier, GroupOffsets, Overrun};
 use crate::adapters::redis::RedisStore;
 use crate::config::Stage as StageKind;
 use crate::domain::instant::Instant;
@@ -107,7 +107,7 @@ pub async fn run(request: &TopicMove<'_>, out: &mut dyn Write) -> anyhow::Result
     let plan = Plan::of(request, &cluster).await?;
     // Fences a move that still runs and settles what a dead one left open.
     let carrier = patiently("Kafka", async || {
-        Ok(Carrier::open(&cluster, &plan.name(), end_process()).await?)
+        Ok(Carrier::open(&cluster, &plan.name(), &Overrun::end_process()).await?)
     });
     let carrier = carrier.await?;
     let found = marks::standing(&plan).await?;

@@ -39,16 +39,14 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    pub async fn open(cluster: &Cluster, id: &str, overrun: Overrun) -> Result<Self, LogError> {
+    pub async fn open(cluster: &Cluster, id: &str, overrun: &Overrun) -> Result<Self, LogError> {
         let mut config = cluster.producer(id);
         config
             .set("transactional.id", id)
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string());
-        let client = tokio::task::spawn_blocking(move || {
-            let watchdog = Watchdog::new(overrun)
-                .map_err(|e| LogError::Fatal(format!("no thread for the watchdog: {e}")))?;
-            TransactionalClient::open(&config, None, watchdog)
-        });
+        let watchdog = Watchdog::new(overrun)
+            .map_err(|e| LogError::Fatal(format!("no thread for the watchdog: {e}")))?;
+        let client = tokio::task::spawn_blocking(move || TransactionalClient::open(&config, None, watchdog));
         let client = client
             .await
             .unwrap_or_else(|e| Err(LogError::Fatal(format!("opening a producer: {e}"))))?;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -23,16 +24,25 @@ struct Job {
 /// Hands transactions to the lane's thread.
 pub struct KafkaProducer {
     jobs: mpsc::Sender<Job>,
+    watchdog: Watchdog,
+    /// A transaction that takes longer is not waited for.
+    left_after: Duration,
 }
 
 impl KafkaProducer {
-    pub async fn open(stage: &Stage, lane: u32, watchdog: Watchdog) -> Result<Self, LogError> {
+    pub async fn open(
+        stage: &Stage,
+        lane: u32,
+        watchdog: Watchdog,
+        left_after: Duration,
+    ) -> Result<Self, LogError> {
+        let of_thread = watchdog.clone();
         let (jobs, queue) = mpsc::channel::<Job>();
         let (ready, opened) = oneshot::channel();
         let stage = stage.clone();
         let name = format!("{}-lane-{lane}", stage.stage);
         let run = move || {
-            let mut lane = match Lane::open(&stage, lane, watchdog) {
+            let mut lane = match Lane::open(&stage, lane, of_thread) {
                 Ok(lane) => lane,
                 Err(e) => {
                     let _ = ready.send(Err(e));
@@ -56,14 +66,28 @@ impl KafkaProducer {
         opened
             .await
             .map_err(|_| LogError::Ambiguous("the lane's thread ended".into()))??;
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs,
+            watchdog,
+            left_after,
+        })
     }
 
     async fn hand_in(&mut self, transaction: Transaction<Membership>) -> Result<Committed, LogError> {
         let gone = || LogError::Ambiguous("the lane's thread ended".into());
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job { transaction, reply }).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        match tokio::time::timeout(self.left_after, answer).await {
+            Ok(answer) => answer.map_err(|_| gone())?,
+            // Its thread ends when the call does. The next producer of this lane has the same
+            // transactional id: it fences this one and settles what it began.
+            Err(_) => {
+                self.watchdog.leave();
+                let reason = format!("a transaction has not come back within {:?}", self.left_after);
+                tracing::error!("{reason}: its producer is left, and a new one takes over [E14]");
+                Err(LogError::Ambiguous(reason))
+            }
+        }
     }
 }
 

@@ -12,4 +12,4 @@ pub use carrier::{Cargo, Carrier};
 pub use lane::KafkaProducer;
 pub use publisher::Publisher;
 pub use transaction::{GroupOffsets, ReadTo};
-pub use watchdog::{Overrun, Watchdog, end_process};
+pub use watchdog::{Overrun, Watchdog};
