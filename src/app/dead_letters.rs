@@ -6,9 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
-use crate::adapters::kafka::{Admin, Cluster, Publisher, TopicReader};
+use crate::adapters::kafka::{Admin, Cluster, Publisher};
 use crate::config::{Settings, Stage};
-use crate::domain::instant::Instant;
 use crate::engine::dead_letter::{DETAIL, OFFSET, PARTITION, REASON, REDRIVEN, STAGE, TIMESTAMP, TOPIC};
 use crate::engine::partitioner::Partitioner;
 use crate::engine::ports::{Header, OutRecord, Partition, Record};
@@ -17,34 +16,22 @@ use crate::stages::commands::Commands;
 use crate::stages::orders::Orders;
 use crate::stages::rule_table::RuleTable;
 
+use super::letter_pages::{self, Bounds, Stretch, id, letter, text};
 use super::operations::{Letter, LetterId, Letters, Redriven};
 use super::redriven;
 use super::setup::placing;
 use super::setup::stage_topics;
 
-const READ_MAX_RECORDS: usize = 500;
 /// Headers that a dead letter has beside the record's own.
 const OURS: [&str; 8] = [
     REASON, DETAIL, STAGE, TOPIC, PARTITION, OFFSET, TIMESTAMP, REDRIVEN,
 ];
 
-/// What was found of the letters asked for.
-struct Found {
-    records: Vec<Record>,
-    redriven: redriven::Redriven,
-}
-
-impl Found {
-    fn redriven(&self, id: LetterId) -> Option<Instant> {
-        self.redriven.get(&(id.partition, id.offset)).copied()
-    }
-}
-
 /// The requested letters, by partition and offset.
 pub async fn list(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
     let found = read(settings, cluster, letters).await?;
     let shown = found.records.iter().map(letter).map(|letter| Letter {
-        redriven: found.redriven(letter.id),
+        redriven: found.redriven.get(&letter.id).copied(),
         ..letter
     });
     Ok(shown.collect())
@@ -61,7 +48,7 @@ pub async fn redrive(
 ) -> anyhow::Result<Redriven> {
     let found = read(settings, cluster, letters).await?;
     letters.all_in(found.records.iter().map(id))?;
-    let again = |record: &Record| letters.ids.is_empty() && found.redriven(id(record)).is_some();
+    let again = |record: &Record| letters.ids.is_empty() && found.redriven.contains_key(&id(record));
     let (before, found): (Vec<_>, Vec<_>) = found.records.iter().cloned().partition(again);
     let (found, states): (Vec<_>, Vec<_>) = found
         .into_iter()
@@ -177,76 +164,23 @@ impl Placement {
 }
 
 /// Reads to the end, for the marks lie behind the letters.
-async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Found> {
-    let group = format!("{}-dead-letters", settings.application_id);
-    let reader = TopicReader::new(
-        cluster,
-        "accrual-dead-letters",
-        &group,
-        &settings.topics.dead_letters,
-    )?;
+async fn read(settings: &Settings, cluster: &Cluster, letters: &Letters) -> anyhow::Result<Stretch> {
+    let reader = letter_pages::open(settings, cluster)?;
     let limit = letters.limit.unwrap_or(usize::MAX);
-    let mut found = Found {
-        records: Vec::new(),
-        redriven: BTreeMap::new(),
-    };
-    for partition in 0..reader.partitions().await? {
-        let mut from = 0;
-        loop {
-            let chunk = reader.read(partition, from, READ_MAX_RECORDS).await?;
-            for record in chunk.records {
-                if let Some(id) = redriven::marked(&record) {
-                    let at = Instant::from_millis(record.timestamp.unwrap_or_default());
-                    found.redriven.insert((id.partition, id.offset), at);
-                } else if found.records.len() < limit && wanted(&record, letters) {
-                    found.records.push(record);
-                }
-            }
-            if chunk.next >= chunk.end || chunk.next <= from {
-                break;
-            }
-            from = chunk.next;
+    let (mut found, mut from) = (Stretch::default(), LetterId::default());
+    loop {
+        let bounds = Bounds {
+            letters: limit - found.records.len(),
+            ..Bounds::NONE
+        };
+        let more = letter_pages::stretch(&reader, from, letters, &bounds).await?;
+        found.records.extend(more.records);
+        found.redriven.extend(more.redriven);
+        match more.next {
+            Some(next) => from = next,
+            None => return Ok(found),
         }
     }
-    Ok(found)
-}
-
-fn id(record: &Record) -> LetterId {
-    LetterId {
-        partition: record.partition,
-        offset: record.offset,
-    }
-}
-
-fn wanted(record: &Record, letters: &Letters) -> bool {
-    let named = letters.ids.is_empty() || letters.ids.contains(&id(record));
-    named
-        && letters
-            .code
-            .as_ref()
-            .is_none_or(|code| text(record, REASON) == *code)
-}
-
-fn letter(record: &Record) -> Letter {
-    let number = |name| text(record, name).parse().unwrap_or(-1);
-    Letter {
-        id: id(record),
-        code: text(record, REASON),
-        detail: text(record, DETAIL),
-        topic: text(record, TOPIC),
-        partition: number(PARTITION) as i32,
-        offset: number(OFFSET),
-        at: Instant::from_millis(record.timestamp.unwrap_or_default()),
-        key: record.key.as_ref().map(|key| key.to_vec()),
-        value: record.value.as_ref().map(|value| value.to_vec()),
-        redriven: None,
-    }
-}
-
-fn text(record: &Record, name: &str) -> String {
-    let found = record.headers.iter().rev().find(|(header, _)| &**header == name);
-    let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
-    String::from_utf8_lossy(value).into_owned()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::engine::ports::Millis;
 use crate::http::backend::{Backend, Problem};
-use crate::http::views::{Member, Order, Quote, QuoteRequest, Status};
+use crate::http::views::{DeadLetters, DeadLettersRequest, Member, Order, Quote, QuoteRequest, Status};
 use crate::metrics::Exposition;
 
 use super::node::Node;
@@ -72,5 +72,9 @@ impl Backend for Front {
 
     async fn quote(&self, shop_id: &str, member_id: &str, asked: &QuoteRequest) -> Result<Quote, Problem> {
         self.node()?.quote(shop_id, member_id, asked).await
+    }
+
+    async fn dead_letters(&self, asked: &DeadLettersRequest) -> Result<DeadLetters, Problem> {
+        self.node()?.letters.page(asked).await
     }
 }

@@ -1,5 +1,6 @@
 //! How everything is put together, and how each command is done.
 
+pub mod answers;
 mod assembly;
 mod clock_watch;
 mod counters;
@@ -8,6 +9,7 @@ pub mod escaped;
 mod front;
 mod gauges;
 mod instance;
+mod letter_pages;
 mod lines;
 mod lookups;
 mod member_tier;
@@ -28,22 +30,16 @@ mod topic_move;
 mod topic_watch;
 mod topics;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
-
 use crate::config::Settings;
 use crate::domain::instant::Instant;
-use crate::domain::ledger::redemption::Amounts;
-use crate::http::backend::Problem;
-use crate::http::views::{Member, Order, Quote};
 
-use self::lookups::Lookups;
+use self::answers::{Answers, Instance, Servers, Source};
 use self::operations::{
-    Accepted, Letter, Letters, Operations, Redriven, Replay, RuleFault, RuleSummary, TopicMove, TopicState,
+    Accepted, Letters, Operations, Redriven, Replay, RuleFault, RuleSummary, TopicMove, TopicState,
 };
 
 /// The commands, on real Kafka and Redis.
@@ -55,10 +51,6 @@ fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         .enable_all()
         .build()?
         .block_on(work)
-}
-
-fn problem(problem: Problem) -> anyhow::Error {
-    anyhow!("{problem}")
 }
 
 impl Operations for App {
@@ -103,50 +95,11 @@ impl Operations for App {
         wait(rules::show(settings, &setup::cluster(settings), shop_id))
     }
 
-    fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
-        wait(async {
-            let cluster = setup::cluster(settings);
-            let rules = rules::read(settings, &cluster).await?;
-            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
-            let found = lookups.order(&rules.book().load(), shop_id, order_id, None).await;
-            found.map_err(problem)
+    fn answers(&self, source: Source) -> anyhow::Result<Box<dyn Answers>> {
+        Ok(match source {
+            Source::Servers(settings) => Box::new(Servers::new(*settings)),
+            Source::Instance(address) => Box::new(Instance::new(&address)?),
         })
-    }
-
-    fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
-        wait(async {
-            let cluster = setup::cluster(settings);
-            let rules = rules::read(settings, &cluster).await?;
-            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
-            let found = lookups
-                .member(&rules.book().load(), (shop_id, member_id), None)
-                .await;
-            found.map_err(problem)
-        })
-    }
-
-    fn quote(
-        &self,
-        settings: &Settings,
-        shop_id: &str,
-        member_id: &str,
-        amounts: Amounts,
-        tier: Option<&str>,
-    ) -> anyhow::Result<Quote> {
-        wait(async {
-            let cluster = setup::cluster(settings);
-            let rules = rules::read(settings, &cluster).await?;
-            let lookups = Lookups::open(settings, &cluster, &BTreeMap::new()).await?;
-            let book = rules.book().load_full();
-            lookups
-                .quote(&book, (shop_id, member_id), amounts, tier, None)
-                .await
-                .map_err(problem)
-        })
-    }
-
-    fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
-        wait(dead_letters::list(settings, &setup::cluster(settings), letters))
     }
 
     fn redrive(

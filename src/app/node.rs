@@ -20,6 +20,7 @@ use crate::stages::broadcast_progress::BroadcastProgress;
 use crate::stages::rule_table::RuleTable;
 
 use super::clock_watch::ClockWatch;
+use super::letter_pages::Pages;
 use super::lookups::Lookups;
 use super::store_watch::StoreTrouble;
 use super::topic_watch::TopicWatch;
@@ -48,6 +49,7 @@ pub struct Node {
     pub table: Arc<TableReader>,
     pub rules: Arc<RuleTable>,
     pub lookups: Lookups,
+    pub letters: Pages,
     pub topics: Arc<TopicWatch>,
     pub wall: ClockWatch,
     pub metrics: Exposition,

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::bail;
 
 use crate::config::Settings;
 use crate::domain::instant::Instant;
-use crate::domain::ledger::redemption::Amounts;
 use crate::engine::ports::TopicId;
-use crate::http::views::{Member, Order, Quote};
 use crate::wire::rule_document::RuleError;
+
+use super::answers::{Answers, Source};
 
 /// `-` stands for stdin wherever a file is named.
 pub struct Replay {
@@ -108,10 +109,23 @@ pub struct Accepted {
 }
 
 /// Where a dead letter lies in its topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LetterId {
     pub partition: i32,
     pub offset: i64,
+}
+
+impl FromStr for LetterId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "not PARTITION:OFFSET such as 3:118".to_owned();
+        let (partition, offset) = text.split_once(':').ok_or_else(wrong)?;
+        Ok(Self {
+            partition: partition.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
+            offset: offset.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
+        })
+    }
 }
 
 impl fmt::Display for LetterId {
@@ -143,6 +157,8 @@ pub struct Letters {
     pub ids: Vec<LetterId>,
     pub code: Option<String>,
     pub limit: Option<usize>,
+    /// Their values are needed, too.
+    pub values: bool,
 }
 
 impl Letters {
@@ -193,22 +209,8 @@ pub trait Operations {
 
     fn show_rules(&self, settings: &Settings, shop_id: &str) -> anyhow::Result<Vec<RuleSummary>>;
 
-    /// `None`: not known.
-    fn order(&self, settings: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>>;
-
-    /// `None`: not known.
-    fn member(&self, settings: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>>;
-
-    fn quote(
-        &self,
-        settings: &Settings,
-        shop_id: &str,
-        member_id: &str,
-        amounts: Amounts,
-        tier: Option<&str>,
-    ) -> anyhow::Result<Quote>;
-
-    fn dead_letters(&self, settings: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>>;
+    /// Asks nobody yet.
+    fn answers(&self, source: Source) -> anyhow::Result<Box<dyn Answers>>;
 
     /// Sends records back to the topic they were read from, with `value` in place of their own
     /// where it is given.

@@ -13,7 +13,7 @@ use crate::engine::dead_letter::{REASON, REDRIVEN};
 use crate::engine::ports::{Header, OutRecord, Record};
 
 /// When each letter was last sent back.
-pub type Redriven = BTreeMap<(i32, i64), Instant>;
+pub type Redriven = BTreeMap<LetterId, Instant>;
 
 /// The header of a record that is sent back, and of its letter's mark.
 pub fn header(id: LetterId) -> Header {
@@ -37,11 +37,7 @@ pub fn marked(record: &Record) -> Option<LetterId> {
         return None;
     }
     let (_, value) = record.headers.iter().find(|(name, _)| &**name == REDRIVEN)?;
-    let (partition, offset) = std::str::from_utf8(value.as_ref()?).ok()?.split_once(':')?;
-    Some(LetterId {
-        partition: partition.parse().ok()?,
-        offset: offset.parse().ok()?,
-    })
+    std::str::from_utf8(value.as_ref()?).ok()?.parse().ok()
 }
 
 #[cfg(test)]

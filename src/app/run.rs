@@ -22,6 +22,7 @@ use super::counters;
 use super::front::Front;
 use super::gauges::Gauges;
 use super::instance::Instance;
+use super::letter_pages::Pages;
 use super::lookups::Lookups;
 use super::memory;
 use super::node::Node;
@@ -149,6 +150,7 @@ async fn start(
         table,
         rules,
         lookups,
+        letters: Pages::new(settings, &cluster),
         topics,
         wall: ClockWatch::start()?,
         metrics,

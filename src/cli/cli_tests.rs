@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 
 use super::*;
+use crate::app::answers::{Answers, Source};
 use crate::app::operations::*;
 use crate::domain::ledger::redemption::Amounts;
 use crate::engine::ports::TopicId;
@@ -103,7 +104,22 @@ impl Operations for Fake {
         })
     }
 
-    fn order(&self, _: &Settings, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
+    fn answers(&self, _: Source) -> anyhow::Result<Box<dyn Answers>> {
+        Ok(Box::new(Fake))
+    }
+
+    fn redrive(&self, _: &Settings, letters: &Letters, _: Option<Vec<u8>>) -> anyhow::Result<Redriven> {
+        let left = usize::from(letters.ids.is_empty());
+        Ok(Redriven {
+            sent: letters.ids.len(),
+            left,
+            before: 2 * left,
+        })
+    }
+}
+
+impl Answers for Fake {
+    fn order(&self, shop_id: &str, order_id: &str) -> anyhow::Result<Option<Order>> {
         let known = ["A-1", "bare"].contains(&order_id);
         Ok(known.then(|| Order {
             shop_id: shop_id.to_owned(),
@@ -134,7 +150,7 @@ impl Operations for Fake {
         }))
     }
 
-    fn member(&self, _: &Settings, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
+    fn member(&self, shop_id: &str, member_id: &str) -> anyhow::Result<Option<Member>> {
         Ok(Some(Member {
             shop_id: shop_id.to_owned(),
             member_id: member_id.to_owned(),
@@ -150,14 +166,7 @@ impl Operations for Fake {
         }))
     }
 
-    fn quote(
-        &self,
-        _: &Settings,
-        _: &str,
-        _: &str,
-        amounts: Amounts,
-        tier: Option<&str>,
-    ) -> anyhow::Result<Quote> {
+    fn quote(&self, _: &str, _: &str, amounts: Amounts, tier: Option<&str>) -> anyhow::Result<Quote> {
         Ok(Quote {
             points: 100,
             amount: amounts
@@ -172,7 +181,7 @@ impl Operations for Fake {
         })
     }
 
-    fn dead_letters(&self, _: &Settings, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
+    fn dead_letters(&self, letters: &Letters) -> anyhow::Result<Vec<Letter>> {
         Ok(vec![Letter {
             id: LetterId {
                 partition: 3,
@@ -188,15 +197,6 @@ impl Operations for Fake {
             value: Some(b"{}".to_vec()),
             redriven: letters.code.is_some().then_some(Instant(0)),
         }])
-    }
-
-    fn redrive(&self, _: &Settings, letters: &Letters, _: Option<Vec<u8>>) -> anyhow::Result<Redriven> {
-        let left = usize::from(letters.ids.is_empty());
-        Ok(Redriven {
-            sent: letters.ids.len(),
-            left,
-            before: 2 * left,
-        })
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::source::SourceArguments;
 use super::{ConfigArgument, DONE, Usage};
 use crate::app::escaped::Escaped;
 use crate::app::operations::{Letter, LetterId, Letters, Operations};
@@ -19,6 +20,7 @@ const HEADING: &str = "id\tat\tredriven\tcode\tread_at\tkey\tdetail";
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   accrual dead-letters list --code malformed
+  accrual dead-letters list --url http://127.0.0.1:8080 --token-file token
   accrual dead-letters list 3:118 --value > repaired.json
   accrual dead-letters redrive 3:118 --with repaired.json
   accrual dead-letters redrive --code order_forgotten")]
@@ -27,6 +29,8 @@ pub enum DeadLettersCommand {
     List {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        source: SourceArguments,
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = LIST_DEFAULT_COUNT)]
         limit: usize,
@@ -46,6 +50,8 @@ pub enum DeadLettersCommand {
     Redrive {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        config: ConfigArgument,
         /// Every one; needed when neither an id nor a code is given
         #[arg(long, conflicts_with_all = ["ids", "code"])]
         all: bool,
@@ -58,13 +64,11 @@ pub enum DeadLettersCommand {
 #[derive(Debug, Args)]
 pub struct Which {
     /// PARTITION:OFFSET in the dead-letter topic
-    #[arg(value_name = "ID", value_parser = letter_id)]
+    #[arg(value_name = "ID")]
     ids: Vec<LetterId>,
     /// Only those with this code
     #[arg(long)]
     code: Option<String>,
-    #[command(flatten)]
-    config: ConfigArgument,
 }
 
 pub fn execute(
@@ -75,12 +79,17 @@ pub fn execute(
     match command {
         DeadLettersCommand::List {
             which,
+            source,
             limit,
             value,
             json,
         } => {
-            let letters = which.letters(Some(*limit));
-            let found = operations.dead_letters(&which.config.settings()?, &letters)?;
+            let letters = Letters {
+                limit: Some(*limit),
+                values: *value,
+                ..which.letters()
+            };
+            let found = source.answers(operations)?.dead_letters(&letters)?;
             if !value && !json && !found.is_empty() {
                 writeln!(out, "{HEADING}")?;
             }
@@ -98,7 +107,12 @@ pub fn execute(
                 letters.all_in(found.iter().map(|letter| letter.id))?;
             }
         }
-        DeadLettersCommand::Redrive { which, all, with } => {
+        DeadLettersCommand::Redrive {
+            which,
+            config,
+            all,
+            with,
+        } => {
             if which.ids.is_empty() && which.code.is_none() && !all {
                 anyhow::bail!(Usage("name the records: their ids, a --code, or --all"));
             }
@@ -107,7 +121,7 @@ pub fn execute(
             }
             let read = |path: &PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
             let value = with.as_ref().map(read).transpose()?;
-            let done = operations.redrive(&which.config.settings()?, &which.letters(None), value)?;
+            let done = operations.redrive(&config.settings()?, &which.letters(), value)?;
             writeln!(out, "{} sent back", done.sent)?;
             if done.before > 0 {
                 let what = "were sent back before; name them to send them again";
@@ -123,11 +137,11 @@ pub fn execute(
 }
 
 impl Which {
-    fn letters(&self, limit: Option<usize>) -> Letters {
+    fn letters(&self) -> Letters {
         Letters {
             ids: self.ids.clone(),
             code: self.code.clone(),
-            limit,
+            ..Letters::default()
         }
     }
 }
@@ -165,14 +179,5 @@ fn as_json(letter: &Letter) -> Value {
         "offset": letter.offset,
         "key": key,
         "detail": letter.detail,
-    })
-}
-
-fn letter_id(text: &str) -> Result<LetterId, String> {
-    let wrong = || "not PARTITION:OFFSET such as 3:118".to_owned();
-    let (partition, offset) = text.split_once(':').ok_or_else(wrong)?;
-    Ok(LetterId {
-        partition: partition.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
-        offset: offset.parse().ok().filter(|n| *n >= 0).ok_or_else(wrong)?,
     })
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::local_time::LocalTime;
-use super::{ConfigArgument, DONE, FAILED};
+use super::source::SourceArguments;
+use super::{DONE, FAILED};
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
 use crate::http::views::{Member, Missing, Order, Tier};
@@ -14,7 +15,8 @@ use crate::http::views::{Member, Missing, Order, Tier};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   accrual explain order acme A-1
-  accrual explain member acme m-7 --json")]
+  accrual explain member acme m-7 --json
+  accrual explain member acme m-7 --url http://127.0.0.1:8080 --token-file token")]
 pub enum ExplainCommand {
     /// Bound version, facts, due time, outcome
     Order(Arguments),
@@ -39,7 +41,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    config: ConfigArgument,
+    source: SourceArguments,
 }
 
 pub fn execute(
@@ -49,14 +51,14 @@ pub fn execute(
 ) -> anyhow::Result<u8> {
     let (arguments, text) = match command {
         ExplainCommand::Order(arguments) => {
-            let settings = arguments.config.settings()?;
-            let order = operations.order(&settings, &arguments.shop, &arguments.id)?;
+            let answers = arguments.source.answers(operations)?;
+            let order = answers.order(&arguments.shop, &arguments.id)?;
             let text = order.map(|order| rendered(arguments, &order, self::order));
             (arguments, text.transpose()?)
         }
         ExplainCommand::Member(arguments) => {
-            let settings = arguments.config.settings()?;
-            let member = operations.member(&settings, &arguments.shop, &arguments.id)?;
+            let answers = arguments.source.answers(operations)?;
+            let member = answers.member(&arguments.shop, &arguments.id)?;
             let text = member.map(|member| rendered(arguments, &member, self::member));
             (arguments, text.transpose()?)
         }

@@ -12,6 +12,7 @@ mod replay_compare;
 mod rules;
 mod rules_diff;
 mod run;
+mod source;
 mod topics;
 
 use std::ffi::OsString;
@@ -71,6 +72,10 @@ struct ConfigArgument {
 }
 
 impl ConfigArgument {
+    fn is_named(&self) -> bool {
+        self.config.is_some()
+    }
+
     fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings::load(self.config.as_deref())?)
     }

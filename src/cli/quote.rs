@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::DONE;
 use super::local_time::LocalTime;
-use super::{ConfigArgument, DONE};
+use super::source::SourceArguments;
 use crate::app::escaped::Escaped;
 use crate::app::operations::Operations;
 use crate::domain::ledger::redemption::Amounts;
@@ -14,8 +15,9 @@ use crate::domain::money;
 
 /// Show how many points a member could redeem for an order, and which limit decides
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  accrual quote acme m-7 --subtotal 1200.00 --tier gold")]
+#[command(after_help = "Examples:
+  accrual quote acme m-7 --subtotal 1200.00 --tier gold
+  accrual quote acme m-7 --subtotal 1200.00 --url http://127.0.0.1:8080")]
 pub struct Arguments {
     shop: String,
     member: String,
@@ -31,7 +33,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    config: ConfigArgument,
+    source: SourceArguments,
 }
 
 pub fn execute(
@@ -39,7 +41,6 @@ pub fn execute(
     operations: &dyn Operations,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let settings = arguments.config.settings()?;
     let Arguments {
         shop,
         member,
@@ -51,7 +52,8 @@ pub fn execute(
         subtotal: Some(*subtotal),
         payable: *payable,
     };
-    let quote = operations.quote(&settings, shop, member, amounts, arguments.tier.as_deref())?;
+    let answers = arguments.source.answers(operations)?;
+    let quote = answers.quote(shop, member, amounts, arguments.tier.as_deref())?;
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&quote)?)?;
     } else {

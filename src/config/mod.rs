@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-pub use self::raw::{File, LOG_VARIABLE};
+pub use self::raw::{File, LOG_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE};
 
 use self::limits::Limits;
 use self::problem::Error;

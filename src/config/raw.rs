@@ -11,6 +11,11 @@ use super::problem::{Problem, Source};
 pub const ENV_PREFIX: &str = "ACCRUAL_";
 /// Read by the logging alone, before there are settings.
 pub const LOG_VARIABLE: &str = "ACCRUAL_LOG";
+/// For commands that ask a running instance.
+pub const URL_VARIABLE: &str = "ACCRUAL_URL";
+pub const TOKEN_VARIABLE: &str = "ACCRUAL_TOKEN";
+/// Variables that set nothing of the processor.
+const NO_SETTINGS: [&str; 3] = [LOG_VARIABLE, URL_VARIABLE, TOKEN_VARIABLE];
 /// The table whose keys are librdkafka's.
 pub const PROPERTIES: &str = "kafka.properties.";
 
@@ -51,7 +56,7 @@ pub fn read(
     }
     let mut variables: Vec<_> = environment
         .into_iter()
-        .filter(|(name, _)| name.starts_with(ENV_PREFIX) && name != LOG_VARIABLE)
+        .filter(|(name, _)| name.starts_with(ENV_PREFIX) && !NO_SETTINGS.contains(&name.as_str()))
         .collect();
     variables.sort();
     for (name, text) in variables {

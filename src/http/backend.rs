@@ -8,11 +8,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::views::{Member, Order, Quote, QuoteRequest, Status};
+use super::views::{DeadLetters, DeadLettersRequest, Member, Order, Quote, QuoteRequest, Status};
 use crate::engine::ports::Millis;
 
 /// When to ask again after [`Problem::Unavailable`].
 const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Codes of errors that say what is not there.
+pub const NOT_FOUND: &str = "not_found";
+pub const NO_SUCH_PATH: &str = "no_such_path";
 
 /// Answers from the running stages. `app` implements it.
 pub trait Backend: Send + Sync + 'static {
@@ -39,6 +43,12 @@ pub trait Backend: Send + Sync + 'static {
         member_id: &str,
         asked: &QuoteRequest,
     ) -> impl Future<Output = Result<Quote, Problem>> + Send;
+
+    /// A page that is bounded in letters, bytes and time.
+    fn dead_letters(
+        &self,
+        asked: &DeadLettersRequest,
+    ) -> impl Future<Output = Result<DeadLetters, Problem>> + Send;
 }
 
 /// Why there is no answer. The text is shown to the caller.
@@ -48,6 +58,8 @@ pub enum Problem {
     Invalid(String),
     #[error("a bearer token is needed: `Authorization: Bearer …`")]
     Unauthorized,
+    #[error("no such path")]
+    NoSuchPath,
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -68,7 +80,8 @@ impl Problem {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, NO_SUCH_PATH),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, NOT_FOUND),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),

@@ -15,7 +15,7 @@ const TOKEN: &str = "0123456789abcdef";
 
 /// Knows order A-1 and member m-1 of shop acme.
 #[derive(Default)]
-struct Fake {
+pub(super) struct Fake {
     clock: Mutex<Millis>,
     reasons: Vec<String>,
 }
@@ -84,6 +84,19 @@ impl Backend for Fake {
             as_of: rfc3339(0),
             last_change: rfc3339(0),
             timezone: None,
+        })
+    }
+
+    /// Repeats what it was asked.
+    async fn dead_letters(&self, asked: &DeadLettersRequest) -> Result<DeadLetters, Problem> {
+        let limit = asked.limit.unwrap_or_default();
+        Ok(DeadLetters {
+            letters: Vec::new(),
+            redriven: vec![views::RedrivenLetter {
+                id: asked.ids.clone().unwrap_or_default(),
+                at: format!("{limit} {}", asked.values),
+            }],
+            next: asked.from.clone(),
         })
     }
 }
@@ -203,10 +216,31 @@ async fn every_route_answers() {
         ),
         (
             &get,
+            "/v1/dead-letters?from=3:118&ids=3:118,4:0&limit=2&values=true",
+            "",
+            200,
+            r#"{"letters":[],"redriven":[{"id":"3:118,4:0","at":"2 true"}],"next":"3:118"}"#,
+        ),
+        (
+            &get,
+            "/v1/dead-letters?limit=-1",
+            "",
+            400,
+            r#"{"error":"invalid","detail":"query: Failed to deserialize query string: limit: invalid digit found in string"}"#,
+        ),
+        (
+            &get,
+            "/v1/dead-letters?page=2",
+            "",
+            400,
+            r#"{"error":"invalid","detail":"query: Failed to deserialize query string: page: unknown field `page`, expected one of `from`, `code`, `ids`, `limit`, `values`"}"#,
+        ),
+        (
+            &get,
             "/v2",
             "",
             404,
-            r#"{"error":"not_found","detail":"no such path"}"#,
+            r#"{"error":"no_such_path","detail":"no such path"}"#,
         ),
     ];
     for (method, path, body, status, wanted) in rows {

@@ -1,6 +1,7 @@
 //! The HTTP interface: probes, metrics, status and look-ups. Knows no stage, only [`Backend`].
 
 pub mod backend;
+pub mod client;
 mod places;
 pub mod server;
 pub mod views;
@@ -10,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -25,7 +26,7 @@ use subtle::ConstantTimeEq;
 
 use self::backend::{Backend, Problem};
 use self::server::Routes;
-use self::views::{Member, Order, Quote, QuoteRequest, Status};
+use self::views::{DeadLetters, DeadLettersRequest, Member, Order, Quote, QuoteRequest, Status};
 
 pub const BODY_MAX_BYTES: usize = 65_536;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +37,9 @@ const REASONS_MAX_COUNT: usize = 50;
 const REASON_MAX_CHARS: usize = 500;
 /// Longer ids are refused on the topics too.
 const ID_MAX_BYTES: usize = 255;
+/// Tells clients which version answers.
+const VERSION_HEADER: HeaderName = HeaderName::from_static("accrual-version");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Settings of this interface.
@@ -74,8 +78,10 @@ pub fn routes<B: Backend>(backend: Arc<B>, options: &Options) -> Routes {
         .route("/v1/shops/{shop}/orders/{id}", get(order::<B>))
         .route(member, get(self::member::<B>))
         .route(&format!("{member}/quote"), post(quote::<B>))
+        .route("/v1/dead-letters", get(dead_letters::<B>))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::map_response(with_version))
         .layer(middleware::from_fn_with_state(token, check_token))
         .layer(middleware::from_fn_with_state(options.request_timeout, in_time))
         .with_state(backend.clone());
@@ -176,8 +182,22 @@ async fn quote<B: Backend>(
     backend.quote(&shop, &id, &request).await.map(Json)
 }
 
+async fn dead_letters<B: Backend>(
+    State(backend): State<Arc<B>>,
+    asked: Result<Query<DeadLettersRequest>, QueryRejection>,
+) -> Result<Json<DeadLetters>, Problem> {
+    let Query(asked) = asked.map_err(|error| Problem::Invalid(format!("query: {}", error.body_text())))?;
+    backend.dead_letters(&asked).await.map(Json)
+}
+
 async fn no_route() -> Problem {
-    Problem::NotFound("no such path".to_owned())
+    Problem::NoSuchPath
+}
+
+async fn with_version(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
+    response
 }
 
 async fn too_many_connections() -> Problem {

@@ -136,7 +136,7 @@ pub struct Order {
 }
 
 /// How much a member could redeem for an order of `subtotal`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     /// Decimal text, before discounts.
@@ -161,4 +161,55 @@ pub struct Quote {
     pub last_change: String,
     /// IANA name of the shop's zone; null where it has no rules.
     pub timezone: Option<String>,
+}
+
+/// Which dead letters, and from where on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLettersRequest {
+    /// `PARTITION:OFFSET`: the `next` of the page before; left out: from the beginning.
+    pub from: Option<String>,
+    /// Only those with this code.
+    pub code: Option<String>,
+    /// Only these, `PARTITION:OFFSET`, separated by commas.
+    pub ids: Option<String>,
+    /// Letters of the page; 0: their marks alone.
+    pub limit: Option<usize>,
+    /// With their values.
+    pub values: bool,
+}
+
+/// A part of the refused records, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetters {
+    pub letters: Vec<DeadLetter>,
+    /// What was sent back by the marks met here. A mark lies behind its letter, perhaps pages later.
+    pub redriven: Vec<RedrivenLetter>,
+    /// `from` of the next page; null: this is the end.
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// `PARTITION:OFFSET` in the topic of dead letters.
+    pub id: String,
+    pub at: String,
+    pub code: String,
+    /// Where it was read.
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    /// Bytes that are no UTF-8 are replaced.
+    pub key: Option<String>,
+    pub detail: String,
+    /// In base64, where it was asked for; left out: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedrivenLetter {
+    pub id: String,
+    /// When it was last sent back.
+    pub at: String,
 }

@@ -10,6 +10,7 @@ mod limits;
 mod lookups;
 mod lookups_rebuilt;
 mod moves;
+mod over_http;
 mod redis_losses;
 mod redis_troubles;
 mod rewritten;

@@ -74,4 +74,14 @@ impl TopicReader {
     ) -> Result<ChangelogChunk, LogError> {
         blocking(&self.reader, move |reader| reader.read(partition, from, limit)).await
     }
+
+    /// Frees what a reading that was given up half-way holds.
+    pub async fn close(&self, partition: Partition) {
+        let closed = blocking(&self.reader, move |reader| {
+            reader.close(partition);
+            Ok(())
+        });
+        // Nothing depends on it but memory.
+        let _ = closed.await;
+    }
 }
