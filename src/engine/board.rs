@@ -420,7 +420,7 @@ mod tests {
         board.in_trouble(1, Halt::Timers, 7, "unknown");
         let (gone, unknown) = ((1, "gone".to_owned()), (1, "unknown".to_owned()));
         assert_eq!(board.troubles_since(4), []);
-        assert_eq!(board.troubles_since(5), [gone.clone()]);
+        assert_eq!(board.troubles_since(5), std::slice::from_ref(&gone));
         assert_eq!(board.troubles_since(7), [gone, unknown.clone()]);
         board.is_well(1, Halt::Everything);
         assert_eq!(board.troubles_since(9), [unknown]);
