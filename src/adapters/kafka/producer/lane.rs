@@ -52,7 +52,10 @@ impl KafkaProducer {
             let _ = ready.send(Ok(()));
             while let Ok(job) = queue.recv() {
                 let result = lane.commit(&job.transaction);
-                let usable = matches!(result, Ok(_) | Err(LogError::Abort(_) | LogError::Refused { .. }));
+                let usable = matches!(
+                    result,
+                    Ok(_) | Err(LogError::Abort(_) | LogError::Refused { .. } | LogError::Retry(_))
+                );
                 let _ = job.reply.send(result);
                 if !usable {
                     break;

@@ -47,10 +47,13 @@ pub struct GroupOffsets {
 
 /// A producer with a transactional id.
 pub struct TransactionalClient {
+    config: ClientConfig,
     client: Client,
     deliveries: Deliveries,
     watchdog: Watchdog,
     changelog: Option<Arc<str>>,
+    /// A transaction of this client has failed: the next one has a new client.
+    spent: bool,
 }
 
 impl TransactionalClient {
@@ -66,10 +69,12 @@ impl TransactionalClient {
             .create_with_context(deliveries.clone())
             .map_err(|e| classify::reading("producer", &e))?;
         let opened = Self {
+            config: config.clone(),
             client,
             deliveries,
             watchdog,
             changelog,
+            spent: false,
         };
         let result = opened.watched("init_transactions", |client| {
             client.init_transactions(Duration::from_millis(INIT_TIMEOUT_MS))
@@ -87,8 +92,21 @@ impl TransactionalClient {
         }
     }
 
-    /// Runs one whole transaction.
+    /// Runs one whole transaction. `Retry`: nothing was begun.
+    ///
+    /// After one that failed it opens a new client first. librdkafka raises the epoch of the old one by
+    /// itself, and may do so when the next transaction has begun: the coordinator then drops what that has
+    /// written so far, and commits the rest.
     pub fn commit(&mut self, records: &[Sent<'_>], groups: &[GroupOffsets]) -> Result<Committed, LogError> {
+        if self.spent {
+            *self = Self::open(&self.config, self.changelog.clone(), self.watchdog.clone())?;
+        }
+        let committed = self.run(records, groups);
+        self.spent = committed.is_err();
+        committed
+    }
+
+    fn run(&mut self, records: &[Sent<'_>], groups: &[GroupOffsets]) -> Result<Committed, LogError> {
         if let Some(e) = unfenceable(groups) {
             return Err(e);
         }
