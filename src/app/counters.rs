@@ -22,6 +22,7 @@ const REFUSALS: &[&str] = &[
     "panicked",
     "rule_version_unknown",
     "state_too_large",
+    "tier_facts_limit",
     "timer_stuck",
     "too_large",
     "wrong_partition",

@@ -17,6 +17,8 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::Terms;
 use crate::domain::ledger::broadcast::{Broadcasts, refused};
 use crate::domain::ledger::member::Member;
+use crate::domain::ledger::tiers::days::{ORDERS_AHEAD_MAX, ORDERS_MAX};
+use crate::domain::ledger::tiers::facts::FactRefused;
 use crate::domain::outcome::Outcome;
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
@@ -101,6 +103,11 @@ impl Ledger {
         if entry.member_id.is_empty() {
             return self.broadcast(turn, entry, &terms, effects);
         }
+        if let Some(LedgerState::Member(member)) = turn.state
+            && let Some(refused) = member.refuses(entry, &terms)
+        {
+            return Err(fact_refused(refused, entry));
+        }
         let member = member(turn.state)?;
         let decision = member.apply(entry, &terms);
         publish(decision.outcomes, effects);
@@ -167,6 +174,23 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+fn fact_refused(refused: FactRefused, entry: &Entry) -> Refusal {
+    let (member, shop) = (&entry.member_id, &entry.shop_id);
+    let order = entry.order_id.as_deref().unwrap_or_default();
+    let why = match refused {
+        FactRefused::KeptAsSums => format!(
+            "as it would change what is kept as sums of days: the newest {ORDERS_MAX} orders are kept one by one"
+        ),
+        FactRefused::TooManyAhead => {
+            format!("{ORDERS_AHEAD_MAX} orders are kept already, and count from later on")
+        }
+    };
+    let detail = format!(
+        "what order {order} counts for the level of member {member} of shop {shop} is not taken in, {why};          is this id that of many buyers? send their orders without a customer, else use member.qualify"
+    );
+    Refusal::new("tier_facts_limit", detail)
 }
 
 fn publish(outcomes: Vec<Outcome>, effects: &mut Effects<Output>) {

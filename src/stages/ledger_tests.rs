@@ -1,6 +1,7 @@
 use super::*;
-use crate::domain::entry::{Birthday, Grant, Invalid};
+use crate::domain::entry::{Birthday, FactStep, Grant, Invalid, OrderFact, Qualify, TierSet};
 use crate::domain::ledger::fixtures::{at, birthday_rules, book, rules, time};
+use crate::domain::ledger::tiers::fixtures::{level, shop};
 use crate::engine::embedded::Embedded;
 
 fn ledger(book: RuleBook) -> Ledger {
@@ -343,5 +344,90 @@ fn states_are_read_as_saved() {
         assert_eq!(saved.indexed, key == keys::key("acme", "m-1"));
         assert_eq!(saved.wake, ledger.wake(&key, state));
         assert!(ledger.load(&key, b"\x08\x63").is_err());
+    }
+}
+
+/// What the oldest orders of a member with very many count is kept as sums of days by now.
+#[test]
+fn what_would_change_sums_of_days_is_refused() {
+    let ledger = ledger(book(&[shop(vec![level("gold", "1000", 12)], |_| {})]));
+    let to = at("2024-05-01 00:00");
+    let mut member = Member::default();
+    member.standing.get_or_insert_default().timeline.record.days.to = to;
+    let mut state = Some(LedgerState::Member(Box::new(member)));
+    let mut apply = |entry: &Entry| {
+        let key = keys::ledger_key(entry);
+        let (record, mut effects) = (record(entry), Effects::default());
+        let turn = Turn {
+            key: &key,
+            state: &mut state,
+            cause: Cause::Event {
+                event: entry,
+                record: &record,
+            },
+            now: entry.at.ceil_millis(),
+            partition: 0,
+        };
+        ledger.apply(turn, &mut effects).map(|()| effects)
+    };
+    let fact = |counts_at: Instant| Entry {
+        order_id: Some("A-1".into()),
+        step: 1,
+        ..entry(
+            "m",
+            "e",
+            at("2024-06-01 00:00"),
+            EntryKind::OrderFact(OrderFact {
+                created_at: counts_at,
+                live: true,
+                steps: vec![FactStep {
+                    at: counts_at,
+                    amount: 5.into(),
+                    goods: true,
+                }],
+            }),
+        )
+    };
+    let refusal = apply(&fact(to)).unwrap_err();
+    assert_eq!(refusal.code, "tier_facts_limit");
+    for part in ["order A-1", "member m of shop acme", "the newest 10000 orders"] {
+        assert!(refusal.detail.contains(part), "{refusal:?}");
+    }
+    apply(&fact(Instant(to.0 + 1))).unwrap();
+
+    let qualify = |dated| {
+        EntryKind::Command(Command::Qualify(Qualify {
+            amount: Some(5.into()),
+            orders: None,
+            at: Some(dated),
+            note: None,
+            actor: None,
+        }))
+    };
+    let set = |since| {
+        EntryKind::Command(Command::TierSet(TierSet {
+            tier: Some("gold".into()),
+            since: Some(since),
+            until: None,
+            note: None,
+            actor: None,
+        }))
+    };
+    let asked_at = at("2024-06-01 00:00");
+    for (id, kind, wanted) in [
+        ("q1", qualify(to), "invalid"),
+        ("q2", qualify(Instant(to.0 + 1)), ""),
+        ("s1", set(to), "invalid"),
+        ("s2", set(Instant(to.0 + 1)), "set"),
+    ] {
+        let told = apply(&entry("m", id, asked_at, kind)).unwrap().outputs;
+        let reasons: Vec<_> = told
+            .iter()
+            .map(|output| match output {
+                Output::Outcome(outcome) => outcome.reason.code(),
+                _ => "another",
+            })
+            .collect();
+        assert_eq!(reasons.join(" "), wanted, "{id}");
     }
 }

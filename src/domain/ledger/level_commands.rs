@@ -9,6 +9,8 @@ use crate::domain::reason::Reason;
 
 /// Settings, and qualifications, that are kept of one member.
 const KEPT_MAX: usize = 200;
+const KEPT_AS_SUMS: &str =
+    "data: lies in the time of which the member's very many orders are kept as sums of days";
 
 impl Account<'_> {
     pub fn tier_set(&mut self, entry: &Entry, set: &TierSet, at: Instant) {
@@ -63,6 +65,9 @@ impl Account<'_> {
         if set.since.is_some() && since < begins.min(asked_at) {
             return Some("data.since: lies before the member's first fact and registration");
         }
+        if record.is_some_and(|record| record.days.hold(since)) {
+            return Some(KEPT_AS_SUMS);
+        }
         let is_full = record.is_some_and(|record| record.settings.len() >= KEPT_MAX);
         is_full.then_some("data.tier: the member has been set 200 times within the time that facts are kept")
     }
@@ -76,6 +81,9 @@ impl Account<'_> {
         if dated < self.terms.tier_facts_from(at) {
             let detail = "data.at: longer ago than facts of tiers are kept";
             return self.refuse(entry, &qualify.note, &qualify.actor, detail);
+        }
+        if self.standing().timeline.record.days.hold(dated) {
+            return self.refuse(entry, &qualify.note, &qualify.actor, KEPT_AS_SUMS);
         }
         let standing = self.standing();
         if standing.timeline.record.qualified.len() >= KEPT_MAX {

@@ -120,6 +120,7 @@ impl<'a> Account<'a> {
         let ends_before = self.member.open_from;
         let standing = self.standing();
         standing.timeline.advance(rules, at, ends_before);
+        standing.timeline.bound(rules);
         self.tell_level(&occasion, at);
     }
 

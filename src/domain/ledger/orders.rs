@@ -193,6 +193,12 @@ impl Orders {
         true
     }
 
+    /// Whether an entry of an order is not later than the last one.
+    pub fn has_seen(&self, order: &str, step: u32) -> bool {
+        let known = self.find(ids::order_memory(order)).map(|at| self.0[at].1.step);
+        known.is_ok_and(|known| known > 0 && step <= known)
+    }
+
     pub fn get(&self, order: &str) -> Option<&Details> {
         let at = self.find(ids::order_memory(order)).ok()?;
         self.0[at].1.details.as_deref()

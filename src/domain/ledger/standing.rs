@@ -6,8 +6,11 @@ use super::Terms;
 use super::member::Member;
 use super::tiers::{Next, Period, Rules, Timeline};
 use crate::domain::calendar;
+use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::ids;
 use crate::domain::instant::Instant;
 use crate::domain::ledger::tiers::day_of_end;
+use crate::domain::ledger::tiers::facts::FactRefused;
 use crate::domain::short_text::ShortText;
 
 /// A member's levels, and what was published about them.
@@ -107,6 +110,17 @@ impl Standing {
 }
 
 impl Member {
+    /// Why a fact of an order cannot count for the member's levels.
+    pub fn refuses(&self, entry: &Entry, terms: &Terms) -> Option<FactRefused> {
+        let (EntryKind::OrderFact(fact), Some(order)) = (&entry.kind, entry.order_id.as_deref()) else {
+            return None;
+        };
+        let record = &self.standing.as_deref()?.timeline.record;
+        let horizon = terms.tier_facts_from(entry.at.max(self.open_from));
+        let refused = record.refuses(ids::order_memory(order), fact, horizon)?;
+        (!self.orders.has_seen(order, entry.step)).then_some(refused)
+    }
+
     /// The level held strictly before an instant; `None`: the rules had no tiers then.
     pub fn level_before(&self, rules: Rules<'_>, at: Instant) -> Option<ShortText> {
         self.level_of(rules, at, |timeline| timeline.before(at))
@@ -133,7 +147,7 @@ impl Member {
 
     /// Whether another live order of the member was created before this one.
     pub fn has_live_order_before(&self, order: &str, created_at: Instant) -> bool {
-        let order = crate::domain::ids::order_memory(order);
+        let order = ids::order_memory(order);
         let standing = self.standing.as_deref();
         standing.is_some_and(|standing| standing.timeline.record.has_live_before(order, created_at))
     }

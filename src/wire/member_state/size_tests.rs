@@ -136,10 +136,10 @@ fn a_lot_takes_30_bytes_and_an_order_behind_a_few() {
     assert!(order <= 16, "{order} bytes an order");
 }
 
-/// A year's 200 orders of a member of a shop with five levels: each counts when it is paid, is
+/// A year's orders of a member of a shop with five levels: each counts when it is paid, is
 /// priced by the member's level and credited a week later; a tenth are refunded in part after that.
 /// Times are to the millisecond, as most shop systems write them.
-fn with_200_orders_and_levels(ids: impl Fn(i64) -> [String; 2]) -> (Member, Vec<u8>) {
+fn with_orders_and_levels(orders: i64, ids: impl Fn(i64) -> [String; 2]) -> (Member, Vec<u8>) {
     const MINUTE: i64 = 60_000_000;
     const DAY: i64 = 24 * HOUR_MICROS;
     let names = ["bronze", "silver", "gold", "black"];
@@ -155,8 +155,9 @@ fn with_200_orders_and_levels(ids: impl Fn(i64) -> [String; 2]) -> (Member, Vec<
     };
     let mut member = Member::default();
     let mut entries = Vec::new();
-    for number in 0..200 {
-        let created_at = START_MICROS + number * 365 * DAY / 200 / 1_000 * 1_000 + number * 7_919_000;
+    for number in 0..orders {
+        let created_at =
+            START_MICROS + number * 365 * DAY / orders / 1_000 * 1_000 + number * 7_919_000 * 200 / orders;
         let paid_at = created_at + (number % 40 + 1) * MINUTE + number % 10 * 1_000;
         let due_at = paid_at + 7 * DAY;
         // Local midnight of the day a year later: most shops let points expire at an end of a day.
@@ -225,7 +226,8 @@ fn with_200_orders_and_levels(ids: impl Fn(i64) -> [String; 2]) -> (Member, Vec<
         assert!(!member.apply(entry, &terms).duplicate);
     }
     let facts = &member.standing.as_deref().unwrap().timeline.record.orders;
-    assert_eq!((facts.len(), member.lots.iter().len()), (200, 200));
+    assert_eq!(facts.len() as i64, orders);
+    assert_eq!(member.lots.iter().len() as i64, orders);
     let bytes = encode_member(&member);
     assert_eq!(decode_member("acme", &bytes).unwrap(), member);
     (member, bytes)
@@ -241,7 +243,7 @@ fn a_years_200_orders_and_what_they_count_for_levels_take_8_kilobytes() {
             format!("evt_{}", 8_842_019 + 5 * spread),
         ]
     };
-    let (member, bytes) = with_200_orders_and_levels(counted);
+    let (member, bytes) = with_orders_and_levels(200, counted);
     let mut without = member.clone();
     without.standing = None;
     let lots = encode_member(&without).len();
@@ -249,9 +251,21 @@ fn a_years_200_orders_and_what_they_count_for_levels_take_8_kilobytes() {
     assert!(bytes.len() <= 8 * 1_024, "{} bytes", bytes.len());
     // Ids without anything in common cannot be written shorter than they are: 17 bytes each.
     let uuids = |number: i64| ["order", "event"].map(|kind| uuid(&format!("{kind}{number}")));
-    let (_, bytes) = with_200_orders_and_levels(uuids);
+    let (_, bytes) = with_orders_and_levels(200, uuids);
     println!("{} bytes with UUIDs for orders and events", bytes.len());
     assert!(bytes.len() <= 13 * 1_024, "{} bytes", bytes.len());
+}
+
+/// A small part of what a state may take, `limits.state_max_bytes`.
+#[test]
+fn an_order_that_counts_for_levels_takes_62_bytes_however_many_there_are() {
+    const ORDERS: i64 = 1_000;
+    let uuids = |number: i64| ["order", "event"].map(|kind| uuid(&format!("{kind}{number}")));
+    let (_, bytes) = with_orders_and_levels(ORDERS, uuids);
+    let order = bytes.len() as i64 / ORDERS;
+    println!("{order} bytes an order, {} in all", bytes.len());
+    assert!(order <= 62, "{order} bytes an order");
+    assert!(order * 5_000 * 25 <= crate::config::limits::DEFAULT_STATE_MAX_BYTES as i64);
 }
 
 /// A year's orders of a shop with a daily cap and a limited bonus: receipts, and a counter a day.

@@ -8,6 +8,7 @@ use super::packed::{Malformed, Reader, Writer};
 use super::{facts, facts_v2};
 use crate::domain::instant::Instant;
 use crate::domain::ledger::standing::{DueGift, GiftKind, Standing, Told};
+use crate::domain::ledger::tiers::days::{DaySum, Days};
 use crate::domain::ledger::tiers::facts::{Carried, Qualified, Record, Setting};
 use crate::domain::ledger::tiers::{Began, Checked, Period, Timeline};
 use crate::domain::short_text::ShortText;
@@ -16,6 +17,9 @@ use crate::domain::short_text::ShortText;
 const NOT_CHECKED: u64 = 0;
 const ENTER: u64 = 1;
 const OVER: u64 = 2;
+// What stands beside the carried sums.
+const LIVE: u64 = 1;
+const HAS_DAYS: u64 = 1 << 1;
 const ENTRY: u64 = 0;
 const RENEWAL: u64 = 1;
 
@@ -88,6 +92,7 @@ fn write_record(record: &Record, base: Instant, named: &mut Named, out: &mut Wri
         orders,
         qualified,
         settings,
+        days,
         carried,
     } = record;
     facts::write(orders, base, named, out);
@@ -134,8 +139,56 @@ fn write_record(record: &Record, base: Instant, named: &mut Named, out: &mut Wri
     out.int(*orders);
     out.int(*points);
     write_amount(*largest, out);
-    out.uint((*live).into());
+    let has_days = *days != Days::default();
+    out.uint(u64::from(*live) | if has_days { HAS_DAYS } else { 0 });
     optional_time(*first, base, out);
+    if has_days {
+        write_days(days, base, out);
+    }
+}
+
+fn write_days(days: &Days, base: Instant, out: &mut Writer) {
+    let Days { to, live_from, sums } = days;
+    out.time(*to, base);
+    optional_time(*live_from, base, out);
+    out.uint(sums.len() as u64);
+    let mut before = *to;
+    for DaySum {
+        first,
+        last,
+        amount,
+        orders,
+        points,
+        largest,
+    } in sums
+    {
+        out.time(*first, before);
+        out.time(*last, *first);
+        before = *last;
+        write_amount(*amount, out);
+        out.int(*orders);
+        out.int(*points);
+        write_amount(*largest, out);
+    }
+}
+
+fn read_days(base: Instant, from: &mut Reader<'_>) -> Result<Days, Malformed> {
+    let to = from.time(base)?;
+    let live_from = optional(from, |from| from.time(base))?;
+    let mut before = to;
+    let sums = list(from, |from| {
+        let first = from.time(before)?;
+        before = from.time(first)?;
+        Ok(DaySum {
+            first,
+            last: before,
+            amount: decimal(from)?,
+            orders: from.int()?,
+            points: from.int()?,
+            largest: decimal(from)?,
+        })
+    })?;
+    Ok(Days { to, live_from, sums })
 }
 
 fn write_period(period: &Period, base: Instant, out: &mut Writer) {
@@ -239,14 +292,19 @@ fn read_record(base: Instant, named: Option<&mut Named>, from: &mut Reader<'_>) 
             cause_id: short(from)?,
         })
     })?;
+    let (amount, orders, points) = (decimal(from)?, from.int()?, from.int()?);
+    let (largest, has) = (decimal(from)?, from.uint()?);
     record.carried = Carried {
-        amount: decimal(from)?,
-        orders: from.int()?,
-        points: from.int()?,
-        largest: decimal(from)?,
-        live: from.uint()? != 0,
+        amount,
+        orders,
+        points,
+        largest,
+        live: has & LIVE != 0,
         first: optional(from, |from| from.time(base))?,
     };
+    if has & HAS_DAYS != 0 {
+        record.days = read_days(base, from)?;
+    }
     Ok(record)
 }
 

@@ -123,4 +123,41 @@ fn levels_are_read_as_they_were_written() {
     assert_eq!(hex(digest), GOLDEN, "{} bytes", writer.0.len());
 }
 
+/// The same of the oldest orders of a member with very many.
+#[test]
+fn sums_of_days_are_read_as_they_were_written() {
+    let mut standing = standing();
+    let sum = |first, orders| DaySum {
+        first: Instant(first),
+        last: Instant(first + 1_000_000),
+        amount: Decimal::new(12_345, 2),
+        orders,
+        points: -5,
+        largest: Decimal::new(10_000, 2),
+    };
+    let record = &mut standing.timeline.record;
+    record.days = Days {
+        to: Instant(3_000_000),
+        live_from: Some(Instant(500_000)),
+        sums: vec![sum(1_000_000, 3), sum(2_000_000, 4)],
+    };
+    let Timeline {
+        record,
+        periods,
+        folded,
+        folded_with,
+        ..
+    } = standing.timeline;
+    standing.timeline = Timeline::of(record, periods, folded, folded_with);
+    let mut writer = Writer::default();
+    write(&standing, Instant(9_000_000), &mut Named::default(), &mut writer);
+    let mut reader = Reader(&writer.0);
+    let named = &mut Named::default();
+    assert_eq!(read(Instant(9_000_000), Some(named), &mut reader), Ok(standing));
+    assert!(reader.0.is_empty());
+    let digest = crate::domain::digest::digest(&[&format!("{:?}", writer.0)]);
+    assert_eq!(hex(digest), GOLDEN_WITH_DAYS, "{} bytes", writer.0.len());
+}
+
+const GOLDEN_WITH_DAYS: &str = "52f4ffe64a6b26669c87e4f33ca90038";
 const GOLDEN: &str = "2abcb56dd9538dad1dfb3c5299e54611";

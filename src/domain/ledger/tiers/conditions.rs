@@ -57,7 +57,13 @@ impl<'a> Fold<'a> {
             true => window::just_before(as_of),
             false => as_of,
         };
-        self.record.measures(window, as_of, points_as_of)
+        match &self.index {
+            Some(index) => {
+                let kept = index.borrow_mut().measures(window, as_of, points_as_of);
+                self.record.sums(window).and(kept)
+            }
+            None => self.record.measures(window, as_of, points_as_of),
+        }
     }
 
     /// Whether the conditions of `enter` hold at a moment.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use super::days::{self, Bounds, Days};
 use super::measure::Measures;
 use super::window::Window;
-use crate::domain::entry::OrderFact;
+use crate::domain::entry::{FactStep, OrderFact};
 use crate::domain::instant::Instant;
 use crate::domain::short_text::ShortText;
 
@@ -19,6 +20,8 @@ pub struct Record {
     pub qualified: Vec<Qualified>,
     /// In the order of `since`.
     pub settings: Vec<Setting>,
+    /// What the oldest orders counted where there are very many.
+    pub days: Days,
     /// What was counted and is older than facts are kept.
     pub carried: Carried,
 }
@@ -104,18 +107,40 @@ impl Record {
         self.orders.is_empty()
             && self.qualified.is_empty()
             && self.settings.is_empty()
+            && self.days == Days::default()
             && self.carried == Carried::default()
+    }
+
+    /// The first instant at which an order would count otherwise than it does.
+    fn changes_at(&self, order: u64, new: &[FactStep]) -> Option<Instant> {
+        let known = self.orders.get(&order);
+        let old = known.map_or(&[][..], |known| &known.fact.steps);
+        let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+        let rest = old[same..].first().into_iter().chain(new[same..].first());
+        rest.map(|step| step.at).min()
+    }
+
+    /// Why an order cannot count so. What came later than facts are kept, before `horizon`, counts
+    /// nothing anyway.
+    pub fn refuses(&self, order: u64, fact: &OrderFact, horizon: Instant) -> Option<FactRefused> {
+        let is_new = !self.orders.contains_key(&order);
+        if is_new && fact.steps.first().is_some_and(|step| step.at < horizon) {
+            return None;
+        }
+        let changes = self.changes_at(order, &fact.steps);
+        let is_of_sums = is_new && self.days.to > Instant::MIN && *fact == OrderFact::NOTHING;
+        if is_of_sums || changes.is_some_and(|at| self.days.hold(at)) {
+            return Some(FactRefused::KeptAsSums);
+        }
+        (is_new && self.orders.len() >= days::ORDERS_AHEAD_MAX).then_some(FactRefused::TooManyAhead)
     }
 
     /// Gives the first instant at which the order counts otherwise than before.
     pub fn set_order(&mut self, order: u64, counted: Option<Counted>) -> Option<Instant> {
         let known = self.orders.get(&order);
         let points = known.map_or(&[][..], |known| &known.points).to_vec();
-        let old = known.map_or(&[][..], |known| &known.fact.steps);
         let new = counted.as_ref().map_or(&[][..], |counted| &counted.fact.steps);
-        let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
-        let rest = old[same..].first().into_iter().chain(new[same..].first());
-        let changed = rest.map(|step| step.at).min();
+        let changed = self.changes_at(order, new);
         let mut counted = counted.unwrap_or(Counted::of(OrderFact::NOTHING));
         counted.points = points;
         match counted.is_blank() {
@@ -131,6 +156,10 @@ impl Record {
         let known = self.orders.get(&order);
         if points < 0 && known.is_none_or(|known| known.points.is_empty()) {
             return None;
+        }
+        if self.days.hold(at) && known.is_none() {
+            self.days.add_points(at, points);
+            return Some(at);
         }
         let known = self.orders.entry(order);
         let counted = known.or_insert_with(|| Counted::of(OrderFact::NOTHING));
@@ -160,12 +189,15 @@ impl Record {
         let orders = self.orders.values().flat_map(Counted::instants);
         let qualified = self.qualified.iter().map(|one| one.at);
         let settings = self.settings.iter().map(|one| one.since);
-        let carried = self.carried.first.into_iter();
+        let days = self.days.sums.first().map(|sum| sum.first);
+        let carried = self.carried.first.into_iter().chain(days);
         carried.chain(orders).chain(qualified).chain(settings).min()
     }
 
     /// The first instant behind `after` at which something counts.
     pub fn next_after(&self, after: Instant) -> Option<Instant> {
+        #[cfg(test)]
+        super::fixtures::note_pass();
         let orders = self.orders.values().flat_map(Counted::instants);
         let qualified = self.qualified.iter().map(|one| one.at);
         let settings = self.settings.iter().map(|one| one.since);
@@ -173,41 +205,96 @@ impl Record {
         all.filter(|at| *at > after).min()
     }
 
-    /// The first and the last instant of facts that are kept one by one.
+    /// How many facts lie behind `after` and not behind `to`.
+    pub fn count_between(&self, after: Instant, to: Instant) -> usize {
+        let orders = self.orders.values().flat_map(Counted::instants);
+        let qualified = self.qualified.iter().map(|one| one.at);
+        let all = orders.chain(qualified);
+        all.filter(|at| after < *at && *at <= to).count()
+    }
+
+    /// The first and the last instant of facts that are not carried yet.
     pub fn span(&self) -> Option<Span> {
         let orders = self.orders.values().map(Counted::span);
         let qualified = self.qualified.iter().map(|one| Some(Span::at(one.at)));
         let settings = self.settings.iter().map(|one| Some(Span::at(one.since)));
-        Span::over(orders.chain(qualified).chain(settings))
+        let days = self.days.sums.first().map(|sum| Some(Span::at(sum.first)));
+        Span::over(orders.chain(qualified).chain(settings).chain(days))
     }
 
     /// What happens at an instant.
     pub fn looks_at(&self, at: Instant) -> Look {
         let mut look = Look::default();
+        self.each_look(|known, brings| {
+            if known == at {
+                look = look.and(brings);
+            }
+        });
+        look
+    }
+
+    /// What happens at each instant behind `after`, in the order of time.
+    pub fn looks(&self, after: Instant) -> Vec<(Instant, Look)> {
+        let mut looks = Vec::with_capacity(self.orders.len());
+        self.each_look(|at, look| looks.push((at, look)));
+        looks.extend(self.settings.iter().map(|one| (one.since, Look::default())));
+        looks.retain(|(at, _)| *at > after);
+        looks.sort_by_key(|(at, _)| *at);
+        looks.dedup_by(|(at, look), (known_at, known)| {
+            let is_same = at == known_at;
+            if is_same {
+                *known = known.and(*look);
+            }
+            is_same
+        });
+        looks
+    }
+
+    fn each_look(&self, mut see: impl FnMut(Instant, Look)) {
+        #[cfg(test)]
+        super::fixtures::note_pass();
         for counted in self.orders.values() {
             for (place, step) in counted.fact.steps.iter().enumerate() {
-                if step.at == at {
-                    look.counts = true;
-                    look.refunds |= place > 0;
-                }
+                let refunds = place > 0;
+                see(
+                    step.at,
+                    Look {
+                        counts: true,
+                        refunds,
+                        ..Look::default()
+                    },
+                );
             }
-            for (_, points) in counted.points.iter().filter(|(known, _)| *known == at) {
-                look.points = true;
-                look.takes_points |= *points < 0;
+            for (at, points) in &counted.points {
+                let takes_points = *points < 0;
+                see(
+                    *at,
+                    Look {
+                        points: true,
+                        takes_points,
+                        ..Look::default()
+                    },
+                );
             }
         }
-        look.counts |= self.qualified.iter().any(|one| one.at == at);
-        look
+        for one in &self.qualified {
+            see(
+                one.at,
+                Look {
+                    counts: true,
+                    ..Look::default()
+                },
+            );
+        }
     }
 
     pub fn settings_at(&self, at: Instant) -> impl Iterator<Item = &Setting> {
         self.settings.iter().filter(move |setting| setting.since == at)
     }
 
-    /// What facts within a window amount to, with what is left of each at `as_of`, and of points at
-    /// `points_as_of`.
-    pub fn measures(&self, window: Window, as_of: Instant, points_as_of: Instant) -> Measures {
-        let mut sum = Measures::default();
+    /// What is not kept one by one amounts to within a window.
+    pub fn sums(&self, window: Window) -> Measures {
+        let mut sum = self.days.measures(window);
         if window.from == Instant::MIN {
             let Carried {
                 amount,
@@ -218,8 +305,17 @@ impl Record {
             } = &self.carried;
             sum.add(*amount, *orders);
             sum.points = sum.points.saturating_add(*points);
-            sum.largest = *largest;
+            sum.largest = sum.largest.max(*largest);
         }
+        sum
+    }
+
+    /// What facts within a window amount to, with what is left of each at `as_of`, and of points at
+    /// `points_as_of`.
+    pub fn measures(&self, window: Window, as_of: Instant, points_as_of: Instant) -> Measures {
+        #[cfg(test)]
+        super::fixtures::note_pass();
+        let mut sum = self.sums(window);
         for counted in self.orders.values() {
             let counts = counted.counts_at().is_some_and(|at| window.holds(at));
             let steps = counted.fact.steps.iter().rev();
@@ -246,6 +342,7 @@ impl Record {
     pub fn has_live_before(&self, order: u64, created_at: Instant) -> bool {
         let mut orders = self.orders.iter();
         self.carried.live
+            || self.days.live_from.is_some_and(|at| at < created_at)
             || orders.any(|(hash, counted)| {
                 *hash != order && counted.fact.live && counted.fact.created_at < created_at
             })
@@ -277,8 +374,37 @@ impl Record {
             one.at >= horizon
         });
         self.settings.retain(|setting| setting.since >= horizon);
+        self.days.carry_before(horizon, carried);
         carried.first = carried.first.or(first);
     }
+
+    /// Sums up the oldest orders that have nothing behind `folded`, so that `left` are kept one by
+    /// one.
+    pub fn sum_up(&mut self, left: usize, folded: Instant, bounds: &Bounds) {
+        let last = |counted: &Counted| counted.span().map_or(Instant::MIN, |span| span.last);
+        let mut instants: Vec<Instant> = self.orders.values().map(last).collect();
+        instants.retain(|at| *at <= folded);
+        instants.sort_unstable();
+        let over = self.orders.len().saturating_sub(left).min(instants.len());
+        let Some(to) = over.checked_sub(1).map(|place| instants[place]) else {
+            return;
+        };
+        let (old, kept) = std::mem::take(&mut self.orders)
+            .into_iter()
+            .partition(|(_, counted)| last(counted) <= to);
+        self.orders = kept;
+        let old: BTreeMap<u64, Counted> = old;
+        self.days.take(old.into_values(), to, bounds);
+    }
+}
+
+/// Why a fact of an order is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactRefused {
+    /// It would change what is kept as sums of days.
+    KeptAsSums,
+    /// Too many orders count from an instant ahead.
+    TooManyAhead,
 }
 
 /// What an instant brings.
@@ -290,6 +416,17 @@ pub struct Look {
     /// Points were issued or taken back.
     pub points: bool,
     pub takes_points: bool,
+}
+
+impl Look {
+    fn and(self, other: Look) -> Self {
+        Look {
+            counts: self.counts | other.counts,
+            refunds: self.refunds | other.refunds,
+            points: self.points | other.points,
+            takes_points: self.takes_points | other.takes_points,
+        }
+    }
 }
 
 /// From the first instant to the last.

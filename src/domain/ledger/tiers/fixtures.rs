@@ -118,3 +118,17 @@ pub fn periods(book: &RuleBook, rows: &[Row], until: &str) -> Vec<String> {
 pub fn check(book: &RuleBook, rows: &[Row], until: &str, wanted: &[&str]) {
     assert_eq!(periods(book, rows, until), wanted, "{rows:#?}");
 }
+
+thread_local! {
+    static PASSES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Somebody has looked through all facts of a member.
+pub fn note_pass() {
+    PASSES.set(PASSES.get() + 1);
+}
+
+/// How often that happened since it was asked for last.
+pub fn passes() -> usize {
+    PASSES.take()
+}

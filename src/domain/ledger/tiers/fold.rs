@@ -1,8 +1,11 @@
 //! From facts to periods: what each instant does to the level held.
 
+use std::cell::RefCell;
+
 use chrono_tz::Tz;
 
-use super::facts::{Record, Setting};
+use super::facts::{Look, Record, Setting};
+use super::index::Index;
 use super::measure::Unmet;
 use super::period::{Began, Checked, Period};
 use super::window::{self, Moment};
@@ -10,6 +13,9 @@ use super::{Fall, Next, Rules};
 use crate::domain::instant::Instant;
 use crate::domain::rules::book::Published;
 use crate::domain::rules::model::{Level, OnRefund, RenewOver, RenewWhen, Tiers};
+
+/// From so many facts on that are gone through at once they are put in order for it first.
+const INDEXED_FROM: usize = 12;
 
 pub struct Fold<'a> {
     pub rules: Rules<'a>,
@@ -19,6 +25,7 @@ pub struct Fold<'a> {
     /// The first of them that is not in `periods` yet.
     pub ahead: Option<Instant>,
     pub periods: &'a mut Vec<Period>,
+    pub index: Option<RefCell<Index>>,
 }
 
 /// Which of the facts of an instant are looked at.
@@ -47,6 +54,11 @@ impl<'a> Fold<'a> {
     /// Goes on behind `after`, in the order of time; at one instant versions, then facts, then
     /// settings, then ends, then points where one ends.
     pub fn run(&mut self, after: Instant, facts_to: Instant, ends_before: Instant) {
+        if self.ahead.is_some_and(|at| at <= facts_to)
+            && self.record.count_between(after, facts_to) >= INDEXED_FROM
+        {
+            self.index = Some(RefCell::new(Index::of(self.record, after)));
+        }
         let mut after = after;
         while let Some((at, next)) = self.next(after, facts_to, ends_before) {
             if next == Next::End {
@@ -64,8 +76,22 @@ impl<'a> Fold<'a> {
             after = at;
             if self.ahead.is_some_and(|ahead| ahead <= at) {
                 let lies_ahead = self.last.is_some_and(|last| last > at);
-                self.ahead = lies_ahead.then(|| self.record.next_after(at)).flatten();
+                self.ahead = lies_ahead.then(|| self.next_after(at)).flatten();
             }
+        }
+    }
+
+    fn next_after(&self, at: Instant) -> Option<Instant> {
+        match &self.index {
+            Some(index) => index.borrow().next_after(at),
+            None => self.record.next_after(at),
+        }
+    }
+
+    fn looks_at(&self, at: Instant) -> Look {
+        match &self.index {
+            Some(index) => index.borrow().looks_at(at),
+            None => self.record.looks_at(at),
         }
     }
 
@@ -121,7 +147,7 @@ impl<'a> Fold<'a> {
     }
 
     fn facts(&mut self, at: Instant, part: Part) {
-        let look = self.record.looks_at(at);
+        let look = self.looks_at(at);
         let (counts, refunds) = match part {
             Part::All => (look.counts || look.points, look.refunds || look.takes_points),
             Part::WithoutPoints => (look.counts, look.refunds),

@@ -49,6 +49,32 @@ impl Unmet {
 }
 
 impl Measures {
+    pub fn of_order(amount: Decimal, goods: bool) -> Self {
+        Measures {
+            amount,
+            orders: goods.into(),
+            largest: amount.max(Decimal::ZERO),
+            ..Measures::default()
+        }
+    }
+
+    pub fn of_points(points: i64) -> Self {
+        Measures {
+            points,
+            ..Measures::default()
+        }
+    }
+
+    /// Both together.
+    pub fn and(self, other: Measures) -> Self {
+        Measures {
+            amount: self.amount.saturating_add(other.amount),
+            orders: self.orders.saturating_add(other.orders),
+            points: self.points.saturating_add(other.points),
+            largest: self.largest.max(other.largest),
+        }
+    }
+
     pub fn add(&mut self, amount: Decimal, orders: i64) {
         self.amount = self.amount.saturating_add(amount);
         self.orders = self.orders.saturating_add(orders);

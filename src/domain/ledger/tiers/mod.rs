@@ -5,14 +5,18 @@
 //! periods. A fact that comes late takes back the periods from its instant on, and folds again.
 
 mod conditions;
+pub mod days;
 pub mod facts;
 pub mod fold;
+mod index;
 mod measure;
 mod period;
 mod window;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod many_facts_tests;
 #[cfg(test)]
 mod points_tests;
 #[cfg(test)]
@@ -24,6 +28,7 @@ pub use self::measure::{Measure, Unmet};
 pub use self::period::{Began, Checked, Period};
 pub use self::window::day_of_end;
 
+use self::days::Bounds;
 use self::facts::{Counted, Qualified, Record, Setting, Span};
 use self::fold::Fold;
 use crate::domain::instant::Instant;
@@ -151,9 +156,13 @@ impl Timeline {
         }
     }
 
-    /// What begins at an instant or later is worked out again.
+    /// What begins at an instant or later is worked out again, as far as facts are kept one by one.
     fn take_back_from(&mut self, changed: Option<Instant>) {
-        if let Some(at) = changed.filter(|at| *at <= self.folded) {
+        let kept_from = Instant(self.record.days.to.0.saturating_add(1));
+        if let Some(at) = changed
+            .map(|at| at.max(kept_from))
+            .filter(|at| *at <= self.folded)
+        {
             self.periods.retain(|period| period.since < at);
             self.folded = Instant(at.0.saturating_sub(1));
             self.ahead = self.record.next_after(self.folded);
@@ -181,6 +190,7 @@ impl Timeline {
             last: self.last(),
             ahead: self.ahead,
             periods: &mut self.periods,
+            index: None,
         };
         fold.run(self.folded, facts_to, ends_before);
         self.ahead = fold.ahead;
@@ -222,7 +232,25 @@ impl Timeline {
             last: self.last(),
             ahead: self.ahead,
             periods: &mut periods,
+            index: None,
         })
+    }
+
+    /// Sums up the oldest orders where there are too many.
+    pub fn bound(&mut self, rules: Rules<'_>) {
+        if self.record.orders.len() > days::ORDERS_MAX {
+            self.sum_up(rules, days::ORDERS_LEFT);
+        }
+    }
+
+    pub(super) fn sum_up(&mut self, rules: Rules<'_>, left: usize) {
+        let Some((published, _)) = rules.at(self.folded) else {
+            return;
+        };
+        let bounds = Bounds::of(published.rules.timezone, &self.periods, self.record.first());
+        self.record.sum_up(left, self.folded, &bounds);
+        days::thin_out(&mut self.periods, self.record.days.to);
+        self.look_at_all();
     }
 
     /// Carries facts from before `horizon` as sums, and forgets periods that ended before it.
