@@ -260,12 +260,14 @@ fn a_years_200_orders_and_what_they_count_for_levels_take_8_kilobytes() {
 #[test]
 fn an_order_that_counts_for_levels_takes_62_bytes_however_many_there_are() {
     const ORDERS: i64 = 1_000;
+    /// Where nothing else is configured.
+    const STATE_MAX_BYTES: i64 = 8 * 1_024 * 1_024;
     let uuids = |number: i64| ["order", "event"].map(|kind| uuid(&format!("{kind}{number}")));
     let (_, bytes) = with_orders_and_levels(ORDERS, uuids);
     let order = bytes.len() as i64 / ORDERS;
     println!("{order} bytes an order, {} in all", bytes.len());
     assert!(order <= 62, "{order} bytes an order");
-    assert!(order * 5_000 * 25 <= crate::config::limits::DEFAULT_STATE_MAX_BYTES as i64);
+    assert!(order * 5_000 * 25 <= STATE_MAX_BYTES);
 }
 
 /// A year's orders of a shop with a daily cap and a limited bonus: receipts, and a counter a day.

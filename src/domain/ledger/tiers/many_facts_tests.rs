@@ -1,8 +1,6 @@
 //! A member with very many orders: how often all of them are looked through, and what is the same
 //! when the oldest are kept as sums.
 
-use std::time::Instant as Timer;
-
 use proptest::prelude::*;
 
 use super::days::{ORDERS_AHEAD_MAX, ORDERS_LEFT, ORDERS_MAX};
@@ -70,24 +68,16 @@ fn a_fact_has_all_facts_looked_through_a_few_times_whatever_lies_behind_it() {
         book: &book,
         shop_id: "acme",
     };
-    let timer = Timer::now();
     let mut in_order = Timeline::default();
     let most = learn_all(&mut in_order, rules, 0..ORDERS);
-    println!(
-        "{ORDERS} orders: {most} times at most, {:?} in all",
-        timer.elapsed()
-    );
+    println!("{ORDERS} orders: {most} times at most");
     assert!(most <= PASSES_MAX, "{most}");
     assert_eq!(in_order.present().map(|period| &*period.level), Some("gold"));
 
-    let timer = Timer::now();
     let mut late = Timeline::default();
     let backwards = |block: u64| (block * SHUFFLED..(block + 1) * SHUFFLED).rev();
     let most = learn_all(&mut late, rules, (0..2).flat_map(backwards));
-    println!(
-        "{SHUFFLED} at a time backwards: {most} times at most, {:?} in all",
-        timer.elapsed()
-    );
+    println!("{SHUFFLED} at a time backwards: {most} times at most");
     assert!(most <= PASSES_MAX, "{most}");
     let mut straight = Timeline::default();
     learn_all(&mut straight, rules, 0..2 * SHUFFLED);
@@ -198,12 +188,15 @@ proptest! {
         rows.sort_by_key(first);
         let (mut whole, mut summed) = (Timeline::default(), Timeline::default());
         let end = day(DAYS + 300);
-        for (row, left) in rows.iter().zip(left) {
+        for (place, (row, left)) in rows.iter().zip(left).enumerate() {
             for timeline in [&mut whole, &mut summed] {
                 learn(timeline, row);
                 timeline.advance(rules, first(row), first(row));
             }
-            summed.sum_up(rules, left);
+            // What comes at the instant of the last sum would be refused.
+            if rows.get(place + 1).is_none_or(|next| first(next) > first(row)) {
+                summed.sum_up(rules, left);
+            }
         }
         let to = summed.record.days.to;
         for timeline in [&mut whole, &mut summed] {

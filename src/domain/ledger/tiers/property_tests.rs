@@ -9,6 +9,7 @@ use crate::domain::instant::Instant;
 use crate::domain::ledger::fixtures::book;
 use crate::domain::rules::book::RuleBook;
 use crate::domain::rules::model::*;
+use crate::domain::wall_time::WallTime;
 
 pub const DAY_MICROS: i64 = 86_400_000_000;
 /// 2024-01-01.
@@ -51,29 +52,80 @@ pub fn rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
+/// Over what a level looks, how long it holds, and how it is kept: every word there is.
+fn terms() -> impl Strategy<Value = fn(&mut Level)> + Clone {
+    let within: [fn(&mut Level); 9] = [
+        |level| level.within = Within::Months(6),
+        |level| level.within = Within::Days(90),
+        |level| level.within = Within::Calendar(RoundUpTo::Month),
+        |level| level.within = Within::Calendar(RoundUpTo::Quarter),
+        |level| level.within = Within::Calendar(RoundUpTo::HalfYear),
+        |level| level.within = Within::Calendar(RoundUpTo::Year),
+        |level| level.within = Within::InTierMonths(3),
+        |level| level.within = Within::InTierDays(40),
+        |level| level.within = Within::Lifetime,
+    ];
+    proptest::sample::select(within.to_vec())
+}
+
+fn valid() -> impl Strategy<Value = Option<Expiry>> + Clone {
+    let rounded = |to| Expiry {
+        round_up_to: Some(to),
+        ..Expiry::of(ExpirySpan::AfterMonths(1))
+    };
+    let at_midnight = Expiry {
+        at: WallTime::END_OF_DAY,
+        ..Expiry::of(ExpirySpan::AfterMonths(2))
+    };
+    proptest::sample::select(vec![
+        None,
+        None,
+        Some(Expiry::of(ExpirySpan::AfterDays(45))),
+        Some(Expiry::of(ExpirySpan::Yearly { month: 12, day: 31 })),
+        Some(Expiry::of(ExpirySpan::Never)),
+        Some(rounded(RoundUpTo::Quarter)),
+        Some(at_midnight),
+    ])
+}
+
 pub fn versions() -> impl Strategy<Value = RuleBook> {
-    let words = (0usize..3, any::<bool>(), 0usize..6, any::<bool>(), any::<bool>());
-    let tiers = words.prop_map(|(on_expiry, keep, within, when_met, retroactive)| {
-        let within = [
-            Within::Months(6),
-            Within::Days(90),
-            Within::Calendar(RoundUpTo::Quarter),
-            Within::InTierMonths(3),
-            Within::InTierDays(40),
-            Within::Lifetime,
-        ][within];
+    let renew = proptest::sample::select(vec![
+        Renew::Same,
+        Renew::By(vec![of_amount("250")]),
+        Renew::By(Vec::new()),
+    ]);
+    let words = (
+        0usize..3,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let tiers = (terms(), valid(), renew, words).prop_map(|(within, valid, renew, words)| {
+        let (on_expiry, keep, when_met, over_window, retroactive) = words;
         let with = |mut level: Level| {
-            level.within = within;
-            level.renew_when = if when_met {
-                RenewWhen::WhenMet
-            } else {
-                RenewWhen::AtExpiry
-            };
+            within(&mut level);
+            level.valid = valid.unwrap_or(level.valid);
+            if when_met {
+                level.renew_when = RenewWhen::WhenMet;
+            }
+            if over_window {
+                level.renew_over = RenewOver::Window;
+            }
             level
         };
         let mut silver = with(level("silver", "500", 4));
-        silver.renew = Renew::By(vec![of_amount("250")]);
-        let gold = with(level("gold", "1000", 5));
+        silver.renew = renew;
+        let mut gold = with(level("gold", "1000", 5));
+        gold.enter.push(Condition {
+            points: Some(600),
+            ..Condition::default()
+        });
+        gold.enter.push(Condition {
+            orders: Some(3),
+            order_amount: Some(400.into()),
+            ..Condition::default()
+        });
         shop(vec![silver, gold], |tiers| {
             tiers.on_expiry = [OnExpiry::Fitting, OnExpiry::OneDown, OnExpiry::Default][on_expiry];
             tiers.on_refund = if keep { OnRefund::Keep } else { OnRefund::Recheck };
