@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use accrual::config::Settings;
+use accrual::config::{File, Settings};
 use accrual::metrics::{self, Kind};
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::Value;
 use support::accrual::succeed;
 
 /// Settings whose default the sample cannot show.
@@ -217,4 +219,67 @@ fn every_path_is_told() {
         told.split_once(' ').expect("method and path").1.to_owned()
     });
     assert_eq!(told.collect::<BTreeSet<_>>(), paths);
+}
+
+/// Settings that the chart itself gives to each pod, in the Secret or not at all.
+const NOT_OF_THE_CHART: [&str; 3] = ["instance_id", "http.listen", "http.token"];
+
+#[test]
+fn the_chart_takes_every_setting() {
+    let schema: Value =
+        serde_json::from_str(&text("deploy/helm/accrual/values.schema.json")).expect("a JSON document");
+    let mut taken = BTreeSet::new();
+    let sections = schema["properties"]["config"]["properties"]
+        .as_object()
+        .expect("settings");
+    for (name, section) in sections {
+        match section["properties"].as_object() {
+            Some(keys) => taken.extend(keys.keys().map(|key| format!("{name}.{key}"))),
+            None => _ = taken.insert(name.clone()),
+        }
+    }
+    let wanted = Settings::keys()
+        .into_iter()
+        .filter(|key| !NOT_OF_THE_CHART.contains(key));
+    assert_eq!(taken, wanted.map(str::to_owned).collect());
+}
+
+#[test]
+fn settings_of_the_plain_manifests_are_accepted() {
+    let manifests = text("deploy/kubernetes/accrual.yaml");
+    let documents = Yaml::load_from_str(&manifests).expect("YAML documents");
+    let of = |kind: &str| {
+        let of_kind = documents.iter().filter(|it| it["kind"].as_str() == Some(kind));
+        of_kind.last().expect("one of the kind")
+    };
+    let file = of("ConfigMap")["data"]["accrual.toml"].as_str().expect("a file");
+    let token = ("ACCRUAL_HTTP__TOKEN".to_owned(), "0123456789abcdef".to_owned());
+    let file = File {
+        name: "accrual.toml",
+        text: file,
+    };
+    let settings = Settings::resolve(Some(file), [token], "accrual-0").expect("good settings");
+    let seconds = of("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_integer();
+    assert!(seconds > Some(settings.limits.shutdown_timeout_seconds.into()));
+}
+
+/// Alerts, dashboard, runbook and scalers name no metric that is not there.
+#[test]
+fn every_metric_that_is_looked_at_exists() {
+    let names: BTreeSet<&str> = metrics::ALL.iter().map(|metric| metric.name).collect();
+    for path in [
+        "deploy/prometheus/alerts.yaml",
+        "deploy/prometheus/alerts_test.yaml",
+        "deploy/grafana/accrual.json",
+        "deploy/helm/accrual/templates/scaledobject.yaml",
+    ] {
+        let text = text(path);
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let named: BTreeSet<&str> = words.filter(|word| word.starts_with("accrual_")).collect();
+        assert!(!named.is_empty(), "{path} names no metric");
+        for name in named {
+            let base = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(names.contains(base), "{path}: there is no metric {name}");
+        }
+    }
 }
