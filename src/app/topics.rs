@@ -192,3 +192,7 @@ fn wanted(settings: &Settings) -> Vec<Wanted> {
         topic(&topics.ledger_changelog, many, "compact", &changelog),
     ]
 }
+
+#[cfg(test)]
+#[path = "topics_tests.rs"]
+mod tests;
