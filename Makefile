@@ -49,7 +49,7 @@ servers: ## installs what is missing to start Kafka and Redis
 test-servers:
 	@timeout 5 docker info >/dev/null 2>&1 || deploy/local/install.sh
 
-check: ## alerts and their tests, manifests, schemas, scripts
+check: ## chart, manifests, dashboard, alerts and their tests, runbook, schemas, scripts, licences
 	@deploy/check.sh
 
 fmt: ## formats the code

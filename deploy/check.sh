@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what is deployed beside the binary: chart, manifests, Strimzi's resources, image and compose
-# file, alerts with their tests, dashboard, runbook, schemas, scripts, unit file, dependencies.
+# file, alerts with their tests, dashboard, runbook, schemas, scripts, unit file, workflow, dependencies.
 # Installs what it needs into .servers/, pinned where it does not come with the system.
 # `deploy/check.sh --write` writes deploy/kubernetes/accrual.yaml.
 set -euo pipefail
@@ -112,8 +112,10 @@ check "dashboard and KEDA: metrics and labels" "$python" $checks/queries.py "$ou
 check "dashboard and KEDA: queries" promtool check rules --lint=all "$out/queries.yaml"
 check "alerts" promtool check rules --lint=all deploy/prometheus/alerts.yaml
 check "tests of the alerts" promtool test rules deploy/prometheus/alerts_test.yaml
+check "runbook and alerts" "$python" $checks/runbook.py
 check "Dockerfile" "$tools/bin/hadolint" deploy/Dockerfile
 check "compose file" "$tools/bin/check-jsonschema" --builtin-schema vendor.compose-spec deploy/compose.yaml
+check "workflow" "$tools/bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/ci.yaml
 check "JSON Schemas" json_schemas
 check "AsyncAPI" asyncapi
 check "scripts" shellcheck -x deploy/check.sh deploy/local/*.sh examples/*.sh .ci/run
@@ -121,6 +123,7 @@ check "unit file and its sandbox" sandbox
 if command -v cargo >/dev/null; then
   check "licences and versions of dependencies" "$python" $checks/dependencies.py
   check "metrics as the binary shows them" exposition
+  check "runbook and codes of dead letters" "$python" $checks/runbook.py "$out/metrics"
 else
   echo "  no cargo: dependencies and the binary's metrics are not checked"
 fi
