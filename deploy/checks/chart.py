@@ -65,8 +65,19 @@ def faults_of(resource, custom):
     return faults
 
 
+def open_objects(schema, path="values"):
+    """Where values.schema.json names fields and takes others as well."""
+    if schema.get("properties") and schema.get("additionalProperties") is not False:
+        yield f"values.schema.json: {path} takes unknown values"
+    for name, inner in schema.get("properties", {}).items():
+        yield from open_objects(inner, f"{path}.{name}")
+    if "items" in schema:
+        yield from open_objects(schema["items"], f"{path}[]")
+
+
 def must_be_refused():
     """A schema that lets everything pass would pass every other check."""
+    yield from open_objects(json.loads((CHART / "values.schema.json").read_text()))
     for wrong in ({"replica": 3}, {"config": {"kafka": {"broker": "a:9092"}}}, {"replicas": "3"}):
         with helm.Chart.load(CHART) as chart:
             try:
