@@ -65,7 +65,7 @@ check() {
 }
 
 strict_types() {
-  cp "$out/custom.mts" "$tools/custom.mts"
+  cp "$out/custom.mts" "$tools/custom.mts" || return
   "$tools/node_modules/.bin/tsc" --noEmit --skipLibCheck --strict --module nodenext --target es2022 "$tools/custom.mts"
 }
 
@@ -77,8 +77,8 @@ sandbox() {
 }
 
 json_schemas() {
-  find schemas -name '*.json' ! -name 'asyncapi*' -print0 | xargs -0 "$tools/bin/check-jsonschema" --check-metaschema
-  "$tools/bin/check-jsonschema" --check-metaschema deploy/helm/accrual/values.schema.json
+  find schemas -name '*.json' ! -name 'asyncapi*' -print0 | xargs -0 "$tools/bin/check-jsonschema" --check-metaschema &&
+    "$tools/bin/check-jsonschema" --check-metaschema deploy/helm/accrual/values.schema.json
 }
 
 asyncapi() {
