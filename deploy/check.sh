@@ -73,7 +73,8 @@ sandbox() {
   systemd-analyze security --offline=true --threshold=15 --no-pager deploy/systemd/accrual.service || return
   # The binary is installed elsewhere; the unit must be right all the same.
   sed 's|/usr/local/bin/accrual|/bin/true|' deploy/systemd/accrual.service >"$out/accrual.service"
-  systemd-analyze verify "$out/accrual.service"
+  # It only warns of a key that it does not know.
+  ! systemd-analyze verify "$out/accrual.service" 2>&1 | grep .
 }
 
 json_schemas() {
@@ -100,7 +101,7 @@ exposition() {
   pid=$!
   until curl -fs "127.0.0.1:$port/metrics" >"$out/metrics" || [ $SECONDS -ge $deadline ]; do sleep 0.1; done
   kill $pid
-  wait $pid
+  wait $pid || return
   grep -q '^accrual_build_info' "$out/metrics" && promtool check metrics <"$out/metrics"
 }
 
