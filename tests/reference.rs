@@ -249,8 +249,8 @@ fn settings_of_the_plain_manifests_are_accepted() {
     let manifests = text("deploy/kubernetes/accrual.yaml");
     let documents = Yaml::load_from_str(&manifests).expect("YAML documents");
     let of = |kind: &str| {
-        let of_kind = documents.iter().filter(|it| it["kind"].as_str() == Some(kind));
-        of_kind.last().expect("one of the kind")
+        let found = documents.iter().rfind(|it| it["kind"].as_str() == Some(kind));
+        found.expect("one of the kind")
     };
     let file = of("ConfigMap")["data"]["accrual.toml"].as_str().expect("a file");
     let token = ("ACCRUAL_HTTP__TOKEN".to_owned(), "0123456789abcdef".to_owned());
