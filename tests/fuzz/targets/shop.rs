@@ -48,6 +48,41 @@ reversal:
 redemption: {points: 3, amount: \"1\", digits: 0, max_percent: \"30\", step: 3, exclude: {tags: [gift]}}
 gifts: {registration: {points: 50}}
 notices: {expiring_days_before: [7, 1], at: \"09:00\"}
+---
+shop_id: levels
+version: 1
+effective_from: 2020-01-01T00:00:00+08:00
+timezone: Asia/Taipei
+currency: TWD
+accrual:
+  rate: {every: \"100\", points: 1}
+  tiers: {silver: {rate: {every: \"100\", points: 2}}, gold: {rate: {every: \"10\", points: 1}}}
+bonuses:
+  - {id: birthday, when: {birthday: month}, gives: {points: 50}, limits: {times: 1, per: year}}
+  - {id: first, when: {first_order: true}, gives: {multiplier: \"2\"}, group: one}
+  - {id: gold, when: {tiers: [gold]}, gives: {points: 30}, group: one, limits: {points: 60, per: week}}
+caps: {per_order: 400, per_member: [{per: day, points: 500}, {per: month, orders: 20}]}
+issuance: {on: paid}
+reversal:
+  after_issue: {cancel: full, refund: proportional, edit: adjust}
+tiers:
+  counts: {on: paid}
+  levels:
+    - name: member
+    - name: silver
+      enter: [{amount: \"1000\", orders: 2}, {points: 30}]
+      within: {months: 12}
+      valid: {after_months: 12}
+      renew: [{amount: \"500\"}]
+      renew_when: when_met
+      gifts: {entry: {points: 10, delay_days: 3}, renewal: {points: 5}, birthday: {points: 7}}
+    - name: gold
+      enter: [{amount: \"10000\"}, {order_amount: \"5000\"}]
+      within: {in_tier: {months: 6}}
+      valid: {yearly: \"12-31\"}
+      benefits: {discount_percent: \"5\"}
+gifts: {birthday: {points: 3, on: day}}
+notices: {tier_expiring_days_before: [30, 1]}
 ";
 
 pub struct Stages {
@@ -115,7 +150,10 @@ impl<'a> Shop<'a> {
             let decided = self.commands.event(&decoded, record, self.now);
             self.decided(decided);
         }
-        let table = Record { offset: self.table_offset, ..record.clone() };
+        let table = Record {
+            offset: self.table_offset,
+            ..record.clone()
+        };
         if stages.rules.apply(&table).is_ok() {
             self.table_offset += 1;
             let decided = self.orders.nudge(self.now);
@@ -129,7 +167,9 @@ impl<'a> Shop<'a> {
     pub fn fire(&mut self, until: Option<Millis>) {
         for _ in 0..TIMERS_MAX {
             let next = [self.orders.next_wake(), self.ledger.next_wake()];
-            let Some(next) = next.into_iter().flatten().min() else { return };
+            let Some(next) = next.into_iter().flatten().min() else {
+                return;
+            };
             if until.is_some_and(|until| next >= until) {
                 return;
             }
@@ -143,7 +183,9 @@ impl<'a> Shop<'a> {
 
     fn decided(&mut self, decided: Result<Vec<Output>, Refusal>) {
         match decided {
-            Ok(outputs) => outputs.into_iter().for_each(|output| self.out(self.stages.ledger.encode(output))),
+            Ok(outputs) => outputs
+                .into_iter()
+                .for_each(|output| self.out(self.stages.ledger.encode(output))),
             Err(refusal) => {
                 let bug = ["panicked", "timer_stuck"].contains(&refusal.code);
                 assert!(!bug, "{refusal}");
@@ -172,7 +214,9 @@ impl<'a> Shop<'a> {
     /// An output is JSON, moves a positive number of points, and no movement is left out.
     fn check(&mut self, out: &OutRecord) {
         let data: Value = serde_json::from_slice(out.value.as_ref().expect("a value")).expect("JSON");
-        let Some(sequence) = data["sequence"].as_u64() else { return };
+        let Some(sequence) = data["sequence"].as_u64() else {
+            return;
+        };
         assert!(data["points"].as_i64().is_some_and(|points| points > 0), "{data}");
         let member = format!("{}\0{}", data["shop_id"], data["member_id"]);
         let last = self.sequences.insert(Key::from(member), sequence);
