@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::lookups_levels;
 use crate::support::accrual::{Accrual, run, succeed};
 use crate::support::deployment::Deployment;
 use crate::support::servers;
@@ -69,6 +70,9 @@ fn orders_members_and_quotes_are_looked_up() {
     assert_eq!(again, "acme version 1 is published already\n");
     let shown = succeed(&["rules", "show", "acme"], &deployment.settings);
     assert!(shown.ends_with("\ttrue\t{\"owner\":\"crm\"}\n"), "{shown}");
+    let with_levels = new_dir("lookups").join("levels.yaml");
+    std::fs::write(&with_levels, lookups_levels::RULES).expect("a writable temp dir");
+    deployment.publish_rules(&with_levels);
     let accrual = deployment.start();
     accrual.set_clock("2024-03-04T00:00:00Z");
     deployment.feed(&import("m-1", None), None);
@@ -77,6 +81,8 @@ fn orders_members_and_quotes_are_looked_up() {
     deployment.feed(&created("A-2", Value::Null), None);
     let delivered = order_event("order.delivered", "A-1", "2024-03-04T00:00:00Z", json!({}));
     deployment.feed(&delivered, None);
+    let of_levels = lookups_levels::events();
+    of_levels.iter().for_each(|line| deployment.feed(line, None));
     deployment.topics.flush();
     deployment.wait_quiet(&[&accrual]);
 
@@ -166,4 +172,5 @@ fn orders_members_and_quotes_are_looked_up() {
     assert!(quote["last_change"].is_string(), "{quote}");
     let unknown = run(&["explain", "order", "acme", "A-9"], &deployment.settings);
     assert_eq!(unknown.status.code(), Some(1));
+    lookups_levels::explained(&deployment);
 }

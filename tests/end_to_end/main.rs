@@ -8,6 +8,7 @@ mod gauges;
 mod instance;
 mod limits;
 mod lookups;
+mod lookups_levels;
 mod lookups_rebuilt;
 mod moves;
 mod over_http;
