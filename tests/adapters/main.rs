@@ -8,6 +8,7 @@ mod servers;
 mod store_cases;
 
 mod kafka_consuming;
+mod kafka_outages;
 mod kafka_producing;
 mod kafka_reading;
 mod kafka_support;

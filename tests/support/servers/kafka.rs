@@ -44,6 +44,8 @@ struct Node {
     port: u16,
     controller_port: u16,
     second: Option<Listener>,
+    /// How long it may be silent, where that is not the default.
+    session: Option<Duration>,
     cluster: ClusterIs,
 }
 
@@ -68,13 +70,14 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn new(jvm: Jvm, second: Option<Listener>) -> Kafka {
+    pub(super) fn new(jvm: Jvm, second: Option<Listener>, session: Option<Duration>) -> Kafka {
         static SAID: Once = Once::new();
         let node = Node {
             id: 1,
             port: free_port(),
             controller_port: free_port(),
             second,
+            session,
             cluster: ClusterIs {
                 id: cluster_id(),
                 voters: String::new(),
@@ -106,6 +109,7 @@ impl Kafka {
             port: free_port(),
             controller_port: *controller_port,
             second: Some(*second),
+            session: None,
             cluster: cluster.clone(),
         };
         let nodes = (1..).zip(&ports).zip(seconds).map(node);
@@ -283,6 +287,9 @@ fn properties(node: &Node, bind: &str, data: &str) -> String {
         .replace("@bind@", bind)
         .replace("@data@", data);
     let mut text: String = text.lines().map(|line| node.property(bind, line)).collect();
+    if let Some(session) = node.session {
+        text += &format!("broker.session.timeout.ms={}\n", session.as_millis());
+    }
     if !node.cluster.voters.is_empty() {
         text += &format!("default.replication.factor={REPLICAS}\nmin.insync.replicas={MIN_IN_SYNC}\n");
     }

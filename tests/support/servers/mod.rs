@@ -32,18 +32,24 @@ pub fn kafka() -> &'static Kafka {
     static KAFKA: OnceLock<Kafka> = OnceLock::new();
     KAFKA.get_or_init(|| match given("ACCRUAL_TEST_KAFKA") {
         Some(brokers) => Kafka::given(brokers),
-        None => Kafka::new(Jvm::QuickStart, None),
+        None => Kafka::new(Jvm::QuickStart, None, None),
     })
 }
 
 /// A broker of the caller's own: for tests that stop it, and for benchmarks.
 pub fn own_kafka(jvm: Jvm) -> Kafka {
-    Kafka::new(jvm, None)
+    Kafka::new(jvm, None, None)
+}
+
+/// A broker of the caller's own that stays the leader while it is frozen for less than `session`. One
+/// that was killed may take as long to be accepted again.
+pub fn own_kafka_with_session(jvm: Jvm, session: Duration) -> Kafka {
+    Kafka::new(jvm, None, Some(session))
 }
 
 /// A broker of the caller's own that also serves at a second listener.
 pub fn own_kafka_behind(jvm: Jvm, second: Listener) -> Kafka {
-    Kafka::new(jvm, Some(second))
+    Kafka::new(jvm, Some(second), None)
 }
 
 /// Brokers of the caller's own that replicate to one another, each also at a second listener; and

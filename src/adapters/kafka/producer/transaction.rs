@@ -94,9 +94,10 @@ impl TransactionalClient {
 
     /// Runs one whole transaction. `Retry`: nothing was begun.
     ///
-    /// After one that failed it opens a new client first. librdkafka raises the epoch of the old one by
-    /// itself, and may do so when the next transaction has begun: the coordinator then drops what that has
-    /// written so far, and commits the rest.
+    /// After one that failed it opens a new client first. librdkafka gives the sequence numbers of records
+    /// that were still under way then to the next records of the partition. Where the first ones have
+    /// arrived after all, the broker drops the next ones as duplicates and reports them as written: the
+    /// next transaction would be committed without them. A new client has an epoch of its own.
     pub fn commit(&mut self, records: &[Sent<'_>], groups: &[GroupOffsets]) -> Result<Committed, LogError> {
         if self.spent {
             *self = Self::open(&self.config, self.changelog.clone(), self.watchdog.clone())?;
