@@ -41,6 +41,7 @@ pub const LOTS_EXPIRED_TOTAL: &str = "accrual_lots_expired_total";
 pub const POINTS_EXPIRED_TOTAL: &str = "accrual_points_expired_total";
 pub const ORDERS_PENDING_TOTAL: &str = "accrual_orders_pending_total";
 pub const FACTS_AHEAD_TOTAL: &str = "accrual_facts_ahead_total";
+pub const FIELDS_UNKNOWN_TOTAL: &str = "accrual_fields_unknown_total";
 pub const ORDERS_WITHHELD_TOTAL: &str = "accrual_orders_withheld_total";
 pub const POINTS_REVOKED_TOTAL: &str = "accrual_points_revoked_total";
 pub const POINTS_REDEEMED_TOTAL: &str = "accrual_points_redeemed_total";
@@ -68,6 +69,7 @@ pub const REASON: &str = "reason";
 pub const CODE: &str = "code";
 pub const VERSION: &str = "version";
 pub const FACT: &str = "fact";
+pub const SECTION: &str = "section";
 pub const BONUS_ID: &str = "bonus_id";
 
 /// Bonus ids that get a series of their own; all later ones are [`OTHER`].
@@ -154,6 +156,7 @@ pub const ALL: &[Metric] = &[
     metric(POINTS_EXPIRED_TOTAL, Counter, &[], "Points that expired."),
     metric(ORDERS_PENDING_TOTAL, Counter, &[], "Announcements of a due time."),
     metric(FACTS_AHEAD_TOTAL, Counter, &[FACT], "Facts of orders told with a time more than a day after their event's."),
+    metric(FIELDS_UNKNOWN_TOTAL, Counter, &[SECTION], "Fields of order events that are not known and count nothing, by the object they stand in."),
     metric(ORDERS_WITHHELD_TOTAL, Counter, &[REASON], "Orders that earned nothing or less, by reason."),
     metric(POINTS_REVOKED_TOTAL, Counter, &[REASON], "Issued points taken back, by reason."),
     metric(POINTS_REDEEMED_TOTAL, Counter, &[], "Points redeemed."),

@@ -203,3 +203,23 @@ fn what_is_told_late_comes_out_when_it_is_told() {
     ];
     check(&[(&[&lines], &[], 0, "", out)]);
 }
+
+#[test]
+fn fields_that_are_not_known_are_named() {
+    let amount = json!({"subtotall": "1000", "customer": {"id": "m-1"}});
+    let created = |id: &str, note: &str| {
+        let data = json!({"order_id": id, "order": amount, "note": note});
+        line(&format!("{id}-c"), "order.created", 5, data)
+    };
+    let paid = line(
+        "A-1-p",
+        "order.paid",
+        5,
+        json!({"order_id": "A-1", "\u{1b}[31m": 1}),
+    );
+    let said = "unknown field \\u{1b}[31m in data, in 1 event: it counts nothing\n\
+                unknown field note in data, in 2 events: it counts nothing\n\
+                unknown field subtotall in data.order, in 2 events: it counts nothing\n";
+    let lines = [created("A-1", "x"), created("A-2", "\n"), paid];
+    check(&[(&[&lines], &[], 0, said, &["withheld null 05-05"])]);
+}

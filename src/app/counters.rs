@@ -4,12 +4,12 @@
 use metrics::counter;
 
 use crate::config::Stage;
-use crate::domain::order::facts::Fact;
+use crate::domain::order::facts::{Fact, Section};
 use crate::domain::reason::Reason;
 use crate::metrics::{
-    ALL, BONUS_POINTS_TOTAL, DEAD_LETTERS_TOTAL, FACTS_AHEAD_TOTAL, Kind, LOTS_ISSUED_TOTAL, Metric,
-    ORDERS_WITHHELD_TOTAL, OTHER, POINTS_ISSUED_TOTAL, POINTS_REVOKED_TOTAL, REBALANCES_TOTAL,
-    REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE, STATES_LARGE_TOTAL, TIERS_CHANGED_TOTAL,
+    ALL, BONUS_POINTS_TOTAL, DEAD_LETTERS_TOTAL, FACTS_AHEAD_TOTAL, FIELDS_UNKNOWN_TOTAL, Kind,
+    LOTS_ISSUED_TOTAL, Metric, ORDERS_WITHHELD_TOTAL, OTHER, POINTS_ISSUED_TOTAL, POINTS_REVOKED_TOTAL,
+    REBALANCES_TOTAL, REJECTED_TOTAL, RULES_REFUSED_TOTAL, STAGE, STATES_LARGE_TOTAL, TIERS_CHANGED_TOTAL,
     TRANSACTIONS_FAILED_TOTAL,
 };
 
@@ -125,6 +125,7 @@ fn words(metric: &Metric) -> Vec<&'static str> {
         STATES_LARGE_TOTAL => LARGE_STATES.to_vec(),
         REBALANCES_TOTAL => REBALANCES.to_vec(),
         FACTS_AHEAD_TOTAL => ["created"].into_iter().chain(Fact::ALL.map(Fact::name)).collect(),
+        FIELDS_UNKNOWN_TOTAL => Section::ALL.map(Section::path).to_vec(),
         LOTS_ISSUED_TOTAL | POINTS_ISSUED_TOTAL => codes(ISSUED),
         ORDERS_WITHHELD_TOTAL => codes(WITHHELD),
         POINTS_REVOKED_TOTAL => codes(REVOKED),

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::bail;
 
 use crate::domain::instant::Instant;
+use crate::domain::order::facts::UnknownField;
 use crate::domain::outcome::Outcome;
 use crate::engine::embedded::Embedded;
 use crate::engine::error::Refusal;
@@ -53,7 +54,7 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
         entries: "l".into(),
     };
     let (orders, commands, ledger) = (
-        Orders::new(rules.book(), topics.clone(), 0),
+        Orders::new(rules.book(), topics.clone(), 0).quiet_about_fields(),
         Commands::new(topics.clone(), LEDGER_PARTITIONS),
         Ledger::new(rules.book(), topics.clone(), COMMAND_IDS_DAYS),
     );
@@ -96,7 +97,32 @@ pub fn replay(request: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> any
     if request.is_last {
         std::mem::forget(shop);
     }
+    name_unknown_fields(&orders, err)?;
     Ok(malformed)
+}
+
+/// A misspelt amount counts as 0: who rehearses learns of it here.
+fn name_unknown_fields(orders: &Orders, err: &mut dyn Write) -> std::io::Result<()> {
+    let (fields, others) = orders.unknown_fields();
+    for (UnknownField { section, name }, times) in fields {
+        let (path, name) = (section.path(), Escaped(&name));
+        writeln!(
+            err,
+            "unknown field {name} in {path}, in {}: it counts nothing",
+            events(times)
+        )?;
+    }
+    if others > 0 {
+        writeln!(err, "unknown fields of more names, {others} times")?;
+    }
+    Ok(())
+}
+
+fn events(times: u64) -> String {
+    match times {
+        1 => "1 event".to_owned(),
+        times => format!("{times} events"),
+    }
 }
 
 /// All stages in memory.

@@ -2,6 +2,7 @@
 
 pub mod broadcast_progress;
 pub mod commands;
+mod field_watch;
 pub mod keys;
 pub mod ledger;
 pub mod orders;

@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::field_watch::FieldWatch;
 use super::keys;
 use super::output::{self, Output};
 use super::rule_table;
 use super::topics::Topics;
 use crate::domain::instant::Instant;
-use crate::domain::order::facts::OrderEvent;
+use crate::domain::order::facts::{OrderEvent, UnknownField};
 use crate::domain::order::{self, Decisions, Order, OrderError, OrderKey};
 use crate::domain::rules::book::RuleBook;
 use crate::engine::error::Refusal;
 use crate::engine::ports::{Key, Millis, Offset, OutRecord, Record};
 use crate::engine::processor::{Cause, Decoded, Effects, Nudge, Processor, Saved, Turn};
-use crate::metrics::FACTS_AHEAD_TOTAL;
+use crate::metrics::{FACTS_AHEAD_TOTAL, FIELDS_UNKNOWN_TOTAL};
 use crate::wire::{order_event, order_state};
 
 /// The stage with what its decisions are made by.
@@ -28,6 +29,7 @@ pub struct Orders {
     orders_days: u32,
     /// Arrival of the event whose facts were last warned of, in milliseconds.
     warned_at: AtomicI64,
+    fields: FieldWatch,
 }
 
 /// Least time between two warnings of facts that lie ahead.
@@ -41,7 +43,22 @@ impl Orders {
             topics,
             orders_days,
             warned_at: AtomicI64::new(i64::MIN),
+            fields: FieldWatch::new(true),
         }
+    }
+
+    /// Unknown fields are counted for [`Self::unknown_fields`] and not logged.
+    pub fn quiet_about_fields(self) -> Self {
+        Self {
+            fields: FieldWatch::new(false),
+            ..self
+        }
+    }
+
+    /// The unknown fields that events had, by name with how often, and how often those of more names
+    /// than are kept.
+    pub fn unknown_fields(&self) -> (Vec<(UnknownField, u64)>, u64) {
+        self.fields.seen()
     }
 
     /// Counts facts that lie after their event, and warns of them once a minute.
@@ -162,6 +179,12 @@ impl Processor for Orders {
         send(decisions, effects);
         if let Cause::Event { event, .. } = turn.cause {
             self.watch_facts(event, turn.now, effects);
+            if !event.unknown.is_empty() {
+                self.fields.see(event, turn.now);
+                for field in &event.unknown {
+                    effects.count(FIELDS_UNKNOWN_TOTAL, field.section.path(), 1);
+                }
+            }
         }
         if turn
             .state

@@ -13,7 +13,10 @@ use serde::de::IgnoredAny;
 use super::object::Object;
 use super::scalar::{Amount, At, FactAt, Points, Quantity};
 use super::text::Text;
+use crate::domain::order::facts::Section;
 
+/// Unknown fields that are noted of an event.
+pub const UNKNOWN_MAX_COUNT: usize = 16;
 /// Objects and arrays within one another that are passed over.
 const DEPTH_MAX: u32 = 32;
 /// Whole numbers of so many digits are 64 bits for sure.
@@ -26,7 +29,11 @@ pub fn read<'a, T: FromPlain<'a>>(text: &'a str) -> Option<T> {
     if text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
         return None;
     }
-    let mut json = Plain { text, at: 0 };
+    let mut json = Plain {
+        text,
+        at: 0,
+        noted: Vec::new(),
+    };
     let mut value = T::default();
     value.fill(&mut json)?;
     json.pass_space();
@@ -75,6 +82,7 @@ impl<'a> PlainField<'a> for FactAt {
 pub struct Plain<'a> {
     text: &'a str,
     at: usize,
+    noted: Vec<(Section, &'a str)>,
 }
 
 impl<'a> Plain<'a> {
@@ -102,6 +110,20 @@ impl<'a> Plain<'a> {
             Some(b'n') => self.word("null"),
             _ => None,
         }
+    }
+
+    /// Passes over the value of a field that is not declared, and notes its name.
+    #[cold]
+    pub fn pass_unknown(&mut self, section: Section, name: &'a str) -> Option<()> {
+        if self.noted.len() < UNKNOWN_MAX_COUNT && !self.noted.contains(&(section, name)) {
+            self.noted.push((section, name));
+        }
+        self.skip()
+    }
+
+    /// Fields that are not declared, each once.
+    pub fn noted(&self) -> &[(Section, &'a str)] {
+        &self.noted
     }
 
     /// A value that nobody wants.
@@ -246,9 +268,9 @@ fn last_quote(bytes: &[u8], from: usize) -> Option<usize> {
 /// Declares an object of JSON once: its struct, serde's reader and the quick reader.
 ///
 /// Each field is `"name" => field: Type`; the type implements [`PlainField`], `Default` and
-/// `Deserialize`. All fields may be absent, others are passed over.
+/// `Deserialize`. All fields may be absent, others are passed over; the quick reader notes their names.
 macro_rules! json_object {
-    ($(#[$meta:meta])* $vis:vis struct $type:ident { $($(#[$doc:meta])* $name:literal => $field:ident: $kind:ty,)* }) => {
+    ($(#[$meta:meta])* $vis:vis struct $type:ident is $section:ident { $($(#[$doc:meta])* $name:literal => $field:ident: $kind:ty,)* }) => {
         $(#[$meta])*
         #[derive(Default, serde::Deserialize)]
         #[serde(default, bound(deserialize = "'de: 'a"))]
@@ -256,27 +278,42 @@ macro_rules! json_object {
             $($(#[$doc])* #[serde(rename = $name)] pub $field: $kind,)*
         }
 
-        $crate::wire::plain::plain_fields!($type<'a> { $($name: $field,)* });
+        impl $type<'_> {
+            pub const FIELDS: &'static [&'static str] = &[$($name),*];
+        }
+
+        $crate::wire::plain::plain_fields!($type<'a> { $($name: $field,)* } $section);
     };
 }
 pub(super) use json_object;
 
 /// The quick reader of a type whose serde reader is declared beside it.
 macro_rules! plain_fields {
-    ($type:ident<$life:lifetime $(, $data:ident)?> { $($name:literal: $field:ident),* $(,)? }) => {
+    ($type:ident<$life:lifetime $(, $data:ident)?> { $($name:literal: $field:ident),* $(,)? } $($section:ident)?) => {
         impl<$life $(, $data: $crate::wire::plain::FromPlain<$life>)?> $crate::wire::plain::FromPlain<$life>
             for $type<$life $(, $data)?>
         {
             fn fill(&mut self, json: &mut $crate::wire::plain::Plain<$life>) -> Option<()> {
                 json.object(|json, name| match name {
                     $($name => $crate::wire::plain::PlainField::read(&mut self.$field, json),)*
-                    _ => json.skip(),
+                    other => $crate::wire::plain::pass_other!(json, other $(, $section)?),
                 })
             }
         }
     };
 }
 pub(super) use plain_fields;
+
+macro_rules! pass_other {
+    ($json:ident, $name:ident) => {{
+        let _ = $name;
+        $json.skip()
+    }};
+    ($json:ident, $name:ident, $section:ident) => {
+        $json.pass_unknown($crate::domain::order::facts::Section::$section, $name)
+    };
+}
+pub(super) use pass_other;
 
 impl<'a> FromPlain<'a> for IgnoredAny {
     fn fill(&mut self, json: &mut Plain<'a>) -> Option<()> {

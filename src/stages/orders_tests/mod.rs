@@ -164,7 +164,11 @@ impl Shop {
             self.told.push(refusal.to_string());
         }
         self.state = state.map(|state| self.orders.save(&self.key, &state).bytes.to_vec());
-        let ahead = |count: &&Count| count.0 == crate::metrics::FACTS_AHEAD_TOTAL;
+        let watched = [
+            crate::metrics::FACTS_AHEAD_TOTAL,
+            crate::metrics::FIELDS_UNKNOWN_TOTAL,
+        ];
+        let ahead = |count: &&Count| watched.contains(&count.0);
         self.counted.extend(effects.counts.iter().filter(ahead).cloned());
         for output in effects.outputs {
             if let Output::Outcome(outcome) = &output {

@@ -1,12 +1,14 @@
 //! `data` of an order event. Each object is declared once, for serde and for the quick reader.
 
+use serde::de::IgnoredAny;
+
 use crate::wire::object::Object;
 use crate::wire::plain::json_object;
 use crate::wire::scalar::{Amount, At, FactAt, Points, Quantity};
 use crate::wire::text::Text;
 
 json_object! {
-    pub struct Data {
+    pub struct Data is Data {
         "shop_id" => shop_id: Option<Text<'a>>,
         "order_id" => order_id: Option<Text<'a>>,
         "order" => order: Option<Box<Object<OrderData<'a>>>>,
@@ -19,7 +21,7 @@ json_object! {
 }
 
 json_object! {
-    pub struct OrderData {
+    pub struct OrderData is Order {
         "revision" => revision: Option<i64>,
         "created_at" => created_at: Option<At>,
         "channel" => channel: Option<Text<'a>>,
@@ -49,7 +51,7 @@ json_object! {
 }
 
 json_object! {
-    pub struct CustomerData {
+    pub struct CustomerData is Customer {
         "id" => id: Option<Text<'a>>,
         "logged_in" => logged_in: Option<bool>,
         "tier" => tier: Option<Text<'a>>,
@@ -57,7 +59,7 @@ json_object! {
 }
 
 json_object! {
-    pub struct LineData {
+    pub struct LineData is Line {
         "id" => id: Option<Text<'a>>,
         "sku" => sku: Option<Text<'a>>,
         "product_id" => product_id: Option<Text<'a>>,
@@ -72,13 +74,15 @@ json_object! {
 }
 
 json_object! {
-    pub struct DeliveryData {
+    pub struct DeliveryData is Delivery {
+        // Part of the format, and nothing depends on it.
+        "carrier" => carrier: Option<IgnoredAny>,
         "type" => kind: Option<Text<'a>>,
     }
 }
 
 json_object! {
-    pub struct RefundData {
+    pub struct RefundData is Refund {
         "id" => id: Option<Text<'a>>,
         "line_items" => line_items: Option<Vec<Object<RefundLineData<'a>>>>,
         "amount" => amount: Option<Amount>,
@@ -86,7 +90,7 @@ json_object! {
 }
 
 json_object! {
-    pub struct RefundLineData {
+    pub struct RefundLineData is RefundLine {
         "id" => id: Option<Text<'a>>,
         "quantity" => quantity: Option<Quantity>,
     }

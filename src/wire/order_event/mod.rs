@@ -2,14 +2,16 @@
 //!
 //! Amounts are decimal strings; a whole JSON number is accepted too, one with a fraction is
 //! refused, because it may already have lost digits. Quantities may have fractions. Unknown
-//! fields are not looked at.
+//! fields count nothing; their names come with the event.
 
 mod data;
 mod snapshot;
+mod unknown;
 
 use std::sync::Arc;
 
 use self::data::{Data, OrderData};
+use self::unknown::Watched;
 use super::envelope::{self, Envelope, EnvelopeError};
 use super::object::Object;
 use super::scalar::FactAt;
@@ -41,10 +43,16 @@ pub fn read<'a>(
     value: Option<&'a [u8]>,
     headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + Clone,
 ) -> Result<OrderEvent, OrderEventError> {
-    match envelope::read_as(value, headers.clone()) {
+    match envelope::read_as::<Watched<Object<Data>>>(value, headers.clone()) {
         Ok(read) => {
-            let (envelope, Object(data)) = read.split();
-            event(Kind::of(&envelope.kind)?, data, &envelope)
+            let (envelope, read) = read.split();
+            let Object(data) = read.value;
+            let mut event = event(Kind::of(&envelope.kind)?, data, &envelope)?;
+            event.unknown = match read.unknown {
+                Some(unknown) => unknown,
+                None => unknown::of(envelope::read(value, headers)?.data),
+            };
+            Ok(event)
         }
         Err(_) => odd_event(envelope::read(value, headers)?),
     }
@@ -57,7 +65,9 @@ fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
     let once = serde_json::from_str::<serde_json::Value>(data).map(|value| value.to_string());
     let text = once.as_deref().unwrap_or(data);
     let Object(data) = serde_json::from_str(text).map_err(|_| explain(text.as_bytes()))?;
-    event(kind, data, &envelope)
+    let mut event = event(kind, data, &envelope)?;
+    event.unknown = unknown::of(text);
+    Ok(event)
 }
 
 fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<OrderEvent, OrderEventError> {
@@ -112,6 +122,7 @@ fn event(kind: Kind, data: Data<'_>, envelope: &Envelope<'_, ()>) -> Result<Orde
         claim,
         take_back: choice.0,
         return_redeemed: choice.1,
+        unknown: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::snapshot::{Customer, Snapshot};
 use super::telling::{Fact, FactSet, Told};
+use super::unknown::UnknownField;
 use crate::domain::instant::Instant;
 use crate::domain::short_text::ShortText;
 
@@ -30,6 +31,8 @@ pub struct OrderEvent {
     pub take_back: bool,
     /// `return_redeemed: false`: points redeemed are not given back for it.
     pub return_redeemed: bool,
+    /// Each once, as far as a bound goes; they count nothing.
+    pub unknown: Vec<UnknownField>,
 }
 
 /// A fact may be this much later than the event that tells it before somebody should look.

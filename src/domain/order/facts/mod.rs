@@ -5,6 +5,7 @@ pub mod customers;
 pub mod event;
 pub mod snapshot;
 pub mod telling;
+pub mod unknown;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use self::customers::{Buyer, Claim, Named};
 pub use self::event::{FactTimes, OrderEvent, Refund};
 pub use self::snapshot::{Customer, Delivery, Line, Snapshot};
 pub use self::telling::{Fact, FactSet, Known, Told};
+pub use self::unknown::{Section, UnknownField};
 use crate::domain::instant::Instant;
 use crate::domain::short_text::ShortText;
 
