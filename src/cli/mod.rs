@@ -93,7 +93,8 @@ pub fn main(operations: &dyn Operations) -> ExitCode {
         io::stderr(),
     );
     if let Err(reason) = logging::install() {
-        let _ = writeln!(err, "error: {reason}");
+        let runs = std::env::args_os().nth(1).is_some_and(|word| word == "run");
+        complain(&reason.to_string(), runs, &mut err);
         return ExitCode::from(FAILED);
     }
     ExitCode::from(execute(std::env::args_os(), operations, &mut out, &mut err))
@@ -123,14 +124,17 @@ fn execute(
         Err(error) if broken_pipe(&error) => DONE,
         Err(error) => {
             let _ = out.flush();
-            let text = format!("{error:#}");
-            match &cli.command {
-                // Its last line is read by what reads the others.
-                Command::Run(_) if logging::is_for_machines() => tracing::error!("{text}"),
-                _ => drop(writeln!(err, "error: {}", EscapedLines(text))),
-            }
+            complain(&format!("{error:#}"), matches!(cli.command, Command::Run(_)), err);
             if error.is::<Usage>() { USAGE } else { FAILED }
         }
+    }
+}
+
+/// `runs`: its last line is read by what reads the others.
+fn complain(text: &str, runs: bool, err: &mut dyn Write) {
+    match runs && logging::is_for_machines() {
+        true => tracing::error!("{text}"),
+        false => drop(writeln!(err, "error: {}", EscapedLines(text))),
     }
 }
 

@@ -55,6 +55,12 @@ pub(super) fn remedy(e: RedisError) -> StoreError {
     if refused(&e) {
         return StoreError::Unavailable("Redis refuses the user or the password of redis.url".into());
     }
+    if code(&e) == Some("NOAUTH") {
+        return StoreError::Unavailable(
+            "Redis asks for a password (NOAUTH): write it into redis.url, as redis://:PASSWORD@HOST:PORT"
+                .into(),
+        );
+    }
     if code(&e) == Some(FOREIGN_KEY_CODE) {
         return StoreError::Occupied(e.to_string());
     }
@@ -92,6 +98,12 @@ mod tests {
     fn remedy_of(reply: &str) -> StoreError {
         let value = redis::parse_redis_value(reply.as_bytes()).unwrap();
         remedy(value.extract_error().unwrap_err())
+    }
+
+    #[test]
+    fn a_password_that_is_wanted_is_said_with_the_remedy() {
+        let found = remedy_of("-NOAUTH Authentication required.\r\n").to_string();
+        assert!(found.contains("(NOAUTH): write it into redis.url"), "{found}");
     }
 
     #[test]

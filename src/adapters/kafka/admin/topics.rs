@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::engine::error::LogError;
 use crate::engine::ports::Partition;
@@ -93,9 +93,10 @@ impl Admin {
     /// Identity and size of each topic that exists, by one request.
     pub async fn identify(&self, topics: &[&str]) -> Result<BTreeMap<String, Description>, LogError> {
         let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let config = self.config.clone();
         self.ask(move |client| {
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-            describe(client.inner(), &names)
+            describe(client.inner(), &config, &names)
         })
         .await
     }
@@ -152,11 +153,10 @@ impl Admin {
             .request_timeout(timeout)
             .operation_timeout(timeout);
         let what = format!("creating {}", spec.name);
-        let results = self
-            .client
-            .create_topics([&topic], &options)
-            .await
-            .map_err(|e| classify::reading(&what, &e))?;
+        let results = match self.client.create_topics([&topic], &options).await {
+            Ok(results) => results,
+            Err(error) => return Err(self.unanswered(what, error).await),
+        };
         match results.into_iter().next() {
             Some(Ok(_)) => {
                 self.appears(&spec.name).await?;
@@ -169,6 +169,15 @@ impl Admin {
             Some(Err((_, code))) => Err(classify::reading_code(&what, code)),
             None => Err(LogError::Retry(format!("{what}: no answer"))),
         }
+    }
+
+    /// Says which brokers were asked, and what came of it.
+    async fn unanswered(&self, what: String, error: KafkaError) -> LogError {
+        let config = self.config.clone();
+        let said = self.ask(move |_| Err::<(), _>(reach::asking(&what, &config, &error)));
+        said.await
+            .err()
+            .unwrap_or_else(|| LogError::Retry("asking Kafka".into()))
     }
 
     /// Waits until a new topic is known: brokers hear of it a little after its creation.

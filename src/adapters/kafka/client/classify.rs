@@ -61,9 +61,17 @@ pub fn is_refusal(code: Code) -> bool {
     matches!(code, Code::MessageSizeTooLarge | Code::InvalidRecord)
 }
 
+/// The code of an error, also where the client's own function has none.
+pub fn code_of(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    }
+}
+
 /// An error of a call that changes nothing: worth a retry, or hopeless.
 pub fn reading(what: &str, error: &KafkaError) -> LogError {
-    match error.rdkafka_error_code() {
+    match code_of(error) {
         Some(code) => reading_code(what, code),
         None => match error {
             // What librdkafka says of a property may hold its value.

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::bindings as rd;
 use rdkafka::client::Client;
@@ -15,6 +16,7 @@ use crate::engine::error::LogError;
 use crate::engine::ports::{Partition, TopicId};
 
 use super::classify;
+use super::reach;
 use super::settings::QUERY_TIMEOUT_MS;
 
 /// A topic as the brokers know it.
@@ -28,10 +30,11 @@ pub struct Description {
 /// Describes topics; those that do not exist are left out. Blocks, at most for the query's bound.
 pub fn describe<C: ClientContext>(
     client: &Client<C>,
+    config: &ClientConfig,
     topics: &[&str],
 ) -> Result<BTreeMap<String, Description>, LogError> {
     let event = ask(client, topics)?;
-    let failed = |code: RDKafkaRespErr| classify::reading_code("describing topics", Code::from(code));
+    let failed = |code: RDKafkaRespErr| reach::asking_code("describing topics", config, Code::from(code));
     // SAFETY: the event is alive until the end of this function, and everything below belongs to it
     // and is copied.
     unsafe {

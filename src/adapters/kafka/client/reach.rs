@@ -18,17 +18,24 @@ const TRIED_MAX_COUNT: usize = 3;
 
 /// As [`classify::reading`], with the brokers that were asked. Blocking: connects to them.
 pub fn asking(what: &str, config: &ClientConfig, error: &KafkaError) -> LogError {
+    match classify::code_of(error) {
+        Some(code) => asking_code(what, config, code),
+        None => classify::reading(what, error),
+    }
+}
+
+/// The same of a code.
+pub fn asking_code(what: &str, config: &ClientConfig, code: Code) -> LogError {
     let unreached = [
         Code::BrokerTransportFailure,
         Code::AllBrokersDown,
         Code::OperationTimedOut,
         Code::Resolve,
     ];
-    let what = match error.rdkafka_error_code() {
-        Some(code) if unreached.contains(&code) => format!("{what}, {}", unanswered(config)),
-        _ => what.to_owned(),
-    };
-    classify::reading(&what, error)
+    match unreached.contains(&code) {
+        true => classify::reading_code(&format!("{what}, {}", unanswered(config)), code),
+        false => classify::reading_code(what, code),
+    }
 }
 
 /// `asked of Kafka at …`, and what came of it. Blocking.

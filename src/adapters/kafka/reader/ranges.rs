@@ -158,7 +158,7 @@ impl Reader {
     /// The id of the topic that has this name now; `None` where the brokers have no ids.
     pub fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         self.asking.drain_events();
-        let found = describe(self.asking.client.client(), &[topic])?;
+        let found = describe(self.asking.client.client(), &self.config, &[topic])?;
         // The topic was there at the start: a broker that is just starting may not know it yet.
         let found = found.get(topic);
         let found = found.ok_or_else(|| LogError::Retry(format!("topic {topic} does not exist")))?;

@@ -1,6 +1,8 @@
 //! Logs go to stderr: text for people at a terminal, JSON anywhere else. In both an event is one
 //! line, whatever the values in it hold.
 
+mod libraries;
+
 use std::fmt::{self, Write};
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,10 +36,18 @@ pub enum Error {
 }
 
 /// Installs the subscriber of the process, at the level of `ACCRUAL_LOG`.
+///
+/// Where that cannot be read, everything is installed all the same, so that the fault is reported in
+/// the form of the log.
 pub fn install() -> Result<(), Error> {
-    let filter = filter(std::env::var(LOG_VARIABLE).ok().as_deref())?;
+    let asked = filter(std::env::var(LOG_VARIABLE).ok().as_deref());
+    let (filter, read) = match asked {
+        Ok(filter) => (filter, Ok(())),
+        Err(error) => (filter(None)?, Err(error)),
+    };
     let is_terminal = stderr().is_terminal();
     FOR_MACHINES.store(!is_terminal, Ordering::Relaxed);
+    libraries::forward(filter.max_level_hint()).map_err(|error| Error::Install(error.to_string()))?;
     let installed = if is_terminal {
         text(filter, stderr).try_init()
     } else {
@@ -50,7 +60,8 @@ pub fn install() -> Result<(), Error> {
             .finish()
             .try_init()
     };
-    installed.map_err(|error| Error::Install(error.to_string()))
+    installed.map_err(|error| Error::Install(error.to_string()))?;
+    read
 }
 
 /// Whether this process logs to stderr as JSON.
