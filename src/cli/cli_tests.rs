@@ -410,6 +410,8 @@ fn usage_errors_exit_2() {
         "dead-letters redrive --all --with f",
         "dead-letters redrive 1:1 2:2 --with f",
         "replay --rules - --events -",
+        "completions csh",
+        "man fly",
     ] {
         let (status, out, err) = run(line);
         assert_eq!(
@@ -428,6 +430,10 @@ fn help_and_version_exit_0() {
         ("replay --help", "zcat events.jsonl.gz"),
         ("rules --help", "accrual rules publish"),
         ("dead-letters redrive --help", "--with <FILE>"),
+        ("completions bash", "accrual__subcmd__dead__subcmd__letters"),
+        ("completions fish", "__fish_accrual"),
+        ("man", "dead\\-letters"),
+        ("man dead-letters list", "\\-\\-token\\-file"),
     ] {
         let (status, out, err) = run(line);
         assert_eq!((status, err.as_str()), (0, ""), "{line}");

@@ -5,6 +5,7 @@ mod dead_letters;
 mod explain;
 mod local_time;
 pub mod logging;
+mod manual;
 
 mod quote;
 mod replay;
@@ -39,7 +40,7 @@ const MALFORMED: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(
     name = "accrual",
-    version,
+    version = env!("BUILD_VERSION"),
     arg_required_else_help = true,
     max_term_width = 100
 )]
@@ -61,6 +62,8 @@ enum Command {
     Quote(quote::Arguments),
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    Completions(manual::CompletionsArguments),
+    Man(manual::ManArguments),
 }
 
 /// Where a command finds Kafka and Redis.
@@ -152,6 +155,8 @@ fn dispatch(
         Command::Explain(command) => explain::execute(command, operations, out),
         Command::Quote(arguments) => quote::execute(arguments, operations, out),
         Command::DeadLetters(command) => dead_letters::execute(command, operations, out),
+        Command::Completions(arguments) => manual::completions(arguments, out),
+        Command::Man(arguments) => manual::man(arguments, out),
     }
 }
 
