@@ -149,6 +149,11 @@ pub fn read_as<'a, D: Deserialize<'a> + FromPlain<'a>>(
     }
 }
 
+/// Whether a record has the attributes in its headers: then its value is the data alone.
+pub fn is_binary<'a>(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> bool {
+    Attributes::of(headers).are_binary()
+}
+
 fn json<'a, T: Deserialize<'a>>(value: &'a str) -> Result<T, EnvelopeError> {
     serde_json::from_str(value).map_err(|error| explain::<T>(value, &error))
 }

@@ -50,7 +50,7 @@ pub fn read<'a>(
             let mut event = event(Kind::of(&envelope.kind)?, data, &envelope)?;
             event.unknown = match read.unknown {
                 Some(unknown) => unknown,
-                None => unknown::of(envelope::read(value, headers)?.data),
+                None => unknown::of_record(value.unwrap_or_default(), envelope::is_binary(headers)),
             };
             Ok(event)
         }
@@ -66,7 +66,7 @@ fn odd_event(envelope: Envelope<'_>) -> Result<OrderEvent, OrderEventError> {
     let text = once.as_deref().unwrap_or(data);
     let Object(data) = serde_json::from_str(text).map_err(|_| explain(text.as_bytes()))?;
     let mut event = event(kind, data, &envelope)?;
-    event.unknown = unknown::of(text);
+    event.unknown = unknown::of_data(text);
     Ok(event)
 }
 
