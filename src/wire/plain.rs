@@ -294,8 +294,9 @@ macro_rules! plain_fields {
             for $type<$life $(, $data)?>
         {
             fn fill(&mut self, json: &mut $crate::wire::plain::Plain<$life>) -> Option<()> {
+                const NULL_IS_PLAIN: bool = $crate::wire::plain::is_data!($($section)?);
                 json.object(|json, name| match name {
-                    $($name => $crate::wire::plain::PlainField::read(&mut self.$field, json),)*
+                    $($name => $crate::wire::plain::read_field::<_, NULL_IS_PLAIN>(&mut self.$field, json),)*
                     other => $crate::wire::plain::pass_other!(json, other $(, $section)?),
                 })
             }
@@ -303,6 +304,30 @@ macro_rules! plain_fields {
     };
 }
 pub(super) use plain_fields;
+
+/// Whether an object is a part of the data.
+macro_rules! is_data {
+    () => {
+        false
+    };
+    ($section:ident) => {
+        true
+    };
+}
+pub(super) use is_data;
+
+/// A second value behind `null` counts in data, as it stands last. An attribute that stands twice is
+/// refused, which serde finds out.
+#[inline]
+pub fn read_field<'a, F: PlainField<'a>, const NULL_IS_PLAIN: bool>(
+    field: &mut F,
+    json: &mut Plain<'a>,
+) -> Option<()> {
+    match NULL_IS_PLAIN || json.peek() != Some(b'n') {
+        true => field.read(json),
+        false => None,
+    }
+}
 
 macro_rules! pass_other {
     ($json:ident, $name:ident) => {{

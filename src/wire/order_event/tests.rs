@@ -282,6 +282,19 @@ fn both_readers_agree_on_a_whole_event() {
     assert_eq!(Ok(event), slowly(WHOLE));
 }
 
+#[test]
+fn an_attribute_that_stands_twice_is_refused_also_behind_null() {
+    let twice = WHOLE.replacen(r#""data":"#, r#""data":null,"data":"#, 1);
+    let refused = read(Some(twice.as_bytes()), [].into_iter()).unwrap_err();
+    assert!(
+        refused.to_string().contains("duplicate field `data`"),
+        "{refused}"
+    );
+    let null = WHOLE.replacen(r#""subject":"A-1""#, r#""subject":null"#, 1);
+    let whole = read(Some(WHOLE.as_bytes()), [].into_iter());
+    assert_eq!(read(Some(null.as_bytes()), [].into_iter()), whole);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
