@@ -4,6 +4,7 @@
 mod clock_steps;
 mod dead_letters;
 mod faults;
+mod first_steps;
 mod gauges;
 mod instance;
 mod limits;
