@@ -8,6 +8,8 @@ help: ## this list
 demo: ## a little shop's story, replayed without any server
 	@cargo run --profile quick --quiet -- replay --rules examples/rules.yaml --events examples/orders.jsonl | examples/story.sh
 
+# Tests of servers wait more than they work: twice as many at a time as there are cores.
+test: export RUST_TEST_THREADS ?= 4
 test: test-servers ## every test, those against real servers included
 	cargo test
 
