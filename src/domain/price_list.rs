@@ -7,7 +7,7 @@ use super::entry::{IssuePart, ReverseReason};
 use super::instant::Instant;
 use super::member_traits::MemberTraits;
 use super::reason::Reason;
-use super::rules::model::{BirthdaySpan, WhenShort};
+use super::rules::model::{BirthdaySpan, WhenShort, Words};
 use crate::domain::short_text::ShortText;
 
 /// The members that a price is for.
@@ -97,6 +97,54 @@ impl PriceList {
         self.prices.iter().filter(holds).min_by_key(fits_best)
     }
 
+    /// Of all that it says, to notice that it is another. Orders store it: where a later version of
+    /// this program computes another, the ledger is sent one more forecast and finds nothing changed.
+    pub fn digest(&self) -> u64 {
+        let PriceList {
+            created_at,
+            told_tier,
+            currency,
+            again,
+            prices,
+        } = self;
+        let mut bytes = Fields(created_at.0.to_be_bytes().to_vec());
+        bytes.text(told_tier.as_deref());
+        bytes.text(Some(currency));
+        bytes.number(again.map(i64::from));
+        for Price {
+            of:
+                PricedFor {
+                    tier,
+                    birthday,
+                    first_order,
+                },
+            reason,
+            parts,
+            lost,
+        } in prices
+        {
+            bytes.text(tier.as_deref());
+            bytes.text(birthday.map(Words::word));
+            bytes.0.push(u8::from(*first_order));
+            bytes.text(reason.map(Reason::code));
+            bytes.number(Some(*lost));
+            bytes.number(i64::try_from(parts.len()).ok());
+            for IssuePart {
+                bonus_id,
+                points,
+                base_amount,
+                expires_at,
+            } in parts
+            {
+                bytes.text(bonus_id.as_deref());
+                bytes.number(Some(*points));
+                bytes.0.extend(base_amount.serialize());
+                bytes.number(expires_at.map(|at| at.0));
+            }
+        }
+        xxhash_rust::xxh3::xxh3_64(&bytes.0)
+    }
+
     /// The price, if it is the same for every member.
     pub fn for_everybody(&self) -> Option<&Price> {
         let (first, others) = self.prices.split_first()?;
@@ -104,6 +152,21 @@ impl PriceList {
             (other.reason, other.lost, &other.parts) == (first.reason, first.lost, &first.parts)
         };
         others.iter().all(same).then_some(first)
+    }
+}
+
+/// Fields one behind the other, each with a sign that it is there.
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn number(&mut self, number: Option<i64>) {
+        self.0.push(u8::from(number.is_some()));
+        self.0.extend(number.unwrap_or_default().to_be_bytes());
+    }
+
+    fn text(&mut self, text: Option<&str>) {
+        self.number(text.map(|text| text.len() as i64));
+        self.0.extend(text.unwrap_or_default().as_bytes());
     }
 }
 
@@ -156,4 +219,72 @@ pub enum Keeps {
     AtMostKept,
     /// That, but no more than it was worth at the issue.
     AtMostIssued,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_says_anything_else_has_another_digest() {
+        let part = IssuePart {
+            bonus_id: None,
+            points: 5,
+            base_amount: 100.into(),
+            expires_at: None,
+        };
+        let price = Price {
+            of: PricedFor::default(),
+            reason: None,
+            parts: vec![part.clone()],
+            lost: 0,
+        };
+        let list = PriceList {
+            created_at: Instant(7),
+            told_tier: None,
+            currency: "TWD".into(),
+            again: None,
+            prices: vec![price.clone()],
+        };
+        let changes: [fn(&mut PriceList); 16] = [
+            |_| {},
+            |list| list.created_at = Instant(8),
+            |list| list.told_tier = Some("".into()),
+            |list| list.told_tier = Some("TWD".into()),
+            |list| list.currency = "JPY".into(),
+            |list| list.again = Some(0),
+            |list| list.prices[0].of.tier = Some("gold".into()),
+            |list| list.prices[0].of.birthday = Some(BirthdaySpan::Day),
+            |list| list.prices[0].of.birthday = Some(BirthdaySpan::Month),
+            |list| list.prices[0].of.first_order = true,
+            |list| list.prices[0].reason = Some(Reason::BelowRate),
+            |list| list.prices[0].lost = 5,
+            |list| list.prices[0].parts[0].bonus_id = Some("tea".into()),
+            |list| list.prices[0].parts[0].points = 6,
+            |list| list.prices[0].parts[0].base_amount = 101.into(),
+            |list| list.prices[0].parts[0].expires_at = Some(Instant(0)),
+        ];
+        let changed = changes.map(|change| {
+            let mut list = list.clone();
+            change(&mut list);
+            list
+        });
+        let mut all = changed.to_vec();
+        let more = |prices| PriceList {
+            prices,
+            ..list.clone()
+        };
+        all.push(more(vec![price.clone(), price.clone()]));
+        all.push(more(vec![Price {
+            parts: vec![part.clone(), part],
+            ..price.clone()
+        }]));
+        all.push(more(vec![Price {
+            parts: Vec::new(),
+            ..price
+        }]));
+        assert_eq!(all[0].digest(), list.digest());
+        let digests: std::collections::BTreeSet<u64> = all.iter().map(PriceList::digest).collect();
+        assert_eq!(digests.len(), all.len());
+    }
 }

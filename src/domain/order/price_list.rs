@@ -151,7 +151,7 @@ impl Case<'_> {
         };
         let is_known = match (&self.order.forecast, &list) {
             (None, None) => true,
-            (Some(sent), Some(list)) => sent.due_at == due_at && sent.digest == digest(list),
+            (Some(sent), Some(list)) => sent.due_at == due_at && sent.digest == list.digest(),
             _ => false,
         };
         if is_known || due_at <= at {
@@ -196,7 +196,7 @@ impl Case<'_> {
         self.order.forecast = standing.map(|(list, due_at)| SentForecast {
             member_id: member_id.clone(),
             due_at,
-            digest: digest(list),
+            digest: list.digest(),
         });
         let forecast = Forecast {
             due_at: ahead.due_at,
@@ -245,9 +245,4 @@ fn bonuses_for(valued: Option<&Valued<'_>>, of: &PricedFor) -> Vec<ShortText> {
     let bonuses = valued.map(|valued| valued.earned_by(of.traits()).bonuses);
     let bonuses = bonuses.into_iter().flatten();
     bonuses.map(|bonus| bonus.id).collect()
-}
-
-/// Of all that a price list says, to notice that it is another.
-fn digest(list: &PriceList) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(format!("{list:?}").as_bytes())
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::domain::entry::EntryKind;
+use crate::domain::entry::{Entry, EntryKind};
 use crate::engine::ports::{Millis, OutRecord};
 use crate::engine::processor::{Count, GlobalTable};
 use crate::stages::rule_table::RuleTable;
@@ -13,6 +13,7 @@ mod binding;
 mod earning;
 mod explain;
 mod explain_by_member;
+mod forecast;
 mod real_orders;
 mod reversal;
 mod set_of_facts;
@@ -47,6 +48,8 @@ struct Shop {
     counted: Vec<Count>,
     /// What the ledger was told to expect, apart: it says nothing to the outside.
     promised: Vec<(String, i64)>,
+    /// What the ledger was sent, whole.
+    entries: Vec<Entry>,
 }
 
 impl Shop {
@@ -75,6 +78,7 @@ impl Shop {
             ids: Vec::new(),
             counted: Vec::new(),
             promised: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
@@ -171,8 +175,9 @@ impl Shop {
         let ahead = |count: &&Count| watched.contains(&count.0);
         self.counted.extend(effects.counts.iter().filter(ahead).cloned());
         for output in effects.outputs {
-            if let Output::Outcome(outcome) = &output {
-                self.ids.push(outcome.id.clone());
+            match &output {
+                Output::Outcome(outcome) => self.ids.push(outcome.id.clone()),
+                Output::Entry(entry, _) => self.entries.push(entry.clone()),
             }
             let record = self.orders.encode(output);
             match expectation(&record) {
