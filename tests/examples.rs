@@ -52,9 +52,11 @@ fn row(event: &Value) -> String {
     let data = &event["data"];
     let shop = text(&data["shop_id"], "").trim_end_matches("-example");
     let kind = text(&event["type"], "").trim_start_matches("points-");
-    let kind = if kind == "tier-changed" { "tier" } else { kind };
-    let level = text(&data["to"], "-").to_owned();
-    let points = data["points"].as_i64().map_or(level, |n| n.to_string());
+    let kind = if kind.starts_with("tier-") { "tier" } else { kind };
+    let points = match (kind, data["points"].as_i64()) {
+        ("tier", _) => text(data.get("to").unwrap_or(&data["tier"]), "-").to_owned(),
+        (_, points) => points.map_or("-".to_owned(), |points| points.to_string()),
+    };
     let ends = data
         .get("due_at")
         .or(data.get("until"))
