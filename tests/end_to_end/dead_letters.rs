@@ -23,7 +23,7 @@ fn event(kind: &str, data: serde_json::Value) -> String {
 
 fn created() -> String {
     let order = json!({
-        "revision": 1, "created_at": "2024-03-04T00:00:00Z", "currency": "TWD", "subtotal": "1000",
+        "revision": 1, "created_at": "2024-03-04T00:00:00Z", "currency": "TWD", "subtotal": "900",
         "customer": {"id": "m-1"},
     });
     event(

@@ -1,6 +1,5 @@
 //! Without faults: what is published is what `replay` prints.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use crate::support::deployment::{Deployment, set_clocks};
 use crate::support::outputs::{Published, assert_same, assert_same_set};
 use crate::support::scenario::Scenario;
 use crate::support::servers;
-use crate::support::stream::{ALL_DAYS, Line, Stream, seed};
+use crate::support::stream::{ALL_DAYS, Stream, one_of_each_shop, seed};
 
 /// Beyond everything in the scenarios but birthdays, which come every year.
 const UNTIL: &str = "2027-01-01T00:00:00Z";
@@ -49,27 +48,10 @@ fn run(stream: &Stream, deployment: &Deployment, pace: Pace) -> Vec<Published> {
     deployment.published()
 }
 
-/// Lines of one moment in rounds with at most one of each shop: shops have nothing to do with each
-/// other, so what they say may be decided at once.
-fn one_of_each_shop(lines: &[Line]) -> Vec<Vec<&Line>> {
-    let mut rounds: Vec<Vec<&Line>> = Vec::new();
-    let mut fed = BTreeMap::new();
-    for line in lines {
-        let event: Value = serde_json::from_str(&line.text).expect("JSON");
-        let round = fed.entry(event["data"]["shop_id"].to_string()).or_insert(0);
-        if *round == rounds.len() {
-            rounds.push(Vec::new());
-        }
-        rounds[*round].push(line);
-        *round += 1;
-    }
-    rounds
-}
-
 #[test]
 fn every_scenario_publishes_what_replay_prints() {
     let redis = servers::redis();
-    let stream = Stream::of_scenarios(1, UNTIL);
+    let stream = Stream::of_scenarios(Scenario::all(), UNTIL);
     let deployment = Deployment::new(servers::kafka(), std::slice::from_ref(&redis.url), 1);
     assert_same(&stream.wanted, &run(&stream, &deployment, Pace::Jump));
     assert!(deployment.topics.read("dead_letters").is_empty());
@@ -80,7 +62,8 @@ fn every_scenario_publishes_what_replay_prints() {
 #[test]
 fn every_scenario_publishes_the_same_over_several_partitions_of_a_redis_cluster() {
     let cluster = servers::redis_cluster();
-    let stream = Stream::of_scenarios(A_PART, UNTIL);
+    let part = Scenario::all().into_iter().step_by(A_PART);
+    let stream = Stream::of_scenarios(part, UNTIL);
     let deployment = Deployment::new(servers::kafka(), &cluster.urls(), 3);
     let got = run(&stream, &deployment, Pace::EachTimer);
     assert_same_set(&without_balances(&stream.wanted), &without_balances(&got));
