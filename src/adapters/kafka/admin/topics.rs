@@ -16,6 +16,7 @@ use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::describe::{Description, describe};
 use crate::adapters::kafka::client::reach;
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
 
 const OPERATION_TIMEOUT_MS: u64 = 30_000;
@@ -116,7 +117,7 @@ impl Admin {
         .await
     }
 
-    /// The topic, or nothing where there is none.
+    /// The topic, or nothing where there is none. Without settings where Kafka does not show them.
     pub async fn describe(&self, topic: &str) -> Result<Option<TopicState>, LogError> {
         let name = topic.to_owned();
         let config = self.config.clone();
@@ -166,7 +167,10 @@ impl Admin {
             Some(Err((_, code @ (Code::InvalidReplicationFactor | Code::InvalidPartitions)))) => {
                 Err(LogError::Fatal(format!("{what}: {code}")))
             }
-            Some(Err((_, code))) => Err(classify::reading_code(&what, code)),
+            Some(Err((_, code))) => {
+                let needs = [Right::topic("Create", &spec.name)];
+                Err(rights::reading_code(&what, code, &needs))
+            }
             None => Err(LogError::Retry(format!("{what}: no answer"))),
         }
     }
@@ -205,6 +209,12 @@ impl Admin {
     /// What a topic lacks; empty where it is as it ought to be.
     pub async fn check(&self, spec: &TopicSpec) -> Result<Vec<Difference>, LogError> {
         let state = self.describe(&spec.name).await?;
+        // The wrapper drops the error of a single topic, and every topic has settings.
+        if state.as_ref().is_some_and(|state| state.config.is_empty()) {
+            let missing = rights::missing(&[Right::topic("DescribeConfigs", &spec.name)]);
+            let reason = format!("settings of {}: Kafka shows none{missing}", spec.name);
+            return Err(LogError::Fatal(reason));
+        }
         Ok(differences(spec, state.as_ref()))
     }
 
@@ -235,7 +245,11 @@ fn layout(
     if let Some(error) = found.error() {
         return match Code::from(error) {
             Code::UnknownTopicOrPartition | Code::UnknownTopic => Ok(None),
-            code => Err(classify::reading_code(topic, code)),
+            code => Err(rights::reading_code(
+                topic,
+                code,
+                &[Right::topic("Describe", topic)],
+            )),
         };
     }
     if found.partitions().is_empty() {

@@ -15,8 +15,8 @@ use rdkafka::types::RDKafkaRespErr;
 use crate::engine::error::LogError;
 use crate::engine::ports::{Partition, TopicId};
 
-use super::classify;
 use super::reach;
+use super::rights::{self, Right};
 use super::settings::QUERY_TIMEOUT_MS;
 
 /// A topic as the brokers know it.
@@ -33,7 +33,7 @@ pub fn describe<C: ClientContext>(
     config: &ClientConfig,
     topics: &[&str],
 ) -> Result<BTreeMap<String, Description>, LogError> {
-    let event = ask(client, topics)?;
+    let event = ask(client, topics, false)?;
     let failed = |code: RDKafkaRespErr| reach::asking_code("describing topics", config, Code::from(code));
     // SAFETY: the event is alive until the end of this function, and everything below belongs to it
     // and is copied.
@@ -58,7 +58,10 @@ pub fn describe<C: ClientContext>(
                 false => match Code::from(rd::rd_kafka_error_code(error)) {
                     Code::NoError => {}
                     Code::UnknownTopicOrPartition | Code::UnknownTopic => continue,
-                    code => return Err(classify::reading_code(&name, code)),
+                    code => {
+                        let needs = [Right::topic("Describe", &name)];
+                        return Err(rights::reading_code(&name, code, &needs));
+                    }
                 },
             }
             let mut partitions = 0;
@@ -73,8 +76,41 @@ pub fn describe<C: ClientContext>(
     }
 }
 
+/// Topics on which the client's user has not the right to write, as far as Kafka says. Blocks, at most for
+/// the query's bound.
+pub fn unwritable<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Vec<String> {
+    let Ok(event) = ask(client, topics, true) else {
+        return Vec::new();
+    };
+    // SAFETY: the event is alive until the end of this function, and everything below belongs to it
+    // and is copied.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
+        if result.is_null() {
+            return Vec::new();
+        }
+        let mut count = 0;
+        let list = rd::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        let mut found = Vec::new();
+        for topic in items(list, count) {
+            let error = rd::rd_kafka_TopicDescription_error(*topic);
+            // Null is no error, and a null list one that was not asked for.
+            let hidden = Code::from(rd::rd_kafka_error_code(error)) == Code::TopicAuthorizationFailed;
+            let mut count = 0;
+            let operations = rd::rd_kafka_TopicDescription_authorized_operations(*topic, &mut count);
+            let write = rd::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE;
+            let known = !operations.is_null();
+            if hidden || (known && !items(operations.cast_mut(), count).contains(&write)) {
+                let name = CStr::from_ptr(rd::rd_kafka_TopicDescription_name(*topic));
+                found.push(name.to_string_lossy().into_owned());
+            }
+        }
+        found
+    }
+}
+
 /// Sends the request and waits for its answer, for a bounded time.
-fn ask<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Event, LogError> {
+fn ask<C: ClientContext>(client: &Client<C>, topics: &[&str], with_rights: bool) -> Result<Event, LogError> {
     let names: Result<Vec<CString>, _> = topics.iter().map(|topic| CString::new(*topic)).collect();
     let names = names.map_err(|e| LogError::Fatal(format!("topic name: {e}")))?;
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
@@ -89,6 +125,9 @@ fn ask<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Event, L
         let options =
             rd::rd_kafka_AdminOptions_new(client, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         rd::rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
+        if with_rights {
+            rd::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+        }
         rd::rd_kafka_DescribeTopics(client, collection, options, queue.0.as_ptr());
         rd::rd_kafka_AdminOptions_destroy(options);
         rd::rd_kafka_TopicCollection_destroy(collection);

@@ -8,4 +8,5 @@ pub mod positions;
 pub mod properties;
 pub mod queue;
 pub mod reach;
+pub mod rights;
 pub mod settings;

@@ -118,7 +118,10 @@ fn hold(
         .spawn(thread)
         .map_err(|e| LogError::Fatal(format!("no thread for a group: {e}")))?;
     Ok(GroupHold {
-        membership: Membership(Arc::new(metadata)),
+        membership: Membership {
+            group: group.into(),
+            metadata: Arc::new(metadata),
+        },
         lost,
         stop,
         thread: Some(thread),

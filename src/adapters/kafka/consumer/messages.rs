@@ -11,7 +11,10 @@ use crate::engine::ports::{InputEvent, Offset, Partition, Record};
 
 /// Proof of group membership, as it was at an assignment (E6).
 #[derive(Clone)]
-pub struct Membership(pub Arc<ConsumerGroupMetadata>);
+pub struct Membership {
+    pub group: Arc<str>,
+    pub metadata: Arc<ConsumerGroupMetadata>,
+}
 
 impl fmt::Debug for Membership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,7 @@ use crate::engine::ports::{InputEvent, Offset, Partition, Record, Released};
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::queue::{self, Client, HeaderNames, Queue};
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::Stage;
 
 use super::instance_id_conflict::InstanceIdConflict;
@@ -81,6 +82,7 @@ struct Started {
 
 struct Poller {
     topic: Arc<str>,
+    group: Arc<str>,
     queue: Arc<Queue>,
     client: Arc<Client>,
     conflict: Arc<InstanceIdConflict>,
@@ -115,6 +117,7 @@ impl Poller {
             .map_err(|e| classify::reading("subscribing", &e))?;
         Ok(Self {
             topic: stage.input.clone(),
+            group: stage.group().into(),
             queue,
             client,
             conflict,
@@ -329,7 +332,10 @@ impl Poller {
         self.owned.clone_from(&partitions);
         match queue::membership(&self.client) {
             Some(membership) => {
-                let membership = Membership(Arc::new(membership));
+                let membership = Membership {
+                    group: self.group.clone(),
+                    metadata: Arc::new(membership),
+                };
                 let _ = self.events.send(Ok(InputEvent::Assigned {
                     partitions,
                     membership,
@@ -403,7 +409,11 @@ impl Poller {
                 _ => LogError::Fatal(format!("{what}: {reason}")),
             });
         }
-        match classify::reading_code(&what, code) {
+        let needs = [
+            Right::topic("Read", &self.topic),
+            Right::group("Read", &self.group),
+        ];
+        match rights::reading_code(&what, code, &needs) {
             // librdkafka goes on by itself.
             LogError::Retry(_) => tracing::warn!(topic = %self.topic, ?partition, ?code, "{reason}"),
             error => self.report(error),

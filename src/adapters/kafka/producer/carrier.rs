@@ -90,5 +90,8 @@ fn without_members(config: &ClientConfig) -> Result<Membership, LogError> {
         .map_err(|e| classify::reading("group", &e))?;
     let metadata = consumer.group_metadata();
     let metadata = metadata.ok_or_else(|| LogError::Fatal("no metadata of a group".into()))?;
-    Ok(Membership(Arc::new(metadata)))
+    Ok(Membership {
+        group: config.get("group.id").unwrap_or_default().into(),
+        metadata: Arc::new(metadata),
+    })
 }

@@ -13,6 +13,7 @@ use crate::engine::error::LogError;
 use crate::engine::ports::{Offset, OutRecord, Partition};
 
 use super::transaction::headers;
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::Cluster;
 use crate::adapters::kafka::client::{classify, context};
 
@@ -56,7 +57,7 @@ fn send(client: &ThreadedProducer<Reports>, record: &OutRecord) -> Result<(Parti
         match error.rdkafka_error_code() {
             Some(code) if classify::is_refusal(code) => LogError::Refused { index: 0, reason },
             Some(Code::MessageTimedOut) => LogError::Ambiguous(reason),
-            _ => classify::reading(&record.topic, error),
+            _ => rights::reading(&record.topic, error, &[Right::topic("Write", &record.topic)]),
         }
     };
     client.send(out).map_err(|(error, _)| failed(&error))?;

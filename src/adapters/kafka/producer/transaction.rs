@@ -1,6 +1,7 @@
 //! A transactional client: one transaction after the other, each whole or not at all. Its calls
 //! block.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use crate::engine::error::LogError;
 use crate::engine::ports::{Committed, Millis, OutRecord, Partition, Position};
 
 use crate::adapters::kafka::client::classify::{self, Remedy};
+use crate::adapters::kafka::client::describe::unwritable;
 use crate::adapters::kafka::client::positions::add_position;
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::TRANSACTION_TIMEOUT_MS;
 use crate::adapters::kafka::consumer::Membership;
 
@@ -84,7 +87,10 @@ impl TransactionalClient {
             // Nothing was begun: whatever it was, a fresh producer may try again.
             Err(e) => match opened.remedy(&e) {
                 Remedy::Stop | Remedy::AbortAndStop => {
-                    Err(LogError::Fatal(format!("init_transactions: {e}")))
+                    let right = opened.own_right();
+                    let refused = opened.cause(&e).is_some_and(|code| right.is_refused_by(code));
+                    let missing = rights::missing(refused.then_some(&right));
+                    Err(LogError::Fatal(format!("init_transactions: {e}{missing}")))
                 }
                 Remedy::Fenced => Err(LogError::Fenced(format!("init_transactions: {e}"))),
                 _ => Err(classify::reading("init_transactions", &e)),
@@ -144,20 +150,20 @@ impl TransactionalClient {
             self.send(index, *record)?;
         }
         for group in groups {
-            let mut offsets = TopicPartitionList::with_capacity(group.offsets.len());
-            for (topic, partition, position) in &group.offsets {
-                add_position(&mut offsets, topic, *partition, *position)
-                    .map_err(|e| Failure::of("offsets", &e, Remedy::Abort))?;
-            }
-            self.watched("send_offsets_to_transaction", |client| {
-                client.send_offsets_to_transaction(&offsets, &group.membership.0, Timeout::Never)
-            })
-            .map_err(|e| Failure::of("send_offsets_to_transaction", &e, self.remedy(&e)))?;
+            self.send_offsets(records, group)?;
         }
 
         // Committing with records in flight costs a tenth of a second, waiting here does not.
         let waited = self.deliveries.wait(Duration::from_millis(DELIVERY_WAIT_MS));
         let failed = self.deliveries.failed();
+        let purged = failed.iter().all(|(_, code)| is_purged(*code));
+        if !failed.is_empty() && purged && self.fatal().is_none() {
+            // Thrown away because the transaction has failed: asked once more it says why. That changes
+            // nothing else, as it is aborted either way.
+            for group in groups {
+                self.send_offsets(records, group)?;
+            }
+        }
         if !failed.is_empty() {
             return Err(self.undelivered(records, &failed));
         }
@@ -169,6 +175,53 @@ impl TransactionalClient {
             });
         }
         Ok(())
+    }
+
+    fn own_right(&self) -> Right {
+        let id = self.config.get("transactional.id");
+        Right::transactional_id("Write", id.unwrap_or_default())
+    }
+
+    /// Moves the group on, as a part of the transaction.
+    fn send_offsets(&self, records: &[Sent<'_>], group: &GroupOffsets) -> Result<(), Failure> {
+        let mut offsets = TopicPartitionList::with_capacity(group.offsets.len());
+        for (topic, partition, position) in &group.offsets {
+            add_position(&mut offsets, topic, *partition, *position)
+                .map_err(|e| Failure::of("offsets", &e, Remedy::Abort))?;
+        }
+        self.watched("send_offsets_to_transaction", |client| {
+            client.send_offsets_to_transaction(&offsets, &group.membership.metadata, Timeout::Never)
+        })
+        .map_err(|e| {
+            let mut failure = Failure::of("send_offsets_to_transaction", &e, self.remedy(&e));
+            failure.reason += &self.missing(&e, records, group);
+            failure
+        })
+    }
+
+    /// What to add to a refusal for want of rights.
+    fn missing(&self, error: &KafkaError, records: &[Sent<'_>], group: &GroupOffsets) -> String {
+        match self.cause(error) {
+            Some(Code::TopicAuthorizationFailed) => {}
+            Some(code) => {
+                let needs = [self.own_right(), Right::group("Read", &group.membership.group)];
+                return rights::missing(needs.iter().filter(|right| right.is_refused_by(code)));
+            }
+            None => return String::new(),
+        }
+        let written: BTreeSet<&str> = records.iter().map(|(record, _)| record.topic.as_ref()).collect();
+        let written: Vec<&str> = written.into_iter().collect();
+        let unwritable = unwritable(self.client.client(), &written);
+        let mut lacking: Vec<Right> = unwritable
+            .iter()
+            .map(|topic| Right::topic("Write", topic))
+            .collect();
+        if lacking.is_empty() {
+            // Then it is the offsets that are refused.
+            let read: BTreeSet<&str> = group.offsets.iter().map(|(topic, ..)| topic.as_ref()).collect();
+            lacking.extend(read.into_iter().map(|topic| Right::topic("Read", topic)));
+        }
+        rights::missing(&lacking)
     }
 
     fn send(&self, index: usize, (record, timestamp): Sent<'_>) -> Result<(), Failure> {
@@ -198,7 +251,8 @@ impl TransactionalClient {
             return Err(Failure {
                 remedy: classify::delivery(code, self.fatal()),
                 refused: classify::is_refusal(code).then_some(index),
-                reason: format!("record {index} to {}: {error}", record.topic),
+                reason: format!("record {index} to {}: {error}", record.topic)
+                    + &unwritten(code, &record.topic),
             });
         }
     }
@@ -214,12 +268,14 @@ impl TransactionalClient {
         };
         let refused = failed.iter().filter(|(_, code)| classify::is_refusal(*code));
         let refused = refused.max_by_key(|(index, _)| size(*index));
-        let (index, code) = *refused.unwrap_or(&failed[0]);
+        // Those that were thrown away say nothing of why.
+        let telling = failed.iter().find(|(_, code)| !is_purged(*code));
+        let (index, code) = *refused.or(telling).unwrap_or(&failed[0]);
         let topic = records.get(index).map_or("", |(record, _)| record.topic.as_ref());
         Failure {
             remedy: classify::delivery(code, self.fatal()),
             refused: refused.map(|(index, _)| *index),
-            reason: format!("record {index} to {topic} was not delivered: {code}"),
+            reason: format!("record {index} to {topic} was not delivered: {code}") + &unwritten(code, topic),
         }
     }
 
@@ -257,9 +313,24 @@ impl TransactionalClient {
         classify::transactional(error, self.fatal())
     }
 
+    /// Code::Fatal only says that there was one.
+    fn cause(&self, error: &KafkaError) -> Option<Code> {
+        let code = classify::code_of(error).filter(|code| *code != Code::Fatal);
+        code.or_else(|| self.fatal())
+    }
+
     fn fatal(&self) -> Option<Code> {
         self.client.client().fatal_error().map(|(code, _)| code)
     }
+}
+
+fn unwritten(code: Code, topic: &str) -> String {
+    let right = Right::topic("Write", topic);
+    rights::missing(right.is_refused_by(code).then_some(&right))
+}
+
+fn is_purged(code: Code) -> bool {
+    matches!(code, Code::PurgeQueue | Code::PurgeInflight)
 }
 
 struct Failure {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 
 use crate::engine::error::LogError;
@@ -19,6 +19,7 @@ use crate::adapters::kafka::client::describe::describe;
 use crate::adapters::kafka::client::positions::position;
 use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
 use crate::adapters::kafka::client::reach;
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::QUERY_TIMEOUT_MS;
 
 use super::unstable::Unstable;
@@ -108,14 +109,15 @@ impl Reader {
         let answer = match ask() {
             // A broker that has just started may tell a topic without some of its partitions.
             // librdkafka keeps that for minutes, unless it is asked to ask again.
-            Err(e) if e.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition) => {
+            Err(e) if e.rdkafka_error_code() == Some(Code::UnknownPartition) => {
                 tracing::warn!(topic, partition, "not among the known partitions; asked for anew");
                 self.partitions(topic)?;
                 ask()
             }
             answer => answer,
         };
-        let (start, end) = answer.map_err(|e| classify::reading(&what(), &e))?;
+        let (start, end) =
+            answer.map_err(|e| rights::reading(&what(), &e, &[Right::topic("Describe", topic)]))?;
         Ok(Bounds { start, end })
     }
 
@@ -170,10 +172,16 @@ impl Reader {
         let timeout = Duration::from_millis(QUERY_TIMEOUT_MS);
         let metadata = self.asking.client.fetch_metadata(Some(topic), timeout);
         let metadata = metadata.map_err(|e| reach::asking(topic, &self.config, &e))?;
-        let count = metadata
-            .topics()
-            .first()
-            .map_or(0, |found| found.partitions().len());
+        let found = metadata.topics().first();
+        if let Some(Code::TopicAuthorizationFailed) = found.and_then(|found| found.error()).map(Code::from) {
+            let needs = [Right::topic("Describe", topic)];
+            return Err(rights::reading_code(
+                topic,
+                Code::TopicAuthorizationFailed,
+                &needs,
+            ));
+        }
+        let count = found.map_or(0, |found| found.partitions().len());
         match Partition::try_from(count) {
             Ok(count) if count > 0 => Ok(count),
             _ => Err(LogError::Fatal(format!("topic {topic} does not exist"))),
@@ -270,7 +278,7 @@ impl Reading {
                 }
                 Some(Event::Error { code, reason, .. }) => {
                     let what = format!("reading {}-{partition}: {reason}", topic);
-                    match classify::reading_code(&what, code) {
+                    match rights::reading_code(&what, code, &[Right::topic("Read", topic)]) {
                         LogError::Retry(_) => tracing::warn!(partition, ?code, "{what}"),
                         error => return Err(error),
                     }

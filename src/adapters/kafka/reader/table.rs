@@ -18,6 +18,7 @@ use crate::engine::processor::GlobalTable;
 use crate::adapters::kafka::client::classify;
 use crate::adapters::kafka::client::context::Context;
 use crate::adapters::kafka::client::queue::{Client, Event, HeaderNames, Queue};
+use crate::adapters::kafka::client::rights::{self, Right};
 use crate::adapters::kafka::client::settings::{Cluster, QUERY_TIMEOUT_MS};
 
 use super::{Reader, blocking};
@@ -205,8 +206,8 @@ impl Follower {
                     fatal,
                     reason,
                 }) => {
-                    let error =
-                        classify::reading_code(&format!("{} {partition:?}: {reason}", self.topic), code);
+                    let what = format!("{} {partition:?}: {reason}", self.topic);
+                    let error = rights::reading_code(&what, code, &[Right::topic("Read", &self.topic)]);
                     if fatal || !matches!(error, LogError::Retry(_)) {
                         self.told
                             .send_modify(|progress| progress.stopped = Some(error.to_string()));
