@@ -16,6 +16,7 @@ mod over_http;
 mod redis_losses;
 mod redis_troubles;
 mod rewritten;
+mod rights;
 mod scenario_faults;
 mod scenarios;
 mod shared_redis;

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod accrual;
+pub mod acls;
 pub mod deployment;
 pub mod http;
 pub mod outputs;

@@ -34,6 +34,15 @@ const NAMES: [&str; 10] = [
     "ledger_changelog",
 ];
 
+/// Those whose names begin with accrual's by default.
+const OWN: [&str; 4] = [
+    "dead_letters",
+    "ledger_entries",
+    "orders_changelog",
+    "ledger_changelog",
+];
+const APPLICATION: &str = "accrual";
+
 /// One header; it may stand without a value.
 pub type HeaderPair = (String, Option<Vec<u8>>);
 
@@ -111,6 +120,11 @@ impl Topics {
         Topics::open(kafka, prefix, partitions)
     }
 
+    /// With the names that they have by default: for a broker of the test's own.
+    pub fn of_defaults(kafka: &Kafka, partitions: i32) -> Topics {
+        Topics::open(kafka, APPLICATION.to_owned(), partitions)
+    }
+
     /// The same topics by new clients.
     pub fn reopened(&self, kafka: &Kafka) -> Topics {
         Topics::open(kafka, self.prefix.clone(), self.partitions)
@@ -141,7 +155,11 @@ impl Topics {
     /// The full name of a topic, by its setting.
     pub fn name(&self, topic: &str) -> String {
         assert!(NAMES.contains(&topic), "no topic is called {topic}");
-        format!("{}-{topic}", self.prefix)
+        match (self.prefix.as_str(), OWN.contains(&topic)) {
+            (APPLICATION, false) => topic.replace('_', "-"),
+            (APPLICATION, true) => format!("{APPLICATION}-{}", topic.replace('_', "-")),
+            (prefix, _) => format!("{prefix}-{topic}"),
+        }
     }
 
     pub fn settings(&self) -> Settings {

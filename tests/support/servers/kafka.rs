@@ -44,6 +44,9 @@ struct Node {
     port: u16,
     controller_port: u16,
     second: Option<Listener>,
+    /// Who logs in at the second listener and has the rights that he was given; empty where everybody
+    /// has all of them.
+    users: Vec<String>,
     /// How long it may be silent, where that is not the default.
     session: Option<Duration>,
     cluster: ClusterIs,
@@ -67,16 +70,28 @@ pub struct Kafka {
     pub brokers: String,
     pub version: String,
     control: Box<dyn Control>,
+    /// Who its clients log in as.
+    user: Option<String>,
 }
 
 impl Kafka {
     pub(super) fn new(jvm: Jvm, second: Option<Listener>, session: Option<Duration>) -> Kafka {
+        Kafka::with_users(jvm, second, session, Vec::new())
+    }
+
+    pub(super) fn with_users(
+        jvm: Jvm,
+        second: Option<Listener>,
+        session: Option<Duration>,
+        users: Vec<String>,
+    ) -> Kafka {
         static SAID: Once = Once::new();
         let node = Node {
             id: 1,
             port: free_port(),
             controller_port: free_port(),
             second,
+            users,
             session,
             cluster: ClusterIs {
                 id: cluster_id(),
@@ -109,6 +124,7 @@ impl Kafka {
             port: free_port(),
             controller_port: *controller_port,
             second: Some(*second),
+            users: Vec::new(),
             session: None,
             cluster: cluster.clone(),
         };
@@ -134,6 +150,7 @@ impl Kafka {
             brokers: format!("127.0.0.1:{}", node.port),
             version,
             control,
+            user: None,
         }
     }
 
@@ -146,6 +163,7 @@ impl Kafka {
             brokers,
             version,
             control,
+            user: None,
         };
         kafka.wait_ready();
         kafka
@@ -159,6 +177,18 @@ impl Kafka {
             control: Box::new(Given(brokers.clone())),
             version: nodes[0].version.clone(),
             brokers,
+            user: None,
+        }
+    }
+
+    /// As a user sees it who logs in at that port.
+    pub fn as_user(&self, port: u16, user: &str) -> Kafka {
+        let brokers = format!("127.0.0.1:{port}");
+        Kafka {
+            control: Box::new(Given(brokers.clone())),
+            version: self.version.clone(),
+            brokers,
+            user: Some(user.to_owned()),
         }
     }
 
@@ -167,6 +197,13 @@ impl Kafka {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
         config.set("log_level", "3");
+        if let Some(user) = &self.user {
+            config
+                .set("security.protocol", "SASL_PLAINTEXT")
+                .set("sasl.mechanism", "PLAIN")
+                .set("sasl.username", user)
+                .set("sasl.password", user);
+        }
         config
     }
 
@@ -290,10 +327,27 @@ fn properties(node: &Node, bind: &str, data: &str) -> String {
     if let Some(session) = node.session {
         text += &format!("broker.session.timeout.ms={}\n", session.as_millis());
     }
+    if !node.users.is_empty() {
+        text += &rights(&node.users);
+    }
     if !node.cluster.voters.is_empty() {
         text += &format!("default.replication.factor={REPLICAS}\nmin.insync.replicas={MIN_IN_SYNC}\n");
     }
     text
+}
+
+/// Logins at the second listener, each user's name being the password. Rights are by Kafka's own
+/// authorizer; the first listener's clients have all of them.
+fn rights(users: &[String]) -> String {
+    let logins = users.iter().map(|user| format!(" user_{user}=\"{user}\""));
+    let logins: String = logins.collect();
+    format!(
+        "sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.second.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required{logins};\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\n"
+    )
 }
 
 impl Node {
@@ -321,7 +375,10 @@ impl Node {
             ("advertised.listeners", Some(second)) => {
                 format!("{line},SECOND://127.0.0.1:{}\n", second.advertised)
             }
-            ("listener.security.protocol.map", Some(_)) => format!("{line},SECOND:PLAINTEXT\n"),
+            ("listener.security.protocol.map", Some(_)) => {
+                let login = if self.users.is_empty() { "" } else { "SASL_" };
+                format!("{line},SECOND:{login}PLAINTEXT\n")
+            }
             _ => format!("{line}\n"),
         }
     }

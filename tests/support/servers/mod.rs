@@ -52,6 +52,16 @@ pub fn own_kafka_behind(jvm: Jvm, second: Listener) -> Kafka {
     Kafka::new(jvm, Some(second), None)
 }
 
+/// A broker of the caller's own with an authorizer. At `brokers` everybody has every right; at the port
+/// `guarded` these users log in, each with its name as password, and have those that they are given.
+pub fn own_kafka_with_users(jvm: Jvm, guarded: u16, users: Vec<String>) -> Kafka {
+    let second = Listener {
+        port: guarded,
+        advertised: guarded,
+    };
+    Kafka::with_users(jvm, Some(second), None, users)
+}
+
 /// Brokers of the caller's own that replicate to one another, each also at a second listener; and
 /// all of them as clients see them.
 pub fn kafka_cluster(jvm: Jvm, seconds: &[Listener]) -> (Vec<Kafka>, Kafka) {
