@@ -124,7 +124,8 @@ fn is_unknown_place(code: Code) -> bool {
     )
 }
 
-/// Rights, versions and settings: somebody has to change something first.
+/// Rights, versions and settings: somebody has to change something first. Not `Authentication`: so librdkafka
+/// also calls a connection that breaks during its login, as when a broker restarts, and it connects again.
 fn is_hopeless(code: Code) -> bool {
     matches!(
         code,
@@ -133,7 +134,6 @@ fn is_hopeless(code: Code) -> bool {
             | Code::ClusterAuthorizationFailed
             | Code::TransactionalIdAuthorizationFailed
             | Code::SaslAuthenticationFailed
-            | Code::Authentication
             | Code::UnsupportedVersion
             | Code::UnsupportedFeature
             | Code::UnsupportedForMessageFormat
@@ -157,6 +157,7 @@ mod tests {
             (Code::UnknownPartition, true),
             (Code::UnknownTopicOrPartition, true),
             (Code::LeaderNotAvailable, true),
+            (Code::Authentication, true),
             (Code::TopicAuthorizationFailed, false),
             (Code::OffsetOutOfRange, false),
         ] {
