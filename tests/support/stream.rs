@@ -97,13 +97,7 @@ impl Stream {
                 });
             }
         }
-        let stream = Stream::new(RULES, lines, LAST_DAY);
-        let has = |kind: &str| stream.wanted.iter().any(|event| event.kind == kind);
-        assert!(
-            arriving_days < ALL_DAYS || has("tier-changed") && has("tier-renewed"),
-            "levels without a change prove nothing"
-        );
-        stream
+        Stream::new(RULES, lines, LAST_DAY)
     }
 
     /// The lines that arrive at one moment, moment after moment.
@@ -152,39 +146,16 @@ timezone: Asia/Taipei
 currency: TWD
 accrual:
   rate: {every: '10', points: 1, rounding: per_unit}
-  tiers:
-    silver: {rate: {every: '10', points: 2, rounding: per_unit}}
-    gold: {rate: {every: '10', points: 3, rounding: per_unit}}
-tiers:
-  levels:
-    - name: member
-    - name: silver
-      enter: [{amount: '1000'}]
-      within: {days: 20}
-      valid: {after_days: 10}
-      renew: [{amount: '500'}]
-      gifts: {entry: {points: 20, delay_days: 1, at: '00:00'}, renewal: {points: 5}}
-    - name: gold
-      enter: [{amount: '3000'}]
-      within: {days: 20}
-      valid: {after_days: 10}
-      gifts: {entry: {points: 50}}
-  on_expiry: fitting
 issuance: {on: paid, delay_days: 3}
 expiry: {after_days: 30}
 reversal:
   before_issue: {cancel: full, refund: proportional}
   after_issue: {cancel: full, refund: proportional}
   when_short: clamp
-notices: {expiring_days_before: [7], tier_expiring_days_before: [1], at: '09:00'}
+notices: {expiring_days_before: [7], at: '09:00'}
 ";
 
-/// One member: an import at the beginning, perhaps spend that reaches a level, an order later, perhaps
-/// its cancellation or refunds.
-///
-/// The order is priced by the level of the first day. Levels end ten days and more after that day, when
-/// no order is due any more; the gift of a level comes two days after it at the latest, before the order
-/// that reached it is due.
+/// One member: an import at the beginning, an order later, perhaps its cancellation or refunds.
 fn live(number: u32, random: &mut StdRng, days: &mut [Vec<Value>]) {
     let (member, order) = (format!("m-{number}"), format!("o-{number}"));
     let chance = |random: &mut StdRng, percent: u32| random.random_range(0..100) < percent;
@@ -192,11 +163,6 @@ fn live(number: u32, random: &mut StdRng, days: &mut [Vec<Value>]) {
     let expires_at = rfc3339(instant(FIRST_DAY) + Duration::days(kept_days) + Duration::hours(12));
     let import = json!({"shop_id": "acme", "member_id": member, "points": 100, "expires_at": expires_at});
     days[0].push(event("points.import", &member, import));
-    if chance(random, 60) {
-        let spent = random.random_range(300..6000).to_string();
-        let spend = json!({"shop_id": "acme", "member_id": member, "amount": spent, "reason": "old shop"});
-        days[0].push(event("member.qualify", &member, spend));
-    }
 
     let of_order = |kind: &str, more: Value| {
         let mut data = json!({"shop_id": "acme", "order_id": order});
@@ -221,7 +187,7 @@ fn live(number: u32, random: &mut StdRng, days: &mut [Vec<Value>]) {
     });
     days[created].push(of_order("order.created", json!({ "order": snapshot })));
     days[paid].push(of_order("order.paid", json!({})));
-    // Either the day after, before the points are due, or long after they were issued.
+    // Either the day after, long before the points are due, or long after they were issued.
     for refund in 0..random.random_range(0..3) {
         let day = if chance(random, 40) {
             paid + 1
@@ -232,10 +198,8 @@ fn live(number: u32, random: &mut StdRng, days: &mut [Vec<Value>]) {
         days[day].push(of_order("order.refunded", json!({ "refund": refund })));
     }
     if chance(random, 20) {
-        // Not on the day of an early refund: the ledger publishes what is pending, the order that it
-        // ended, and neither waits for the other.
         let day = if chance(random, 50) {
-            paid + 2
+            paid + 1
         } else {
             random.random_range(paid + 6..ALL_DAYS)
         };
