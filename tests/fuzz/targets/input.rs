@@ -1,6 +1,8 @@
 //! What each target does with an input. The targets give it what the fuzzer finds, the test
 //! `fuzzed` some of the corpus, changed at random.
 
+#![allow(dead_code, reason = "each target takes one of these")]
+
 use accrual::engine::ports::{Header, Record};
 use accrual::wire::{envelope, rule_document};
 
