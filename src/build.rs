@@ -1,5 +1,5 @@
-//! Names the commit in `accrual --version`. Builds for development do not: each commit would compile
-//! everything anew. Neither does a build of an archive, which has no repository.
+//! Names the commit in `accrual --version` of release builds. A development build has none, so that a
+//! commit alone compiles nothing again. A source archive has none either, for it has no repository.
 
 use std::env;
 use std::path::{Path, PathBuf};

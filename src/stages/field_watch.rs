@@ -96,29 +96,24 @@ impl Names {
 
 /// What may be an amount that now counts as 0 is a warning.
 fn log(field: &UnknownField, times: u64, event: &OrderEvent) {
-    let UnknownField { section, name } = field;
+    let (section, field) = (field.section, field.name.as_str());
     let (shop, order, event) = (event.shop_id.as_str(), event.order_id.as_str(), event.id.as_str());
-    let section_path = section.path();
-    if section.holds_amounts() {
-        tracing::warn!(
-            section = section_path,
-            field = name.as_str(),
-            times,
-            shop,
-            order,
-            event,
-            "unknown field: it counts nothing; is it misspelt?"
-        );
-    } else {
-        tracing::info!(
-            section = section_path,
-            field = name.as_str(),
-            times,
-            shop,
-            order,
-            event,
-            "unknown field: it counts nothing"
-        );
+    macro_rules! say {
+        ($level:ident, $text:literal) => {
+            tracing::$level!(
+                section = section.path(),
+                field,
+                times,
+                shop,
+                order,
+                event,
+                $text
+            )
+        };
+    }
+    match section.holds_amounts() {
+        true => say!(warn, "unknown field: it counts nothing; is it misspelt?"),
+        false => say!(info, "unknown field: it counts nothing"),
     }
 }
 
